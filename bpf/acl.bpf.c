@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The acl stage: a VM's rules in priority order, first match. It sees what the ct stage could not
+ * judge: openings, packets that are not tracked, and flows that an older policy admitted, which are
+ * matched again as their opening, without counting as a hit. Owns the rules and their counters.
+ */
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <roam/acl.h>
+#include <roam/pkt.h>
+#include "stages.h"
+
+struct acl_policy_rows {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_ACL_RULES);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct roam_acl_rule));
+};
+
+/* Written and read by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ROAM_VM_MAX);
+	__type(key, __u32);
+	__array(values, struct acl_policy_rows);
+} acl_policy SEC(".maps");
+
+struct acl_match_list {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP); /* lists differ in length */
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct roam_acl_match));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ROAM_VM_MAX *ROAM_DIR_COUNT);
+	__type(key, __u32);
+	__array(values, struct acl_match_list);
+} acl_match SEC(".maps");
+
+struct acl_hit_rows {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_ACL_RULES);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct roam_acl_hits));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ROAM_VM_MAX);
+	__type(key, __u32);
+	__array(values, struct acl_hit_rows);
+} acl_hits SEC(".maps");
+
+/* A walk through one list. */
+struct walk {
+	void *list;
+	struct roam_flow_key key;
+	__u16 lport; /* host byte order; rules hold ranges */
+	__u16 rport;
+	__u32 rule; /* out: that matched, or ROAM_RULE_NONE */
+	__u8 action;
+	__u8 has_ports;
+};
+
+static __always_inline bool prefix_match(const struct roam_addr *addr, const __be32 *value,
+					 const __be32 *mask)
+{
+	return (addr->words[3] & mask[3]) == value[3] && (addr->words[2] & mask[2]) == value[2] &&
+	       (addr->words[1] & mask[1]) == value[1] && (addr->words[0] & mask[0]) == value[0];
+}
+
+static __always_inline bool range_match(const struct walk *walk, __u16 port,
+					struct roam_port_range range)
+{
+	if (range.first == 0 && range.last == 0xffff)
+		return true;
+	return walk->has_ports && port >= range.first && port <= range.last;
+}
+
+static __always_inline bool rule_matches(const struct walk *walk, const struct roam_acl_match *rule)
+{
+	if (rule->family && rule->family != walk->key.family)
+		return false;
+	if (!rule->any_proto && rule->proto != walk->key.proto)
+		return false;
+	return range_match(walk, walk->lport, rule->lport) &&
+	       range_match(walk, walk->rport, rule->rport) &&
+	       prefix_match(&walk->key.remote, rule->remote, rule->remote_mask) &&
+	       prefix_match(&walk->key.local, rule->local, rule->local_mask);
+}
+
+static long walk_step(__u32 i, struct walk *walk)
+{
+	const struct roam_acl_match *rule = bpf_map_lookup_elem(walk->list, &i);
+
+	if (!rule || rule->action == ROAM_ACL_END)
+		return 1;
+	if (!rule_matches(walk, rule))
+		return 0;
+	walk->rule = rule->id;
+	walk->action = rule->action;
+	return 1;
+}
+
+/* Matches the packet's tuple as an opening in `dir`; false if the VM has no list. */
+static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
+				  struct walk *ret_walk)
+{
+	__u32 index = pkt->vm * ROAM_DIR_COUNT + (dir & 1);
+
+	*ret_walk = (struct walk){
+		.list = bpf_map_lookup_elem(&acl_match, &index),
+		.key = pkt->key,
+		.lport = bpf_ntohs(pkt->key.lport),
+		.rport = bpf_ntohs(pkt->key.rport),
+		.rule = ROAM_RULE_NONE,
+		.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
+					     : pkt->default_action[ROAM_DIR_OUT],
+		.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP,
+	};
+	if (!ret_walk->list)
+		return false;
+	bpf_loop(ROAM_ACL_RULES + 1, walk_step, ret_walk, 0);
+	return true;
+}
+
+static __always_inline void count_hit(const struct roam_pkt *pkt)
+{
+	__u32 slot = pkt->vm, rule = pkt->rule;
+	struct roam_acl_hits *hits;
+	void *rows;
+
+	rows = bpf_map_lookup_elem(&acl_hits, &slot);
+	hits = rows ? bpf_map_lookup_elem(rows, &rule) : NULL;
+	if (!hits)
+		return;
+	__sync_fetch_and_add(&hits->packets, 1);
+	__sync_fetch_and_add(&hits->bytes, pkt->len);
+	hits->last_ns = pkt->now_ns;
+}
+
+__noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
+{
+	struct walk walk;
+	__u8 dir;
+
+	if (!pkt)
+		return ROAM_DROP;
+	dir = pkt->ct == ROAM_PKT_CT_NONE ? pkt->dir : pkt->open_dir;
+	if (!match(pkt, dir, &walk))
+		return drop(pkt, ROAM_REASON_NO_TABLE);
+	if (walk.action != ROAM_ACTION_ALLOW && pkt->ct == ROAM_PKT_CT_MIDSTREAM) {
+		/* Who opened it is not known: the opening may have come from the other end. */
+		dir = !dir;
+		if (!match(pkt, dir, &walk))
+			return drop(pkt, ROAM_REASON_NO_TABLE);
+		pkt->open_dir = dir;
+	}
+	pkt->rule = walk.rule;
+	if (walk.rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE)
+		count_hit(pkt);
+	if (walk.action == ROAM_ACTION_ALLOW)
+		return ROAM_CONTINUE;
+	return drop(pkt,
+		    walk.rule != ROAM_RULE_NONE ? ROAM_REASON_ACL_RULE : ROAM_REASON_ACL_DEFAULT);
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Connection tracking: the ct stage, and what follows the list for packets that it sent on. It owns
+ * the flow tables. ct_check judges a packet of a known flow and brings the flow up to date;
+ * ct_commit makes the flow of a packet that policy has admitted; ct_revoke removes one that policy
+ * no longer admits. A program for user space loads rows in bulk.
+ */
+#include <linux/errno.h>
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <bpf/bpf_helpers.h>
+#include <roam/pkt.h>
+#include "ct_state.h"
+#include "ct_table.h"
+#include "stages.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ROAM_CT_XFER_ROWS);
+	__type(key, __u32);
+	__type(value, struct roam_flow_rec);
+} ct_xfer SEC(".maps");
+
+/* Rules see what is not tracked packet by packet: errors and queries of ICMP, and groups. */
+static __always_inline bool is_tracked(const struct roam_pkt *pkt)
+{
+	if (pkt->facts & ROAM_PKT_TO_GROUP)
+		return false;
+	switch (pkt->key.proto) {
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return pkt->key.lport || pkt->key.rport;
+	default:
+		return true;
+	}
+}
+
+static __always_inline enum roam_verdict full(struct roam_pkt *pkt, __u32 kind, long err)
+{
+	switch (err) {
+	case -ENOMEM:
+		return drop(pkt, ROAM_REASON_NO_MEMORY);
+	case -ENOSPC:
+		return drop(pkt,
+			    kind == ROAM_CT_HALF ? ROAM_REASON_CT_HALF_FULL : ROAM_REASON_CT_FULL);
+	default:
+		return drop(pkt, ROAM_REASON_NO_TABLE);
+	}
+}
+
+static __always_inline void update_row(struct roam_flow *flow, const struct roam_pkt *pkt,
+				       __u8 state)
+{
+	bool out = pkt->dir == ROAM_DIR_OUT;
+
+	flow->seen_ns = pkt->now_ns;
+	if (flow->state != state)
+		flow->state = state;
+	if (out) {
+		__sync_fetch_and_add(&flow->packets[ROAM_DIR_OUT], 1);
+		__sync_fetch_and_add(&flow->bytes[ROAM_DIR_OUT], pkt->len);
+		if (pkt->key.proto == IPPROTO_TCP)
+			tcp_track(&flow->tcp[ROAM_DIR_OUT], &flow->tcp[ROAM_DIR_IN], pkt);
+	} else {
+		__sync_fetch_and_add(&flow->packets[ROAM_DIR_IN], 1);
+		__sync_fetch_and_add(&flow->bytes[ROAM_DIR_IN], pkt->len);
+		if (pkt->key.proto == IPPROTO_TCP)
+			tcp_track(&flow->tcp[ROAM_DIR_IN], &flow->tcp[ROAM_DIR_OUT], pkt);
+	}
+}
+
+/* The row moves to the table of established flows: it is there before it leaves the other. */
+static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct_ref *ref,
+						 const struct roam_flow_key *key, __u8 state)
+{
+	struct ct_insert how = {
+		.now_ns = pkt->now_ns,
+		.table = ref->table - ROAM_CT_HALF + ROAM_CT_FLOWS,
+		.candidates = CT_CANDIDATES,
+	};
+	__u8 before = ref->flow->state;
+	long err;
+
+	ref->flow->state = state;
+	err = ct_insert(&how, key, ref->flow);
+	if (err && err != -EEXIST) { /* -EEXIST: the other direction was faster */
+		ref->flow->state = before;
+		return full(pkt, ROAM_CT_FLOWS, err);
+	}
+	ct_delete(ref->table, key);
+	ref->flow = ct_lookup(how.table, key);
+	if (ref->flow)
+		update_row(ref->flow, pkt, state);
+	return ROAM_CONTINUE;
+}
+
+/* Brings the flow to where this packet takes it. */
+static __always_inline enum roam_verdict advance(struct roam_pkt *pkt, struct ct_ref *ref,
+						 const struct roam_flow_key *key,
+						 struct ct_step next)
+{
+	__u32 state = next.state;
+
+	switch (next.event) {
+	case CT_KEEP:
+		return ROAM_CONTINUE;
+	case CT_DELETE:
+		ct_delete(ref->table, key);
+		return ROAM_CONTINUE;
+	case CT_UPDATE:
+		if (state >= ROAM_CT_STATE_COUNT)
+			return drop(pkt, ROAM_REASON_CT_INVALID);
+		if (ref->kind == ROAM_CT_HALF && home_kind[state] == ROAM_CT_FLOWS)
+			return promote(pkt, ref, key, state);
+		update_row(ref->flow, pkt, state);
+		return ROAM_CONTINUE;
+	default:
+		return drop(pkt, ROAM_REASON_CT_INVALID);
+	}
+}
+
+/* No live flow: whether this packet may open one, as far as its protocol goes. */
+static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
+{
+	pkt->open_dir = pkt->dir;
+	pkt->open_tcp_flags = pkt->tcp_flags;
+	pkt->open_icmp_type = pkt->icmp_type;
+	pkt->open_icmp_code = pkt->icmp_code;
+	pkt->ct = ROAM_PKT_CT_OPENING;
+	if (pkt->key.proto == IPPROTO_TCP && !is_syn(pkt->tcp_flags)) {
+		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || (pkt->tcp_flags & ROAM_TCP_RST))
+			return drop(pkt, ROAM_REASON_MIDSTREAM);
+		pkt->ct = ROAM_PKT_CT_MIDSTREAM;
+	}
+	return ROAM_CONTINUE;
+}
+
+static __always_inline void note_opening(struct roam_pkt *pkt, const struct roam_flow *flow)
+{
+	pkt->open_dir = flow->open_dir;
+	pkt->open_tcp_flags = flow->open_tcp_flags;
+	pkt->open_icmp_type = flow->open_icmp_type;
+	pkt->open_icmp_code = flow->open_icmp_code;
+	pkt->rule = flow->rule;
+}
+
+__noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
+{
+	struct roam_flow_key key;
+	struct ct_step next;
+	struct ct_ref ref;
+
+	if (!pkt)
+		return ROAM_DROP;
+	pkt->ct = ROAM_PKT_CT_NONE;
+	pkt->ct_replaces = 0;
+	if (!is_tracked(pkt))
+		return ROAM_CONTINUE;
+	key = pkt->key;
+	if (!ct_find(pkt, &key, &ref))
+		return opening(pkt);
+	if (ct_expired(ref.flow, pkt->now_ns)) {
+		pkt->ct_replaces = 1;
+		return opening(pkt);
+	}
+	next = ct_step(ref.flow, pkt);
+	if (next.event == CT_REOPEN) {
+		pkt->ct_replaces = 1;
+		return opening(pkt);
+	}
+	note_opening(pkt, ref.flow);
+	if (ref.flow->gen != pkt->gen) {
+		pkt->ct = ROAM_PKT_CT_STALE;
+		return ROAM_CONTINUE;
+	}
+	pkt->ct = ROAM_PKT_CT_FLOW;
+	return advance(pkt, &ref, &key, next);
+}
+
+/* Policy of today admits the flow: it is as good as new. */
+static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
+{
+	struct roam_flow_key key = pkt->key;
+	enum roam_verdict verdict;
+	struct ct_ref ref;
+
+	if (!ct_find(pkt, &key, &ref))
+		return drop(pkt, ROAM_REASON_CT_INVALID);
+	ref.flow->gen = pkt->gen;
+	ref.flow->rule = pkt->rule;
+	verdict = advance(pkt, &ref, &key, ct_step(ref.flow, pkt));
+	if (verdict != ROAM_CONTINUE)
+		return verdict;
+	return pass(pkt, ROAM_REASON_ESTABLISHED);
+}
+
+static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
+{
+	struct ct_insert how = { .now_ns = pkt->now_ns, .candidates = CT_CANDIDATES };
+	struct roam_flow_key key = pkt->key;
+	__u32 state = ct_first_state(pkt);
+	__u32 kind = home_kind[state];
+	struct roam_flow flow = {
+		.created_ns = pkt->now_ns,
+		.gen = pkt->gen,
+		.rule = pkt->rule,
+		.open_dir = pkt->open_dir,
+		.open_tcp_flags = pkt->open_tcp_flags,
+		.open_icmp_type = pkt->open_icmp_type,
+		.open_icmp_code = pkt->open_icmp_code,
+	};
+	long err;
+
+	how.table = ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, kind);
+	if (pkt->ct == ROAM_PKT_CT_MIDSTREAM)
+		flow.flags = ROAM_FLOW_PICKED_UP;
+	update_row(&flow, pkt, state);
+	if (pkt->ct_replaces) {
+		ct_delete(ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, ROAM_CT_FLOWS), &key);
+		ct_delete(ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, ROAM_CT_HALF), &key);
+	}
+	err = ct_insert(&how, &key, &flow);
+	if (err && err != -EEXIST) /* -EEXIST: another CPU saw an opening of the same flow */
+		return full(pkt, kind, err);
+	return pass(pkt, ROAM_REASON_OPENED);
+}
+
+__noinline enum roam_verdict ct_commit(struct roam_pkt *pkt)
+{
+	if (!pkt)
+		return ROAM_DROP;
+	switch (pkt->ct) {
+	case ROAM_PKT_CT_NONE:
+		return pass(pkt, ROAM_REASON_UNTRACKED);
+	case ROAM_PKT_CT_STALE:
+		return renew(pkt);
+	case ROAM_PKT_CT_OPENING:
+	case ROAM_PKT_CT_MIDSTREAM:
+		return open_flow(pkt);
+	default:
+		return drop(pkt, ROAM_REASON_CT_INVALID);
+	}
+}
+
+__noinline enum roam_verdict ct_revoke(struct roam_pkt *pkt)
+{
+	struct roam_flow_key key;
+	struct ct_ref ref;
+
+	if (!pkt)
+		return ROAM_DROP;
+	key = pkt->key;
+	if (ct_find(pkt, &key, &ref))
+		ct_delete(ref.table, &key);
+	return drop(pkt, ROAM_REASON_REVOKED);
+}
+
+static long load_row(__u32 i, struct roam_ct_load *load)
+{
+	struct ct_insert how = { .table = load->table }; /* no candidates: nothing is replaced */
+	const struct roam_flow_rec *row = bpf_map_lookup_elem(&ct_xfer, &i);
+	struct roam_flow_key key;
+	long err;
+
+	if (!row) {
+		load->error = -E2BIG;
+		return 1;
+	}
+	key = row->key;
+	if (load->skip_existing && ct_lookup(how.table, &key)) {
+		load->done++;
+		return 0;
+	}
+	err = ct_insert(&how, &key, &row->flow);
+	if (err && !(err == -EEXIST && load->skip_existing)) {
+		load->error = err;
+		return 1;
+	}
+	load->done++;
+	return 0;
+}
+
+SEC("syscall")
+int ct_load(struct roam_ct_load *arg)
+{
+	struct roam_ct_load load = *arg;
+
+	load.done = 0;
+	load.error = 0;
+	bpf_loop(load.count, load_row, &load, 0);
+	arg->done = load.done;
+	arg->error = load.error;
+	return 0;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The tables of ct.bpf.c (its only includer): finding, making, promoting and removing rows, and
+ * what happens on a full table. include/roam/ct.h tells the shapes.
+ */
+#ifndef ROAM_BPF_CT_TABLE_H
+#define ROAM_BPF_CT_TABLE_H
+
+#include <linux/errno.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <roam/pkt.h>
+#include <roam/vm.h>
+#include "stages.h"
+
+/* Rows that a new flow on a full table looks at before it is refused. */
+#define CT_CANDIDATES 8
+
+#define NS_PER_S 1000000000ULL
+
+struct ct_rows {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_QUOTA_MIN);
+	__uint(key_size, sizeof(struct roam_flow_key));
+	__uint(value_size, sizeof(struct roam_flow));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ROAM_VM_MAX *ROAM_CT_TABLES);
+	__type(key, __u32);
+	__array(values, struct ct_rows);
+} ct_table SEC(".maps");
+
+struct ct_queue {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, ROAM_QUOTA_MIN);
+	__uint(value_size, sizeof(struct roam_ct_tick));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ROAM_VM_MAX *ROAM_CT_TABLES);
+	__type(key, __u32);
+	__array(values, struct ct_queue);
+} ct_clock SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ROAM_VM_MAX *ROAM_CT_TABLES);
+	__type(key, __u32);
+	__type(value, struct roam_ct_fill);
+} ct_fill SEC(".maps");
+
+/* A flow found: its row, and the table that it is in. */
+struct ct_ref {
+	struct roam_flow *flow;
+	__u32 table;
+	__u32 kind;
+};
+
+static const __u32 timeout_s[ROAM_CT_STATE_COUNT] = {
+#define X(id, name, timeout, kind) [ROAM_CT_##id] = timeout,
+	ROAM_CT_STATES(X)
+#undef X
+};
+
+static const __u8 home_kind[ROAM_CT_STATE_COUNT] = {
+#define X(id, name, timeout, kind) [ROAM_CT_##id] = ROAM_CT_##kind,
+	ROAM_CT_STATES(X)
+#undef X
+};
+
+/* Signed: a flow that came from another host may have been seen before this one booted. */
+static __always_inline bool ct_expired(const struct roam_flow *flow, __u64 now_ns)
+{
+	__u32 state = flow->state;
+
+	if (state >= ROAM_CT_STATE_COUNT)
+		return true;
+	return (__s64)(now_ns - flow->seen_ns) > (__s64)(timeout_s[state] * NS_PER_S);
+}
+
+static __always_inline void ct_count_rows(__u32 table, __s32 change)
+{
+	struct roam_ct_fill *fill = bpf_map_lookup_elem(&ct_fill, &table);
+
+	if (fill)
+		__sync_fetch_and_add(&fill->used, change);
+}
+
+static __always_inline void ct_delete(__u32 table, const struct roam_flow_key *key)
+{
+	void *rows = bpf_map_lookup_elem(&ct_table, &table);
+
+	if (rows && !bpf_map_delete_elem(rows, key))
+		ct_count_rows(table, -1);
+}
+
+/*
+ * Takes the next entry off a full clock. True if that made room: it stood for nothing any more, or
+ * for an expired row, which is removed. An entry of a live row goes back to the end.
+ */
+static __always_inline bool ct_reclaim_one(__u32 table, void *rows, void *clock, __u64 now_ns)
+{
+	struct roam_ct_tick tick;
+	struct roam_flow *flow;
+
+	if (bpf_map_pop_elem(clock, &tick))
+		return true;
+	flow = bpf_map_lookup_elem(rows, &tick.key);
+	if (!flow || (__u32)flow->created_ns != tick.stamp)
+		return true;
+	if (ct_expired(flow, now_ns)) {
+		ct_delete(table, &tick.key);
+		return true;
+	}
+	bpf_map_push_elem(clock, &tick, BPF_ANY);
+	return false;
+}
+
+struct ct_insert {
+	__u64 now_ns;
+	__u32 table;
+	__u32 candidates; /* how many rows may be looked at to make room */
+};
+
+/*
+ * Stores a new row: 0, -EEXIST, -ENOSPC (full of live rows), -ENOMEM or -ENOENT (no such table).
+ * The clock is full exactly if the table is, or if some of its entries stand for nothing.
+ */
+static __always_inline long ct_insert(const struct ct_insert *how, const struct roam_flow_key *key,
+				      const struct roam_flow *flow)
+{
+	struct roam_ct_tick tick = { .key = *key, .stamp = flow->created_ns };
+	__u32 table = how->table;
+	void *rows, *clock;
+	long err;
+
+	rows = bpf_map_lookup_elem(&ct_table, &table);
+	clock = bpf_map_lookup_elem(&ct_clock, &table);
+	if (!rows || !clock)
+		return -ENOENT;
+	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
+		bool room = false;
+
+		for (__u32 i = 0; i < CT_CANDIDATES && i < how->candidates && !room; i++)
+			room = ct_reclaim_one(table, rows, clock, how->now_ns);
+		if (!room || bpf_map_push_elem(clock, &tick, BPF_ANY))
+			return -ENOSPC;
+	}
+	err = bpf_map_update_elem(rows, key, flow, BPF_NOEXIST);
+	if (!err)
+		ct_count_rows(table, 1);
+	return err == -E2BIG ? -ENOSPC : err;
+}
+
+static __always_inline struct roam_flow *ct_lookup(__u32 table, const struct roam_flow_key *key)
+{
+	void *rows = bpf_map_lookup_elem(&ct_table, &table);
+
+	return rows ? bpf_map_lookup_elem(rows, key) : NULL;
+}
+
+/* In the bank's table of established flows first: those are most packets. */
+static __always_inline bool ct_find_in(const struct roam_pkt *pkt, __u32 bank,
+				       const struct roam_flow_key *key, struct ct_ref *ret_ref)
+{
+	for (__u32 kind = 0; kind < ROAM_CT_KINDS; kind++) {
+		__u32 table = ROAM_CT_TABLE(pkt->vm, bank, kind);
+		struct roam_flow *flow = ct_lookup(table, key);
+
+		if (flow) {
+			*ret_ref = (struct ct_ref){ flow, table, kind };
+			return true;
+		}
+	}
+	return false;
+}
+
+/* While a quota changes, a flow is still in the other bank until it is moved: moves it. */
+static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct roam_flow_key *key,
+				     struct ct_ref *ret_ref)
+{
+	struct ct_insert how = { .now_ns = pkt->now_ns, .candidates = CT_CANDIDATES };
+	struct ct_ref old;
+
+	if (!ct_find_in(pkt, !pkt->ct_bank, key, &old))
+		return false;
+	how.table = ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, old.kind);
+	if (ct_insert(&how, key, old.flow) && !ct_lookup(how.table, key)) {
+		*ret_ref = old; /* no room for it here yet: it is judged where it is */
+		return true;
+	}
+	ct_delete(old.table, key);
+	return ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref);
+}
+
+static __always_inline bool ct_find(const struct roam_pkt *pkt, const struct roam_flow_key *key,
+				    struct ct_ref *ret_ref)
+{
+	if (ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref))
+		return true;
+	return pkt->ct_moving && ct_fetch(pkt, key, ret_ref);
+}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A frame in the XDP front end's hands, and the one way to read bytes of it: frame_skb.h's twin,
+ * which tells why it is done this way. XDP has its tags in the frame, never in metadata.
+ */
+#ifndef ROAM_BPF_FRAME_H
+#define ROAM_BPF_FRAME_H
+
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct frame {
+	struct xdp_md *ctx;
+	__u32 len; /* bytes of the frame, link layer and all its buffers included */
+	__u32 vlan_tci;
+	bool has_vlan;
+};
+
+static __always_inline struct frame frame_open(struct xdp_md *xdp)
+{
+	return (struct frame){ .ctx = xdp, .len = bpf_xdp_get_buff_len(xdp) };
+}
+
+/* Copies `size` bytes at `off`; false if the frame ends before. */
+static __always_inline bool frame_read(const struct frame *frame, __u32 off, void *to, __u32 size)
+{
+	return !bpf_xdp_load_bytes(frame->ctx, off, to, size);
+}
+
+#endif

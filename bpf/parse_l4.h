@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The transport layer of parse.h: TCP (RFC 9293), UDP, ICMP, ICMPv6 and neighbour discovery (RFC
+ * 4861). `len` is what the network layer says is there; the frame may be longer (padding).
+ */
+#ifndef ROAM_BPF_PARSE_L4_H
+#define ROAM_BPF_PARSE_L4_H
+
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <roam/pkt.h>
+
+/* ICMP and ICMPv6, as far as it is read (linux/icmp.h cannot be had outside libc). */
+struct icmp_header {
+	__u8 type;
+	__u8 code;
+	__be16 checksum;
+	__be16 id; /* of an echo */
+	__be16 sequence;
+};
+
+#define ICMP_ECHO_REPLY    0
+#define ICMP_ECHO_REQUEST  8
+#define ICMP6_ECHO_REQUEST 128
+#define ICMP6_ECHO_REPLY   129
+
+#define TCP_OPTIONS_MAX   40 /* bytes */
+#define TCP_OPT_END       0
+#define TCP_OPT_NOP       1
+#define TCP_OPT_SCALE     3
+#define TCP_OPT_SCALE_LEN 3
+#define TCP_SCALE_MAX     14
+
+#define ND_OPTIONS_WALKED    4
+#define ND_OPT_SOURCE_LLADDR 1
+#define ND_OPT_TARGET_LLADDR 2
+
+#define DHCP_CLIENT_PORT  68
+#define DHCP_SERVER_PORT  67
+#define DHCP6_CLIENT_PORT 546
+#define DHCP6_SERVER_PORT 547
+
+static __always_inline void set_ports(struct roam_pkt *pkt, __be16 source, __be16 dest)
+{
+	pkt->key.lport = pkt->dir == ROAM_DIR_OUT ? source : dest;
+	pkt->key.rport = pkt->dir == ROAM_DIR_OUT ? dest : source;
+}
+
+/* A walk through a SYN's options. */
+struct tcp_options {
+	__u8 bytes[TCP_OPTIONS_MAX];
+	__u32 off;
+	__u32 len;
+	__u8 scale; /* out: window scale (RFC 7323), or ROAM_PKT_NO_SCALE */
+};
+
+/* One option. A callback, because the verifier walks a plain loop over them a million times. */
+static long tcp_option_step(__u32 i, struct tcp_options *options)
+{
+	__u32 off = options->off;
+	__u8 kind, len;
+
+	(void)i;
+	if (off >= options->len || off > TCP_OPTIONS_MAX - TCP_OPT_SCALE_LEN)
+		return 1;
+	kind = options->bytes[off];
+	if (kind == TCP_OPT_END)
+		return 1;
+	if (kind == TCP_OPT_NOP) {
+		options->off++;
+		return 0;
+	}
+	len = options->bytes[off + 1];
+	if (len < 2)
+		return 1;
+	if (kind != TCP_OPT_SCALE || len != TCP_OPT_SCALE_LEN) {
+		options->off += len;
+		return 0;
+	}
+	options->scale = options->bytes[off + 2];
+	if (options->scale > TCP_SCALE_MAX)
+		options->scale = TCP_SCALE_MAX;
+	return 1;
+}
+
+static __always_inline __u8 parse_tcp_scale(const struct frame *frame, __u32 off, __u32 len)
+{
+	struct tcp_options options = { .len = len, .scale = ROAM_PKT_NO_SCALE };
+
+	if (!len || len > TCP_OPTIONS_MAX || !frame_read(frame, off, options.bytes, len))
+		return ROAM_PKT_NO_SCALE;
+	bpf_loop(TCP_OPTIONS_MAX, tcp_option_step, &options, 0);
+	return options.scale;
+}
+
+/* Flags that no TCP sends: those that nf_conntrack calls invalid (tcp_valid_flags). */
+static __always_inline bool tcp_flags_valid(__u8 flags)
+{
+	flags &= ~(ROAM_TCP_PSH);
+	switch (flags) {
+	case ROAM_TCP_SYN:
+	case ROAM_TCP_SYN | ROAM_TCP_URG:
+	case ROAM_TCP_SYN | ROAM_TCP_ACK:
+	case ROAM_TCP_RST:
+	case ROAM_TCP_RST | ROAM_TCP_ACK:
+	case ROAM_TCP_FIN | ROAM_TCP_ACK:
+	case ROAM_TCP_FIN | ROAM_TCP_ACK | ROAM_TCP_URG:
+	case ROAM_TCP_ACK:
+	case ROAM_TCP_ACK | ROAM_TCP_URG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static __always_inline enum roam_reason parse_tcp(const struct frame *frame, struct roam_pkt *pkt,
+						  __u32 off, __u32 len)
+{
+	struct tcphdr tcp;
+	__u32 header;
+
+	if (!frame_read(frame, off, &tcp, sizeof(tcp)))
+		return ROAM_REASON_MALFORMED;
+	header = tcp.doff * 4;
+	if (header < sizeof(tcp) || header > len)
+		return ROAM_REASON_MALFORMED;
+	set_ports(pkt, tcp.source, tcp.dest);
+	pkt->tcp_flags = ((const __u8 *)&tcp)[13] & 0x3f; /* CWR and ECE are not ours to judge */
+	pkt->tcp_seq = bpf_ntohl(tcp.seq);
+	pkt->tcp_ack = bpf_ntohl(tcp.ack_seq);
+	pkt->tcp_window = bpf_ntohs(tcp.window);
+	pkt->tcp_len = len - header;
+	if (!tcp_flags_valid(pkt->tcp_flags))
+		return ROAM_REASON_TCP_FLAGS;
+	if (pkt->tcp_flags & ROAM_TCP_SYN)
+		pkt->tcp_scale = parse_tcp_scale(frame, off + sizeof(tcp), header - sizeof(tcp));
+	return ROAM_REASON_NONE;
+}
+
+static __always_inline enum roam_link_msg dhcp_message(__be16 source, __be16 dest)
+{
+	if ((source == bpf_htons(DHCP_CLIENT_PORT) && dest == bpf_htons(DHCP_SERVER_PORT)) ||
+	    (source == bpf_htons(DHCP6_CLIENT_PORT) && dest == bpf_htons(DHCP6_SERVER_PORT)))
+		return ROAM_LINK_DHCP_CLIENT;
+	if ((source == bpf_htons(DHCP_SERVER_PORT) && dest == bpf_htons(DHCP_CLIENT_PORT)) ||
+	    (source == bpf_htons(DHCP6_SERVER_PORT) && dest == bpf_htons(DHCP6_CLIENT_PORT)))
+		return ROAM_LINK_DHCP_SERVER;
+	return ROAM_LINK_NONE;
+}
+
+static __always_inline enum roam_reason parse_udp(const struct frame *frame, struct roam_pkt *pkt,
+						  __u32 off, __u32 len)
+{
+	struct udphdr udp;
+
+	/* A UDP length below the IP one is legal (RFC 768 does not forbid a trailer); above is not.
+	 * Segmentation offload leaves the length of the whole, so it fits here, too. */
+	if (!frame_read(frame, off, &udp, sizeof(udp)) || len < sizeof(udp) ||
+	    (udp.len && bpf_ntohs(udp.len) < sizeof(udp)) || bpf_ntohs(udp.len) > len)
+		return ROAM_REASON_MALFORMED;
+	set_ports(pkt, udp.source, udp.dest);
+	pkt->link = dhcp_message(udp.source, udp.dest);
+	return ROAM_REASON_NONE;
+}
+
+/* An echo's identifier is the port of the end that asks, so pings both ways are two flows. */
+static __always_inline void set_echo_id(struct roam_pkt *pkt, bool request, __be16 id)
+{
+	bool local_asks = (pkt->dir == ROAM_DIR_OUT) == request;
+
+	pkt->key.lport = local_asks ? id : 0;
+	pkt->key.rport = local_asks ? 0 : id;
+}
+
+static __always_inline enum roam_reason parse_icmp(const struct frame *frame, struct roam_pkt *pkt,
+						   __u32 off, __u32 len)
+{
+	struct icmp_header icmp;
+
+	if (!frame_read(frame, off, &icmp, sizeof(icmp)) || len < sizeof(icmp))
+		return ROAM_REASON_MALFORMED;
+	pkt->icmp_type = icmp.type;
+	pkt->icmp_code = icmp.code;
+	if (icmp.type == ICMP_ECHO_REQUEST || icmp.type == ICMP_ECHO_REPLY)
+		set_echo_id(pkt, icmp.type == ICMP_ECHO_REQUEST, icmp.id);
+	return ROAM_REASON_NONE;
+}
+
+/* The first link-layer address option of neighbour discovery (RFC 4861, 4.6.1). */
+static __always_inline enum roam_reason parse_nd_options(const struct frame *frame,
+							 struct roam_pkt *pkt, __u32 off, __u32 end)
+{
+	for (int i = 0; i < ND_OPTIONS_WALKED; i++) {
+		struct {
+			__u8 type;
+			__u8 units; /* of 8 bytes */
+			__u8 lladdr[ROAM_MAC_LEN];
+		} opt;
+
+		if (off >= end)
+			return ROAM_REASON_NONE;
+		if (off + sizeof(opt) > end || !frame_read(frame, off, &opt, sizeof(opt)) ||
+		    !opt.units)
+			return ROAM_REASON_MALFORMED;
+		if (opt.type == ND_OPT_SOURCE_LLADDR || opt.type == ND_OPT_TARGET_LLADDR) {
+			pkt->has_lladdr = 1;
+			__builtin_memcpy(pkt->lladdr, opt.lladdr, ROAM_MAC_LEN);
+			return ROAM_REASON_NONE;
+		}
+		off += opt.units * 8;
+	}
+	return off >= end ? ROAM_REASON_NONE : ROAM_REASON_MALFORMED;
+}
+
+static __always_inline enum roam_reason parse_nd(const struct frame *frame, struct roam_pkt *pkt,
+						 __u32 off, __u32 len)
+{
+	__u32 fixed = 8; /* of a router solicitation */
+
+	if (pkt->link == ROAM_LINK_NS || pkt->link == ROAM_LINK_NA) {
+		fixed = 24;
+		if (!frame_read(frame, off + 8, &pkt->target, sizeof(pkt->target)))
+			return ROAM_REASON_MALFORMED;
+	}
+	if (len < fixed)
+		return ROAM_REASON_MALFORMED;
+	return parse_nd_options(frame, pkt, off + fixed, off + len);
+}
+
+static __always_inline enum roam_link_msg icmp6_link_message(__u8 type)
+{
+	switch (type) {
+	case 130: /* MLD query, report, done (RFC 2710) */
+	case 131:
+	case 132:
+	case 143: /* MLDv2 report (RFC 3810) */
+		return ROAM_LINK_MCAST;
+	case 133:
+		return ROAM_LINK_RS;
+	case 134:
+		return ROAM_LINK_RA;
+	case 135:
+		return ROAM_LINK_NS;
+	case 136:
+		return ROAM_LINK_NA;
+	case 137:
+		return ROAM_LINK_REDIRECT;
+	default:
+		return ROAM_LINK_NONE;
+	}
+}
+
+static __always_inline enum roam_reason parse_icmp6(const struct frame *frame, struct roam_pkt *pkt,
+						    __u32 off, __u32 len)
+{
+	struct icmp_header icmp;
+
+	if (!frame_read(frame, off, &icmp, sizeof(icmp)) || len < sizeof(icmp))
+		return ROAM_REASON_MALFORMED;
+	pkt->icmp_type = icmp.type;
+	pkt->icmp_code = icmp.code;
+	pkt->link = icmp6_link_message(icmp.type);
+	if (icmp.type == ICMP6_ECHO_REQUEST || icmp.type == ICMP6_ECHO_REPLY)
+		set_echo_id(pkt, icmp.type == ICMP6_ECHO_REQUEST, icmp.id);
+	if (pkt->link == ROAM_LINK_RS || pkt->link == ROAM_LINK_NS || pkt->link == ROAM_LINK_NA)
+		return parse_nd(frame, pkt, off, len);
+	return ROAM_REASON_NONE;
+}
+
+/* A protocol that does not belong to the family (ICMPv6 over IPv4) is just another protocol. */
+static __always_inline enum roam_reason parse_transport(const struct frame *frame,
+							struct roam_pkt *pkt, __u32 off, __u32 len)
+{
+	bool ipv4 = pkt->key.family == ROAM_FAMILY_IPV4;
+
+	switch (pkt->key.proto) {
+	case IPPROTO_TCP:
+		return parse_tcp(frame, pkt, off, len);
+	case IPPROTO_UDP:
+		return parse_udp(frame, pkt, off, len);
+	case IPPROTO_ICMP:
+		return ipv4 ? parse_icmp(frame, pkt, off, len) : ROAM_REASON_NONE;
+	case IPPROTO_ICMPV6:
+		return ipv4 ? ROAM_REASON_NONE : parse_icmp6(frame, pkt, off, len);
+	case IPPROTO_IGMP:
+		if (ipv4)
+			pkt->link = ROAM_LINK_MCAST;
+		return ROAM_REASON_NONE;
+	default:
+		return ROAM_REASON_NONE;
+	}
+}
+
+#endif

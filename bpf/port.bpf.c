@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The port stage: whose packet is this, and what is known about it that later stages judge? It owns
+ * the VMs' and ports' maps; everything that another stage needs of them it writes into the packet.
+ * Also the uplink's stage, which drops early what cannot be right from outside.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <roam/pkt.h>
+#include <roam/port.h>
+#include <roam/vm.h>
+#include "stages.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ROAM_VM_MAX);
+	__type(key, __u32);
+	__type(value, struct roam_vm);
+} vm_conf SEC(".maps");
+
+struct vm_name {
+	char text[ROAM_NAME_LEN];
+};
+
+/* Written and read by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_VM_MAX);
+	__type(key, struct vm_name);
+	__type(value, __u32);
+} vm_slot SEC(".maps");
+
+/* Written and read by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_VM_MAX * 2);
+	__type(key, struct roam_port_key);
+	__type(value, struct roam_port);
+} port_conf SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_VM_MAX * 2);
+	__type(key, __u32); /* ifindex */
+	__type(value, struct roam_port);
+} port_dev SEC(".maps");
+
+struct mac {
+	__u8 bytes[ROAM_MAC_LEN];
+	__u8 pad[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_VM_MAX * 2);
+	__type(key, struct mac);
+	__type(value, __u32); /* VM slot */
+} port_mac SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_VM_MAX * 4);
+	__type(key, struct roam_addr);
+	__type(value, __u32); /* VM slot */
+} port_addr SEC(".maps");
+
+static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)
+{
+	return !__builtin_memcmp(a, b, ROAM_MAC_LEN);
+}
+
+static __always_inline bool addr_equal(const struct roam_addr *a, const struct roam_addr *b)
+{
+	return a->words[3] == b->words[3] && a->words[2] == b->words[2] &&
+	       a->words[1] == b->words[1] && a->words[0] == b->words[0];
+}
+
+static __always_inline bool addr_is_ipv4(const struct roam_addr *addr)
+{
+	return !addr->words[0] && !addr->words[1] && addr->words[2] == bpf_htonl(0xffff);
+}
+
+/* :: or 0.0.0.0 */
+static __always_inline bool addr_is_any(const struct roam_addr *addr)
+{
+	return !addr->words[3] && !addr->words[0] && !addr->words[1] &&
+	       (!addr->words[2] || addr->words[2] == bpf_htonl(0xffff));
+}
+
+static __always_inline bool addr_is_group(const struct roam_addr *addr)
+{
+	if (addr->bytes[0] == 0xff)
+		return true;
+	return addr_is_ipv4(addr) &&
+	       ((addr->bytes[12] & 0xf0) == 0xe0 || addr->words[3] == 0xffffffff);
+}
+
+/* fe80:: with the interface identifier of the MAC (modified EUI-64, RFC 4291, appendix A). */
+static __always_inline bool addr_is_own_link_local(const struct roam_addr *addr, const __u8 *mac)
+{
+	return addr->words[0] == bpf_htonl(0xfe800000) && !addr->words[1] &&
+	       addr->bytes[8] == (mac[0] ^ 2) && addr->bytes[9] == mac[1] &&
+	       addr->bytes[10] == mac[2] && addr->bytes[11] == 0xff && addr->bytes[12] == 0xfe &&
+	       addr->bytes[13] == mac[3] && addr->bytes[14] == mac[4] && addr->bytes[15] == mac[5];
+}
+
+static __always_inline enum roam_local_kind local_kind(const struct roam_port *port,
+						       const struct roam_addr *addr)
+{
+	for (__u32 i = 0; i < ROAM_PORT_ADDRS; i++) {
+		if (i >= port->addr_count)
+			break;
+		if (addr_equal(&port->addr[i], addr))
+			return ROAM_LOCAL_BOUND;
+	}
+	if (addr_is_own_link_local(addr, port->mac))
+		return ROAM_LOCAL_BOUND;
+	return addr_is_any(addr) ? ROAM_LOCAL_ANY : ROAM_LOCAL_OTHER;
+}
+
+/* A port without a list takes untagged frames; one with a list takes exactly what is on it. */
+static __always_inline bool vlan_allowed(const struct roam_port *port, __u32 vlan)
+{
+	if (!port->vlan_count)
+		return !vlan;
+	for (__u32 i = 0; i < ROAM_PORT_VLANS; i++) {
+		if (i >= port->vlan_count)
+			break;
+		if (port->vlan[i] == vlan)
+			return true;
+	}
+	return false;
+}
+
+static __always_inline void note_facts(struct roam_pkt *pkt, const struct roam_port *port)
+{
+	const struct roam_addr *dest = pkt->dir == ROAM_DIR_OUT ? &pkt->key.remote
+								: &pkt->key.local;
+
+	pkt->facts = 0;
+	if (mac_equal(pkt->smac, port->mac))
+		pkt->facts |= ROAM_PKT_OWN_SMAC;
+	if (mac_equal(pkt->dmac, port->mac))
+		pkt->facts |= ROAM_PKT_OWN_DMAC;
+	if ((pkt->dmac[0] & 1) || addr_is_group(dest))
+		pkt->facts |= ROAM_PKT_TO_GROUP;
+	pkt->local_kind = local_kind(port, &pkt->key.local);
+	pkt->target_kind = ROAM_LOCAL_OTHER;
+	if (pkt->link == ROAM_LINK_NONE)
+		return;
+	if (mac_equal(pkt->lladdr, port->mac))
+		pkt->facts |= ROAM_PKT_OWN_LLADDR;
+	if (mac_equal(pkt->target_lladdr, port->mac))
+		pkt->facts |= ROAM_PKT_OWN_TARGET_LLADDR;
+	pkt->target_kind = local_kind(port, &pkt->target);
+}
+
+static __always_inline void note_policy(struct roam_pkt *pkt, const struct roam_vm *vm)
+{
+	pkt->gen = vm->gen;
+	pkt->default_action[ROAM_DIR_IN] = vm->default_action[ROAM_DIR_IN];
+	pkt->default_action[ROAM_DIR_OUT] = vm->default_action[ROAM_DIR_OUT];
+	pkt->midstream = vm->midstream;
+	pkt->ct_bank = vm->ct_bank;
+	pkt->ct_moving = vm->ct_moving;
+}
+
+__noinline enum roam_verdict port_check(struct roam_pkt *pkt)
+{
+	const struct roam_port *port;
+	const struct roam_vm *vm;
+	__u32 ifindex, slot;
+
+	if (!pkt)
+		return ROAM_DROP;
+	ifindex = pkt->ifindex;
+	port = bpf_map_lookup_elem(&port_dev, &ifindex);
+	if (!port)
+		return drop(pkt, ROAM_REASON_PORT_UNKNOWN);
+	slot = port->vm;
+	vm = bpf_map_lookup_elem(&vm_conf, &slot);
+	if (!vm)
+		return drop(pkt, ROAM_REASON_PORT_UNKNOWN);
+	pkt->vm = slot;
+	if (pkt->reason) /* the parser's: counted for this VM */
+		return ROAM_DROP;
+	if (vm->life != ROAM_LIFE_ACTIVE)
+		return drop(pkt, ROAM_REASON_VM_SHUT);
+	if (!vlan_allowed(port, pkt->vlan))
+		return drop(pkt, ROAM_REASON_VLAN);
+	pkt->switches = port->switches;
+	pkt->key.zone = ROAM_ZONE(port->zone, pkt->vlan);
+	note_policy(pkt, vm);
+	note_facts(pkt, port);
+	return ROAM_CONTINUE;
+}
+
+/*
+ * Frames from outside: what cannot be right is dropped here, before the host's stack has spent
+ * anything on it. Nothing passes because of this stage; the port judges again.
+ */
+__noinline enum roam_verdict uplink_check(struct roam_pkt *pkt)
+{
+	struct mac mac = {};
+	struct roam_addr remote;
+	const __u32 *slot;
+
+	if (!pkt)
+		return ROAM_DROP;
+	__builtin_memcpy(mac.bytes, pkt->smac, ROAM_MAC_LEN);
+	slot = bpf_map_lookup_elem(&port_mac, &mac);
+	if (slot) {
+		pkt->vm = *slot;
+		return drop(pkt, ROAM_REASON_OUTSIDE_MAC);
+	}
+	if (pkt->reason == ROAM_REASON_MALFORMED)
+		return ROAM_DROP;
+	if (pkt->key.family) {
+		remote = pkt->key.remote;
+		slot = bpf_map_lookup_elem(&port_addr, &remote);
+		if (slot) {
+			pkt->vm = *slot;
+			return drop(pkt, ROAM_REASON_OUTSIDE_ADDR);
+		}
+	}
+	return pass(pkt, ROAM_REASON_UPLINK);
+}

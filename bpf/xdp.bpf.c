@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The XDP front ends: the uplink's, and the list of a port behind XDP (for devices whose driver
+ * shows a VM's frames to XDP first, and for the tests, which run the stages behind both front
+ * ends). No policy here.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "frame_xdp.h"
+#include "pipeline.h"
+
+/* Not inlined: its stack is free again when the stages need theirs. */
+static __noinline enum roam_reason parse_xdp(struct xdp_md *xdp, struct roam_pkt *pkt)
+{
+	struct frame frame = frame_open(xdp);
+
+	return parse(&frame, pkt);
+}
+
+static __always_inline void start(struct xdp_md *xdp, enum roam_dir dir, struct roam_pkt *pkt)
+{
+	pkt->now_ns = bpf_ktime_get_ns();
+	pkt->ifindex = xdp->ingress_ifindex;
+	pkt->len = bpf_xdp_get_buff_len(xdp);
+	pkt->dir = dir;
+	pkt->reason = parse_xdp(xdp, pkt);
+}
+
+static __always_inline int finish(enum roam_verdict verdict)
+{
+	switch (verdict) {
+	case ROAM_PASS:
+		return XDP_PASS;
+	case ROAM_CONTINUE:
+	case ROAM_DROP:
+	default:
+		return XDP_DROP;
+	}
+}
+
+SEC("xdp.frags")
+int xdp_uplink(struct xdp_md *xdp)
+{
+	struct roam_pkt pkt = {};
+
+	start(xdp, ROAM_DIR_IN, &pkt);
+	return finish(uplink_pipeline(&pkt));
+}
+
+SEC("xdp.frags")
+int xdp_out(struct xdp_md *xdp)
+{
+	struct roam_pkt pkt = {};
+
+	start(xdp, ROAM_DIR_OUT, &pkt);
+	return finish(port_pipeline(&pkt));
+}
+
+SEC("xdp.frags")
+int xdp_in(struct xdp_md *xdp)
+{
+	struct roam_pkt pkt = {};
+
+	start(xdp, ROAM_DIR_IN, &pkt);
+	return finish(port_pipeline(&pkt));
+}

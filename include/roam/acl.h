@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Access-control lists.
+ *
+ * Map `acl_policy`: ARRAY_OF_MAPS by VM slot; inner HASH, __u32 rule id -> struct roam_acl_rule:
+ * the rules as they were written. Map `acl_match`: ARRAY_OF_MAPS by slot * 2 + direction; inner
+ * ARRAY of struct roam_acl_match: what the stage walks, in priority order, ended by an entry with
+ * action ROAM_ACL_END; replaced as a whole when policy changes. Map `acl_hits`: ARRAY_OF_MAPS by VM
+ * slot; inner HASH, __u32 rule id -> struct roam_acl_hits; rows live as long as their rule.
+ */
+#ifndef ROAM_ACL_H
+#define ROAM_ACL_H
+
+#include "types.h"
+#include "vm.h"
+
+#define ROAM_ACL_RULES 16384 /* rules of one VM */
+#define ROAM_RULE_NONE 0     /* the id of no rule: the default decided */
+
+struct roam_prefix {
+	struct roam_addr addr ROAM_CARRY("addr", "required"); /* bits past `bits` are zero */
+	__u8 bits ROAM_CARRY("uint", "required");             /* of the 128; an IPv4 /8 is 96 + 8 */
+	__u8 pad[3];
+};
+
+/* Both ends included; host byte order. 0-65535 is any, and the only range that matches a packet of
+ * a protocol without ports. */
+struct roam_port_range {
+	__u16 first ROAM_CARRY("uint", "required");
+	__u16 last ROAM_CARRY("uint", "required");
+};
+
+/* A rule as written. */
+struct roam_acl_rule {
+	char name[ROAM_NAME_LEN] ROAM_CARRY("name", "required");
+	__u32 id;
+	__u32 prio ROAM_CARRY("uint", "required"); /* lower first; equal ones by name */
+	__u8 dir ROAM_CARRY("enum/DIR", "required");
+	__u8 action ROAM_CARRY("enum/ACTION", "required");
+	__u8 family ROAM_CARRY("uint", "required");    /* ROAM_FAMILY_*; 0 is both */
+	__u8 proto ROAM_CARRY("uint", "required");     /* IPPROTO_*; meaningless with any_proto */
+	__u8 any_proto ROAM_CARRY("uint", "required"); /* 1: every protocol */
+	__u8 pad[3];
+	struct roam_prefix local;
+	struct roam_prefix remote;
+	struct roam_port_range lport;
+	struct roam_port_range rport;
+};
+
+ROAM_ASSERT_SIZE(struct roam_acl_rule, 128);
+
+/* `action` of the entry that ends a list. */
+#define ROAM_ACL_END 0xff
+
+/* A rule as the stage reads it: a packet matches if (packet & mask) == value on every field. */
+struct roam_acl_match {
+	__be32 local[4];
+	__be32 local_mask[4];
+	__be32 remote[4];
+	__be32 remote_mask[4];
+	struct roam_port_range lport;
+	struct roam_port_range rport;
+	__u32 id;
+	__u8 action; /* enum roam_action or ROAM_ACL_END */
+	__u8 family;
+	__u8 proto;
+	__u8 any_proto;
+};
+
+ROAM_ASSERT_SIZE(struct roam_acl_match, 80);
+
+/*
+ * Packets that a rule decided: openings of flows, and every packet of what is not tracked. Written
+ * with atomic adds; last_ns without: of two racing writers either time is right.
+ */
+struct roam_acl_hits {
+	__u64 packets ROAM_CARRY("uint", "optional");
+	__u64 bytes ROAM_CARRY("uint", "optional");
+	__u64 last_ns ROAM_CARRY("age", "optional"); /* 0: never */
+};
+
+ROAM_ASSERT_SIZE(struct roam_acl_hits, 24);
+
+/* A rule and its counters as an image carries them. */
+struct roam_acl_rec {
+	struct roam_acl_rule rule;
+	struct roam_acl_hits hits;
+};
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Connection tracking: flows of a VM, keyed as its application sees them.
+ *
+ * A VM has two tables: `flows` for those with a completed handshake (or, for datagrams, a reply)
+ * and `half` for the others, so that half-open flows cannot crowd out established ones. Each table
+ * comes with a clock: a queue of its keys in order of insertion, from which a new flow on a full
+ * table takes a few candidates to replace, without help from user space. Two banks of both exist
+ * while a quota changes; roam_vm.ct_bank names the one in use.
+ *
+ * Map `ct_table`: ARRAY_OF_MAPS by ROAM_CT_TABLE(); inner HASH (not preallocated), struct
+ * roam_flow_key -> struct roam_flow; max_entries is the quota. Map `ct_clock`: ARRAY_OF_MAPS by the
+ * same index; inner QUEUE of struct roam_ct_tick with the same max_entries. Map `ct_fill`: ARRAY
+ * by the same index of struct roam_ct_fill, mmapable. Programs and user space write all three.
+ */
+#ifndef ROAM_CT_H
+#define ROAM_CT_H
+
+#include "types.h"
+
+enum roam_ct_kind {
+	ROAM_CT_FLOWS,
+	ROAM_CT_HALF,
+	ROAM_CT_KINDS,
+};
+
+#define ROAM_CT_BANKS                 2
+#define ROAM_CT_TABLES                (ROAM_CT_KINDS * ROAM_CT_BANKS)
+#define ROAM_CT_TABLE(vm, bank, kind) ((vm) * ROAM_CT_TABLES + (bank) * ROAM_CT_KINDS + (kind))
+
+/*
+ * States and their idle timeouts: those of nf_conntrack (Linux,
+ * net/netfilter/nf_conntrack_proto*.c, 6.1). `kind` is the table where a flow in that state lives.
+ * X(id, name, timeout in seconds, kind)
+ */
+#define ROAM_CT_STATES(X)                                                                          \
+	X(NONE, "none", 0, HALF)                                                                   \
+	X(SYN_SENT, "syn_sent", 120, HALF)                                                         \
+	X(SYN_RECV, "syn_recv", 60, HALF)                                                          \
+	X(ESTABLISHED, "established", 432000, FLOWS)                                               \
+	X(FIN_WAIT, "fin_wait", 120, FLOWS)                                                        \
+	X(CLOSE_WAIT, "close_wait", 60, FLOWS)                                                     \
+	X(LAST_ACK, "last_ack", 30, FLOWS)                                                         \
+	X(TIME_WAIT, "time_wait", 120, FLOWS)                                                      \
+	X(CLOSE, "close", 10, FLOWS)                                                               \
+	X(UDP_NEW, "udp_new", 30, HALF)                                                            \
+	X(UDP_REPLIED, "udp_replied", 120, FLOWS)                                                  \
+	X(ICMP_NEW, "icmp_new", 30, HALF)                                                          \
+	X(ICMP_REPLIED, "icmp_replied", 30, FLOWS)                                                 \
+	X(OTHER_NEW, "other_new", 600, HALF)                                                       \
+	X(OTHER_REPLIED, "other_replied", 600, FLOWS)
+
+enum roam_ct_state {
+#define X(id, name, timeout, kind) ROAM_CT_##id,
+	ROAM_CT_STATES(X)
+#undef X
+		ROAM_CT_STATE_COUNT
+};
+
+/*
+ * The address space of a flow: the port's zone in the upper 8 bits (its number within the VM; by
+ * name in an image), the frame's VLANs (ROAM_VLAN) in the lower 24.
+ */
+#define ROAM_ZONE(zone, vlan) (((__u32)(zone) << 24) | ((vlan) & ROAM_VLAN_MASK))
+#define ROAM_ZONE_NO(z)       ((z) >> 24)
+
+/*
+ * ICMP echo: the identifier is lport if the VM asks, rport if it is asked; the other one is 0.
+ * Protocols without ports: both 0.
+ */
+struct roam_flow_key {
+	struct roam_addr local ROAM_CARRY("addr", "required");
+	struct roam_addr remote ROAM_CARRY("addr", "required");
+	__be16 lport ROAM_CARRY("be", "required");
+	__be16 rport ROAM_CARRY("be", "required");
+	__u32 zone ROAM_CARRY("zone", "required");
+	__u8 family ROAM_CARRY("uint", "required");
+	__u8 proto ROAM_CARRY("uint", "required");
+	__u8 pad[2];
+};
+
+ROAM_ASSERT_SIZE(struct roam_flow_key, 44);
+
+/*
+ * One direction of a TCP flow, as its sender counts (names of nf_conntrack's ip_ct_tcp_state).
+ * Written only by packets of that direction (`maxend` by those of the other), so two CPUs never
+ * write the same field for one flow whose directions run on different CPUs.
+ */
+struct roam_tcp_end {
+	/* highest sequence number sent, plus one */
+	__u32 end ROAM_CARRY("uint", "optional");
+	/* highest that the other end allowed */
+	__u32 maxend ROAM_CARRY("uint", "optional");
+	/* largest window offered, scaled */
+	__u32 maxwin ROAM_CARRY("uint", "optional");
+	/* window scale */
+	__u8 scale ROAM_CARRY("uint", "optional");
+	/* enum roam_tcp_end_flags; without it the fields above mean nothing */
+	__u8 flags ROAM_CARRY("uint", "optional");
+	__u8 pad[2];
+};
+
+enum roam_tcp_end_flags {
+	ROAM_TCP_END_SEEN = 1 << 0,  /* the fields above mean something */
+	ROAM_TCP_END_SCALE = 1 << 1, /* the SYN carried a window scale option */
+	ROAM_TCP_END_FIN = 1 << 2,   /* this end has sent its FIN */
+};
+
+enum roam_flow_flags {
+	ROAM_FLOW_PICKED_UP = 1 << 0, /* tracking began in the middle of the connection */
+};
+
+/*
+ * A flow. Times are CLOCK_MONOTONIC of the host, compared signed: a loaded flow may be older than
+ * the host's uptime. `packets` and `bytes` are indexed by direction and added to atomically.
+ * `seen_ns`, `state`, `gen` and `rule` may be written by both directions at once: each write is one
+ * aligned store of a value that was right when it was computed, and the next packet mends it.
+ */
+struct roam_flow {
+	__u64 created_ns ROAM_CARRY("age", "optional");
+	__u64 seen_ns ROAM_CARRY("age", "required"); /* the last packet, in either direction */
+	__u64 packets[ROAM_DIR_COUNT] ROAM_CARRY("uint", "optional");
+	__u64 bytes[ROAM_DIR_COUNT] ROAM_CARRY("uint", "optional");
+	struct roam_tcp_end tcp[ROAM_DIR_COUNT];   /* by the direction of the sender's packets */
+	__u32 gen ROAM_CARRY("gen", "required");   /* policy generation that admitted it last */
+	__u32 rule ROAM_CARRY("rule", "required"); /* rule that admitted it, or ROAM_RULE_NONE */
+	__u8 state ROAM_CARRY("enum/CT_STATE", "required");
+	__u8 flags ROAM_CARRY("uint", "required"); /* enum roam_flow_flags */
+	/* What the opening was matched on beyond the tuple, for matching it again. */
+	__u8 open_dir ROAM_CARRY("enum/DIR", "required");
+	__u8 open_tcp_flags ROAM_CARRY("uint", "required");
+	__u8 open_icmp_type ROAM_CARRY("uint", "required");
+	__u8 open_icmp_code ROAM_CARRY("uint", "required");
+	__u8 pad[2];
+};
+
+ROAM_ASSERT_SIZE(struct roam_flow, 96);
+
+/* A flow with its key, as an image and the bulk loader carry it. */
+struct roam_flow_rec {
+	struct roam_flow_key key;
+	__u32 pad;
+	struct roam_flow flow;
+};
+
+ROAM_ASSERT_SIZE(struct roam_flow_rec, 144);
+
+/*
+ * An entry of a clock. It stands for the row with this key only while that row's created_ns has
+ * this stamp in its low 32 bits: a flow that was deleted, or deleted and opened again, leaves an
+ * entry behind that its next reader throws away.
+ */
+struct roam_ct_tick {
+	struct roam_flow_key key;
+	__u32 stamp;
+};
+
+ROAM_ASSERT_SIZE(struct roam_ct_tick, 48);
+
+struct roam_ct_fill {
+	__u32 used; /* rows in the table; added to and taken from atomically */
+	__u32 pad;
+};
+
+/*
+ * Bulk load (program `ct_load`, SEC("syscall")): user space writes rows into map `ct_xfer` (ARRAY
+ * of struct roam_flow_rec, mmapable) and runs the program, holding the host's lock. Rows whose key
+ * exists already are an error. The argument is in and out.
+ */
+#define ROAM_CT_XFER_ROWS 4096
+
+struct roam_ct_load {
+	__u32 table;         /* ROAM_CT_TABLE() */
+	__u32 count;         /* rows in ct_xfer */
+	__u32 done;          /* out: rows that were stored */
+	__s32 error;         /* out: 0, or the negative errno that stopped it at row `done` */
+	__u32 skip_existing; /* 1: a row whose key exists is left as it is and counts as done */
+	__u32 pad;
+};
+
+#endif

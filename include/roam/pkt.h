@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * struct roam_pkt: all that the stages know of a packet. Plain data, no packet pointers, so that a
+ * stage can be a global function that the verifier checks once, and a test can make one by hand.
+ * The front end fills the first part, parse.h the second, the port stage the third; the firewall's
+ * stages talk to each other through the fourth.
+ */
+#ifndef ROAM_PKT_H
+#define ROAM_PKT_H
+
+#include "ct.h"
+#include "reason.h"
+#include "types.h"
+
+/* Messages that a link lives by: judged by the spoof stage, never by the firewall. */
+enum roam_link_msg {
+	ROAM_LINK_NONE,
+	ROAM_LINK_ARP,
+	ROAM_LINK_RARP,
+	ROAM_LINK_RS,
+	ROAM_LINK_RA,
+	ROAM_LINK_NS,
+	ROAM_LINK_NA,
+	ROAM_LINK_REDIRECT,
+	ROAM_LINK_MCAST,       /* MLD, IGMP */
+	ROAM_LINK_DHCP_CLIENT, /* from a client to a server */
+	ROAM_LINK_DHCP_SERVER, /* from a server to a client */
+};
+
+/* What the VM's own address in a packet is to the port. */
+enum roam_local_kind {
+	ROAM_LOCAL_OTHER, /* none of the below */
+	ROAM_LOCAL_BOUND, /* bound by policy, or the port's own IPv6 link-local (EUI-64) */
+	ROAM_LOCAL_ANY,   /* unspecified: 0.0.0.0 or :: */
+};
+
+/* What the port stage found true of a packet, beyond its addresses. */
+enum roam_pkt_fact {
+	ROAM_PKT_OWN_SMAC = 1 << 0,          /* smac is the port's */
+	ROAM_PKT_OWN_DMAC = 1 << 1,          /* dmac is the port's */
+	ROAM_PKT_OWN_LLADDR = 1 << 2,        /* lladdr is the port's */
+	ROAM_PKT_OWN_TARGET_LLADDR = 1 << 3, /* target_lladdr is the port's */
+	ROAM_PKT_TO_GROUP = 1 << 4,          /* to a multicast or broadcast address or MAC */
+};
+
+enum roam_pkt_ct {
+	ROAM_PKT_CT_NONE,      /* the ct stage has not looked, or does not track such packets */
+	ROAM_PKT_CT_FLOW,      /* belongs to a flow that policy has admitted */
+	ROAM_PKT_CT_STALE,     /* belongs to a flow that an older policy admitted */
+	ROAM_PKT_CT_OPENING,   /* would open a flow */
+	ROAM_PKT_CT_MIDSTREAM, /* would open a flow in the middle of a TCP connection */
+};
+
+struct roam_pkt {
+	/* Front end. */
+	__u64 now_ns;  /* CLOCK_MONOTONIC, read once */
+	__u32 ifindex; /* the port's device */
+	__u32 len;     /* bytes on the wire, link layer included */
+	__u8 dir;      /* enum roam_dir */
+	__u8 reason;   /* enum roam_reason; set by whoever ends the list */
+
+	/* Parse. */
+	__u8 link; /* enum roam_link_msg */
+	__u8 hop_limit;
+	__be16 ethertype; /* behind the VLAN tags */
+	__u8 smac[ROAM_MAC_LEN];
+	__u8 dmac[ROAM_MAC_LEN];
+	__u8 tcp_flags;
+	__u8 tcp_scale;           /* of a SYN: window scale, or ROAM_PKT_NO_SCALE */
+	__u32 vlan;               /* ROAM_VLAN() */
+	struct roam_flow_key key; /* family 0: not IP; zone is set by the port stage */
+	__u32 tcp_seq;            /* host byte order, as tcp_ack */
+	__u32 tcp_ack;
+	__u32 tcp_len;    /* payload bytes */
+	__u16 tcp_window; /* as in the header, unscaled */
+	__u8 icmp_type;
+	__u8 icmp_code;
+	/*
+	 * ARP, RARP and ND. key.local: ARP's sender address (from the VM) or target address
+	 * (toward it). target: the target of ARP, of a neighbour solicitation or advertisement.
+	 * lladdr: the sender's hardware address in ARP, the link-layer address option in ND.
+	 * target_lladdr: ARP and RARP only.
+	 */
+	__u8 link_op; /* ARP operation */
+	__u8 has_lladdr;
+	__u8 lladdr[ROAM_MAC_LEN];
+	__u8 target_lladdr[ROAM_MAC_LEN];
+	struct roam_addr target;
+
+	/* Port. */
+	__u32 vm; /* slot; ROAM_VM_NONE until the port stage has found it */
+	__u32 gen;
+	__u8 default_action[ROAM_DIR_COUNT];
+	__u8 midstream;
+	__u8 switches;
+	__u8 ct_bank;
+	__u8 ct_moving;
+	__u8 facts;       /* enum roam_pkt_fact */
+	__u8 local_kind;  /* enum roam_local_kind of key.local */
+	__u8 target_kind; /* the same of target */
+
+	/* Firewall. */
+	__u8 ct; /* enum roam_pkt_ct */
+	__u8 open_dir;
+	__u8 open_tcp_flags;
+	__u8 open_icmp_type;
+	__u8 open_icmp_code;
+	__u8 ct_replaces; /* 1: a dead row with the same key makes room for the opening */
+	__u8 pad[5];
+	__u32 rule; /* that decided, or ROAM_RULE_NONE */
+};
+
+ROAM_ASSERT_SIZE(struct roam_pkt, 168);
+
+#define ROAM_PKT_NO_SCALE 0xff
+
+enum roam_tcp_flag {
+	ROAM_TCP_FIN = 0x01,
+	ROAM_TCP_SYN = 0x02,
+	ROAM_TCP_RST = 0x04,
+	ROAM_TCP_PSH = 0x08,
+	ROAM_TCP_ACK = 0x10,
+	ROAM_TCP_URG = 0x20,
+};
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Why a packet passed or was dropped. Every packet ends with exactly one of these, counted per VM
+ * and direction (stats.h). Names are ABI: images, JSON and metrics use them; numbers are not.
+ *
+ * X(id, name, verdict, text)
+ */
+#ifndef ROAM_REASON_H
+#define ROAM_REASON_H
+
+#include "types.h"
+
+/* What a stage says of a packet. The first verdict other than CONTINUE ends the list of stages. */
+enum roam_verdict {
+	ROAM_CONTINUE,
+	ROAM_PASS,
+	ROAM_DROP,
+};
+
+#define ROAM_REASONS(X)                                                                            \
+	X(NONE, "none", CONTINUE, "not judged yet")                                                \
+	/* passed */                                                                               \
+	X(ESTABLISHED, "established", PASS, "belongs to a tracked flow")                           \
+	X(OPENED, "opened", PASS, "opened a flow that policy admits")                              \
+	X(UNTRACKED, "untracked", PASS, "admitted by policy, of a kind that is not tracked")       \
+	X(ARP, "arp", PASS, "ARP for a bound address")                                             \
+	X(RARP, "rarp", PASS, "RARP announcement with the port's MAC")                             \
+	X(ND, "nd", PASS, "IPv6 neighbour discovery")                                              \
+	X(RA, "ra", PASS, "router advertisement, switched on")                                     \
+	X(MCAST_CTL, "mcast_ctl", PASS, "MLD or IGMP")                                             \
+	X(DHCP, "dhcp", PASS, "DHCP client traffic, switched on")                                  \
+	X(UPLINK, "uplink", PASS, "seen at the uplink, judged at a port")                          \
+	/* dropped while parsing */                                                                \
+	X(MALFORMED, "malformed", DROP, "a header is cut short or contradicts itself")             \
+	X(ETHERTYPE, "ethertype", DROP, "an ethertype that the port may not use")                  \
+	X(EXT_HEADERS, "ext_headers", DROP, "more IPv6 extension headers than are walked")         \
+	X(FRAGMENT, "fragment", DROP, "an IP fragment")                                            \
+	X(TCP_FLAGS, "tcp_flags", DROP, "a combination of TCP flags that means nothing")           \
+	/* dropped at the port */                                                                  \
+	X(PORT_UNKNOWN, "port_unknown", DROP, "the device is no port of this host")                \
+	X(VM_SHUT, "vm_shut", DROP, "the VM is here, but shut")                                    \
+	X(VLAN, "vlan", DROP, "a VLAN that the port has not been given")                           \
+	X(SPOOF_MAC, "spoof_mac", DROP, "source MAC is not the port's")                            \
+	X(SPOOF_ADDR, "spoof_addr", DROP, "source address is not bound to the port")               \
+	X(SPOOF_ARP, "spoof_arp", DROP, "ARP for an address that is not bound to the port")        \
+	X(SPOOF_ND, "spoof_nd", DROP, "neighbour discovery for what is not the port's")            \
+	X(RA_FROM_VM, "ra_from_vm", DROP, "router advertisement or redirect from a VM")            \
+	X(RA_OFF, "ra_off", DROP, "router advertisement, switched off for the port")               \
+	X(DHCP_SERVER, "dhcp_server", DROP, "DHCP server traffic from a VM")                       \
+	X(DHCP_OFF, "dhcp_off", DROP, "DHCP, switched off for the port")                           \
+	X(NOT_LOCAL, "not_local", DROP, "for an address that is not bound to the port")            \
+	/* dropped by the firewall */                                                              \
+	X(ACL_RULE, "acl_rule", DROP, "a rule says drop")                                          \
+	X(ACL_DEFAULT, "acl_default", DROP, "no rule matches and the default is drop")             \
+	X(REVOKED, "revoked", DROP, "policy no longer admits this flow")                           \
+	X(MIDSTREAM, "midstream", DROP, "a TCP segment of no known flow, and not an opening")      \
+	X(CT_INVALID, "ct_invalid", DROP, "does not fit the state of its flow")                    \
+	X(CT_FULL, "ct_full", DROP, "the VM's flow table is full of live flows")                   \
+	X(CT_HALF_FULL, "ct_half_full", DROP, "the VM has too many half-open flows")               \
+	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for a new row")                  \
+	X(NO_TABLE, "no_table", DROP, "a table of the VM is missing: the engine cannot judge")     \
+	/* dropped at the uplink */                                                                \
+	X(OUTSIDE_MAC, "outside_mac", DROP, "comes from outside with a local VM's MAC")            \
+	X(OUTSIDE_ADDR, "outside_addr", DROP, "comes from outside with a local VM's address")
+
+enum roam_reason {
+#define X(id, name, verdict, text) ROAM_REASON_##id,
+	ROAM_REASONS(X)
+#undef X
+		ROAM_REASON_COUNT
+};
+
+/* Room in the counters' rows, so that a new reason does not change their size. */
+#define ROAM_REASON_MAX 64
+_Static_assert(ROAM_REASON_COUNT <= ROAM_REASON_MAX, "make the counters' rows larger");
+
+#endif
