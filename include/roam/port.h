@@ -2,10 +2,11 @@
 /*
  * A port: one vNIC of a VM, bound to a device (tap or veth) of the host.
  *
- * Map `port_conf`: HASH, struct roam_port_key (VM slot and MAC) -> struct roam_port: the policy as
- * written. Map `port_dev`: HASH, __u32 ifindex -> struct roam_port: the same row where programs
- * find it while the device exists. Maps `port_mac` and `port_addr` tell the uplink which MACs and
- * addresses are local (-> __u32 VM slot). Only user space writes, under the host's lock.
+ * Map `port_conf`: HASH, struct roam_port_key (VM slot and the port's number within the VM) ->
+ * struct roam_port: the policy as written. Map `port_dev`: HASH, __u32 ifindex -> struct roam_port:
+ * the same row where programs find it while the device exists. Maps `port_mac` and `port_addr` tell
+ * the uplink which MACs and addresses are local (-> __u32 VM slot). Only user space writes, under
+ * the host's lock.
  */
 #ifndef ROAM_PORT_H
 #define ROAM_PORT_H
@@ -23,10 +24,10 @@ enum roam_port_switch {
 	ROAM_PORT_RA = 1 << 1,   /* router advertisements reach the VM */
 };
 
+/* Numbers below ROAM_VM_PORTS, so that a VM's ports are found without looking at anybody else's. */
 struct roam_port_key {
 	__u32 vm;
-	__u8 mac[ROAM_MAC_LEN];
-	__u8 pad[2];
+	__u32 no;
 };
 
 /*
@@ -51,7 +52,7 @@ struct roam_port {
 	__u32 pad2;
 };
 
-ROAM_ASSERT_SIZE(struct roam_port_key, 12);
+ROAM_ASSERT_SIZE(struct roam_port_key, 8);
 ROAM_ASSERT_SIZE(struct roam_port, 392);
 
 #endif

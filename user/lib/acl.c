@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Rules of VMs: see acl.h. */
+#include <string.h>
+#include <netinet/in.h>
+#include <bpf/bpf.h>
+#include "acl.h"
+#include "journal.h"
+#include "tables.h"
+#include "text.h"
+#include "vm.h"
+
+static bool range_is_any(struct roam_port_range range)
+{
+	return range.first == 0 && range.last == UINT16_MAX;
+}
+
+static int validate_prefix(const struct roam_acl_rule *rule, const struct roam_prefix *prefix)
+{
+	if (!prefix_is_canonical(prefix))
+		return fail(-EINVAL, "acl '%s': a prefix with bits behind its length", rule->name);
+	if (prefix->bits && rule->family != addr_family(&prefix->addr))
+		return fail(-EINVAL, "acl '%s': a prefix that is not of the rule's family",
+			    rule->name);
+	return 0;
+}
+
+int acl_validate(const struct roam_acl_rule *rule)
+{
+	bool ports = !rule->any_proto && (rule->proto == IPPROTO_TCP || rule->proto == IPPROTO_UDP);
+	int err;
+
+	if (!text_name_valid(rule->name))
+		return fail(-EINVAL, "acl: the rule's name is not a name");
+	if (rule->dir >= ROAM_DIR_COUNT || rule->action >= ROAM_ACTION_COUNT)
+		return fail(-EINVAL, "acl '%s': an unknown direction or action", rule->name);
+	if (rule->family && rule->family != ROAM_FAMILY_IPV4 && rule->family != ROAM_FAMILY_IPV6)
+		return fail(-EINVAL, "acl '%s': an unknown family", rule->name);
+	if (rule->any_proto > 1)
+		return fail(-EINVAL, "acl '%s': a switch that is neither on nor off", rule->name);
+	if (rule->lport.first > rule->lport.last || rule->rport.first > rule->rport.last)
+		return fail(-EINVAL, "acl '%s': a port range that ends before it begins",
+			    rule->name);
+	if (!ports && (!range_is_any(rule->lport) || !range_is_any(rule->rport)))
+		return fail(-EINVAL, "acl '%s': ports without tcp or udp", rule->name);
+	err = validate_prefix(rule, &rule->local);
+	return err ? err : validate_prefix(rule, &rule->remote);
+}
+
+/* In the order of matching: by direction (they are lists of their own), priority, name. */
+static int compare_recs(const void *a, const void *b)
+{
+	const struct roam_acl_rule *x = &((const struct roam_acl_rec *)a)->rule;
+	const struct roam_acl_rule *y = &((const struct roam_acl_rec *)b)->rule;
+
+	if (x->dir != y->dir)
+		return x->dir < y->dir ? -1 : 1;
+	if (x->prio != y->prio)
+		return x->prio < y->prio ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static int append_rec(struct acl_list *list, uint32_t *room, const struct roam_acl_rec *rec)
+{
+	if (list->count == *room) {
+		uint32_t more = *room ? *room * 2 : 64;
+		void *recs = reallocarray(list->recs, more, sizeof(*list->recs));
+
+		if (!recs)
+			return fail(-ENOMEM, "acl: out of memory");
+		list->recs = recs;
+		*room = more;
+	}
+	list->recs[list->count++] = *rec;
+	return 0;
+}
+
+int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list)
+{
+	_cleanup_close_ int rules = host_inner(host, HOST_MAP_acl_policy, slot);
+	_cleanup_close_ int hits = host_inner(host, HOST_MAP_acl_hits, slot);
+	_cleanup_acl_list_ struct acl_list list = {};
+	uint32_t id, room = 0, *at = NULL;
+	int err = 0;
+
+	if (rules < 0 || hits < 0)
+		return rules < 0 ? rules : hits;
+	while (!err && !bpf_map_get_next_key(rules, at, &id)) {
+		struct roam_acl_rec rec = {};
+
+		at = &id;
+		if (bpf_map_lookup_elem(rules, &id, &rec.rule))
+			continue;
+		bpf_map_lookup_elem(hits, &id, &rec.hits);
+		err = append_rec(&list, &room, &rec);
+	}
+	if (err)
+		return err;
+	if (list.count)
+		qsort(list.recs, list.count, sizeof(*list.recs), compare_recs);
+	*ret_list = list;
+	list.recs = NULL;
+	return 0;
+}
+
+static void compile_prefix(const struct roam_prefix *prefix, __be32 value[4], __be32 mask[4])
+{
+	for (unsigned int bit = 0; bit < prefix->bits; bit++)
+		((uint8_t *)mask)[bit / 8] |= 0x80 >> (bit % 8);
+	memcpy(value, prefix->addr.words, sizeof(prefix->addr.words));
+}
+
+static void compile_rule(const struct roam_acl_rule *rule, struct roam_acl_match *ret_match)
+{
+	*ret_match = (struct roam_acl_match){
+		.lport = rule->lport,
+		.rport = rule->rport,
+		.id = rule->id,
+		.action = rule->action,
+		.family = rule->family,
+		.proto = rule->proto,
+		.any_proto = rule->any_proto,
+	};
+	compile_prefix(&rule->local, ret_match->local, ret_match->local_mask);
+	compile_prefix(&rule->remote, ret_match->remote, ret_match->remote_mask);
+}
+
+int acl_compile(struct host *host, uint32_t slot)
+{
+	_cleanup_acl_list_ struct acl_list list = {};
+	_cleanup_free_ struct roam_acl_match *matches = NULL;
+	uint32_t first = 0;
+	int err = acl_list(host, slot, &list);
+
+	if (err)
+		return err;
+	matches = calloc(list.count + 1, sizeof(*matches));
+	if (!matches)
+		return fail(-ENOMEM, "acl: out of memory");
+	for (uint32_t i = 0; i < list.count; i++)
+		compile_rule(&list.recs[i].rule, &matches[i]);
+	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
+		uint32_t count = 0;
+
+		while (first + count < list.count && list.recs[first + count].rule.dir == dir)
+			count++;
+		err = tables_set_match(host, slot * ROAM_DIR_COUNT + dir, matches + first, count);
+		first += count;
+	}
+	return err;
+}
+
+static int find_rule(const struct acl_list *list, const char *name, uint32_t *ret_index)
+{
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (!strcmp(list->recs[i].rule.name, name)) {
+			*ret_index = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,
+	      const struct roam_acl_hits *hits)
+{
+	_cleanup_close_ int rules = host_inner(host, HOST_MAP_acl_policy, slot);
+	_cleanup_close_ int rows = host_inner(host, HOST_MAP_acl_hits, slot);
+	struct roam_acl_hits none = {};
+	struct roam_vm vm;
+	int err;
+
+	if (rules < 0 || rows < 0)
+		return rules < 0 ? rules : rows;
+	err = vm_get(host, slot, &vm);
+	if (err)
+		return err;
+	rule->id = ++vm.next_rule;
+	err = vm_put(host, slot, &vm); /* first: an id that is lost is no harm, one used twice is */
+	if (err)
+		return err;
+	if (bpf_map_update_elem(rows, &rule->id, hits ? hits : &none, BPF_ANY))
+		return fail_errno(-errno, "acl '%s': cannot make its counters", rule->name);
+	if (bpf_map_update_elem(rules, &rule->id, rule, BPF_NOEXIST)) {
+		int reason = -errno;
+
+		bpf_map_delete_elem(rows, &rule->id);
+		if (reason == -E2BIG)
+			return fail(reason, "acl '%s': the VM has %d rules, the most there can be",
+				    rule->name, ROAM_ACL_RULES);
+		return fail_errno(reason, "acl '%s': cannot store it", rule->name);
+	}
+	return 0;
+}
+
+static int check_names(const struct acl_list *list, const struct roam_acl_rule *rules,
+		       uint32_t count)
+{
+	uint32_t index;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!find_rule(list, rules[i].name, &index))
+			return fail(-EEXIST, "acl '%s': the VM has a rule of that name already",
+				    rules[i].name);
+	}
+	if (list->count + count > ROAM_ACL_RULES)
+		return fail(-E2BIG, "acl: more than %d rules for one VM", ROAM_ACL_RULES);
+	return 0;
+}
+
+static void unstore(struct host *host, uint32_t slot, const struct roam_acl_rule *rules,
+		    uint32_t count)
+{
+	_cleanup_close_ int policy = host_inner(host, HOST_MAP_acl_policy, slot);
+	_cleanup_close_ int hits = host_inner(host, HOST_MAP_acl_hits, slot);
+
+	for (uint32_t i = 0; i < count; i++) {
+		bpf_map_delete_elem(policy, &rules[i].id);
+		bpf_map_delete_elem(hits, &rules[i].id);
+	}
+}
+
+static int add_locked(struct host *host, uint32_t slot, struct roam_acl_rule *rules, uint32_t count)
+{
+	_cleanup_acl_list_ struct acl_list list = {};
+	uint32_t stored = 0;
+	int err = acl_list(host, slot, &list), entry;
+
+	if (!err)
+		err = check_names(&list, rules, count);
+	if (!err)
+		err = journal_begin(host, slot, &entry);
+	if (err)
+		return err;
+	while (stored < count && !err) {
+		err = acl_store(host, slot, &rules[stored], NULL);
+		stored += !err;
+	}
+	if (!err)
+		err = vm_sync(host, slot);
+	if (err)
+		unstore(host, slot, rules, stored);
+	journal_end(host, slot, &entry);
+	return err;
+}
+
+int acl_add_many(struct host *host, uint32_t slot, struct roam_acl_rule *rules, uint32_t count)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < count && !err; i++)
+		err = acl_validate(&rules[i]);
+	if (!err)
+		err = host_lock(host);
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	return add_locked(locked, slot, rules, count);
+}
+
+int acl_add(struct host *host, uint32_t slot, struct roam_acl_rule *rule)
+{
+	return acl_add_many(host, slot, rule, 1);
+}
+
+static int delete_rule(struct host *host, uint32_t slot, uint32_t id)
+{
+	_cleanup_close_ int rules = host_inner(host, HOST_MAP_acl_policy, slot);
+	_cleanup_close_ int rows = host_inner(host, HOST_MAP_acl_hits, slot);
+	int err;
+
+	if (rules < 0 || rows < 0)
+		return rules < 0 ? rules : rows;
+	if (bpf_map_delete_elem(rules, &id))
+		return fail_errno(-errno, "acl: cannot delete the rule");
+	err = vm_sync(host, slot);
+	bpf_map_delete_elem(rows, &id);
+	return err;
+}
+
+int acl_del(struct host *host, uint32_t slot, const char *name)
+{
+	_cleanup_acl_list_ struct acl_list list = {};
+	uint32_t index;
+	int err, entry;
+
+	err = host_lock(host);
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	err = acl_list(locked, slot, &list);
+	if (err)
+		return err;
+	if (find_rule(&list, name, &index))
+		return fail(-ENOENT, "acl '%s': the VM has no rule of that name", name);
+	err = journal_begin(host, slot, &entry);
+	if (err)
+		return err;
+	err = delete_rule(host, slot, list.recs[index].rule.id);
+	journal_end(host, slot, &entry);
+	return err;
+}

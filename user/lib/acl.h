@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Rules of VMs: rows of policy, and the lists that the acl stage walks, compiled from them.
+ */
+#ifndef ROAM_LIB_ACL_H
+#define ROAM_LIB_ACL_H
+
+#include <roam/acl.h>
+#include "host.h"
+
+/* A rule with its counters. */
+struct acl_list {
+	struct roam_acl_rec *recs; /* in the order in which they are matched */
+	uint32_t count;
+};
+
+static inline void cleanup_acl_list(struct acl_list *list)
+{
+	free(list->recs);
+}
+#define _cleanup_acl_list_ __attribute__((cleanup(cleanup_acl_list)))
+
+int acl_validate(const struct roam_acl_rule *rule);
+int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list);
+
+/* Writes the row and its counters (NULL: zero); gives the rule its id. Nothing is compiled. */
+int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,
+	      const struct roam_acl_hits *hits);
+
+int acl_add(struct host *host, uint32_t slot, struct roam_acl_rule *rule);
+/* Many rules in one change: all or none, compiled once. */
+int acl_add_many(struct host *host, uint32_t slot, struct roam_acl_rule *rules, uint32_t count);
+int acl_del(struct host *host, uint32_t slot, const char *name);
+
+/* Compiles both lists and swaps them in. Needs the host's lock. */
+int acl_compile(struct host *host, uint32_t slot);
+
+#endif

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Programs on devices: see attach.h. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <net/if.h>
+#include <linux/if_link.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "attach.h"
+
+/* libbpf 1.1 has neither tcx's attach types nor a call for it, but its bpf_link_create passes them
+ * on: linux/bpf.h of 6.6, enum bpf_attach_type. */
+#define ATTACH_TCX_INGRESS 46
+#define ATTACH_TCX_EGRESS  47
+
+/* Our filter in a clsact chain is the one with this handle and priority ("ro", "am"). */
+#define CLSACT_HANDLE   0x726f
+#define CLSACT_PRIORITY 0x616d
+
+struct hook {
+	const char *suffix; /* of the pin's name */
+	enum host_prog prog;
+	int tcx_type;
+	enum bpf_tc_attach_point point;
+};
+
+static const struct hook hooks[] = {
+	{ "out", HOST_PROG_tc_out, ATTACH_TCX_INGRESS, BPF_TC_INGRESS },
+	{ "in", HOST_PROG_tc_in, ATTACH_TCX_EGRESS, BPF_TC_EGRESS },
+};
+
+static void pin_path(const struct host *host, const struct hook *hook, uint32_t ifindex,
+		     char path[512])
+{
+	snprintf(path, 512, "%s/links/%u-%s", host_dir(host), ifindex, hook->suffix);
+}
+
+/* Whether a pinned link is still on the device: it is not if the device is gone or another one has
+ * got its index since. */
+static bool link_is_alive(const char *path, uint32_t ifindex)
+{
+	/* struct bpf_link_info of libbpf's headers knows xdp.ifindex, at the place of tcx.ifindex.
+	 */
+	struct bpf_link_info info = {};
+	uint32_t len = sizeof(info);
+	_cleanup_close_ int fd = bpf_obj_get(path);
+
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.xdp.ifindex == ifindex;
+}
+
+static int attach_tcx(struct host *host, const struct hook *hook, uint32_t ifindex)
+{
+	char path[512];
+	_cleanup_close_ int fd = -1;
+
+	pin_path(host, hook, ifindex, path);
+	if (link_is_alive(path, ifindex))
+		return 0;
+	unlink(path);
+	fd = bpf_link_create(host_prog(host, hook->prog), ifindex, hook->tcx_type, NULL);
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_pin(fd, path))
+		return -errno;
+	return 0;
+}
+
+static int attach_clsact(struct host *host, const struct hook *hook, uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, where, .ifindex = ifindex, .attach_point = hook->point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+		    .prog_fd = host_prog(host, hook->prog), .flags = BPF_TC_F_REPLACE);
+	int err = bpf_tc_hook_create(&where);
+
+	if (err && err != -EEXIST)
+		return err;
+	return bpf_tc_attach(&where, &opts);
+}
+
+static void detach_clsact(const struct hook *hook, uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, where, .ifindex = ifindex, .attach_point = hook->point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+
+	/* The clsact qdisc itself stays: others may have filters in it by now. */
+	bpf_tc_detach(&where, &opts);
+}
+
+/* Tries rather than asks for a version. A device index that cannot be makes a kernel with tcx
+ * answer ENODEV, one without it EINVAL. */
+static bool has_tcx(const struct host *host)
+{
+	_cleanup_close_ int fd = bpf_link_create(host_prog(host, HOST_PROG_tc_out), INT32_MAX,
+						 ATTACH_TCX_INGRESS, NULL);
+
+	return fd >= 0 || errno == ENODEV;
+}
+
+const char *attach_kind(const struct host *host)
+{
+	return has_tcx(host) ? "tcx" : "clsact";
+}
+
+int attach_port(struct host *host, uint32_t ifindex)
+{
+	bool tcx = has_tcx(host);
+
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		int err = tcx ? attach_tcx(host, &hooks[i], ifindex)
+			      : attach_clsact(host, &hooks[i], ifindex);
+
+		if (err) {
+			char dev[IF_NAMESIZE] = "?";
+
+			if_indextoname(ifindex, dev);
+			detach_port(host, ifindex);
+			return fail_errno(err, "port: cannot attach to dev %s", dev);
+		}
+	}
+	return 0;
+}
+
+void detach_port(struct host *host, uint32_t ifindex)
+{
+	bool tcx = has_tcx(host);
+	char path[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		pin_path(host, &hooks[i], ifindex, path);
+		if (tcx)
+			unlink(path);
+		else
+			detach_clsact(&hooks[i], ifindex);
+	}
+}
+
+/* The line that names the program which has the uplink already. */
+static int refuse_foreign(const char *dev, uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	struct bpf_prog_info info = {};
+	uint32_t len = sizeof(info);
+	_cleanup_close_ int fd = -1;
+
+	if (bpf_xdp_query(ifindex, 0, &query) || !query.prog_id)
+		return fail(-EBUSY, "uplink %s: has an XDP program already", dev);
+	fd = bpf_prog_get_fd_by_id(query.prog_id);
+	if (fd >= 0)
+		bpf_obj_get_info_by_fd(fd, &info, &len);
+	return fail(-EBUSY, "uplink %s: has the XDP program '%s' (id %u) already, which stays", dev,
+		    info.name, query.prog_id);
+}
+
+int attach_uplink(const char *links_dir, int prog_fd, const char *dev)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
+	LIBBPF_OPTS(bpf_link_create_opts, generic, .flags = XDP_FLAGS_SKB_MODE);
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	uint32_t ifindex = if_nametoindex(dev);
+	char path[512];
+	_cleanup_close_ int fd = -1;
+
+	if (!ifindex)
+		return fail(-ENODEV, "uplink %s: there is no such device", dev);
+	/* Native and generic programs do not exclude each other in the kernel: ask first. */
+	if (!bpf_xdp_query(ifindex, 0, &query) && query.attach_mode != XDP_ATTACHED_NONE)
+		return refuse_foreign(dev, ifindex);
+	fd = bpf_link_create(prog_fd, ifindex, BPF_XDP, &native);
+	if (fd < 0)
+		fd = bpf_link_create(prog_fd, ifindex, BPF_XDP, &generic);
+	if (fd < 0 && errno == EBUSY)
+		return refuse_foreign(dev, ifindex);
+	if (fd < 0)
+		return fail_errno(-errno, "uplink %s: cannot attach", dev);
+	snprintf(path, sizeof(path), "%s/uplink-%u", links_dir, ifindex);
+	if (bpf_obj_pin(fd, path))
+		return fail_errno(-errno, "uplink %s: cannot pin", dev);
+	return 0;
+}
+
+static void describe_uplink(const char *path, struct uplink *ret_uplink)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	struct bpf_link_info info = {};
+	uint32_t len = sizeof(info);
+	_cleanup_close_ int fd = bpf_obj_get(path);
+
+	*ret_uplink = (struct uplink){ .dev = "?", .mode = "gone" };
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || !info.xdp.ifindex ||
+	    !if_indextoname(info.xdp.ifindex, ret_uplink->dev))
+		return;
+	ret_uplink->ifindex = info.xdp.ifindex;
+	if (!bpf_xdp_query(info.xdp.ifindex, 0, &query))
+		ret_uplink->mode = query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
+}
+
+int attach_each_uplink(struct host *host, int (*fn)(const struct uplink *, void *), void *arg)
+{
+	char path[512];
+	struct dirent *entry;
+	_cleanup_closedir_ DIR *dir = NULL;
+	int err = 0;
+
+	snprintf(path, sizeof(path), "%s/links", host_dir(host));
+	dir = opendir(path);
+	if (!dir)
+		return fail_errno(-errno, "host %s: links", host_dir(host));
+	while (!err && (entry = readdir(dir))) {
+		struct uplink uplink;
+
+		if (strncmp(entry->d_name, "uplink-", strlen("uplink-")) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/links/%.64s", host_dir(host), entry->d_name);
+		describe_uplink(path, &uplink);
+		err = fn(&uplink, arg);
+	}
+	return err;
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Flows of VMs, read and written in bulk: see ct.h. Changing a quota is in ct_resize.c. */
+#include <string.h>
+#include <sys/mman.h>
+#include <bpf/bpf.h>
+#include "ct.h"
+#include "vm.h"
+
+/* Rows a batch asks for. A bucket comes whole, so there must be room for the fullest one. */
+#define BATCH_ROWS     4096
+#define BATCH_ROWS_MAX (1U << 20)
+
+static const uint8_t state_kind[] = {
+#define X(id, name, timeout, kind) [ROAM_CT_##id] = ROAM_CT_##kind,
+	ROAM_CT_STATES(X)
+#undef X
+};
+
+static const uint32_t state_timeout_s[] = {
+#define X(id, name, timeout, kind) [ROAM_CT_##id] = timeout,
+	ROAM_CT_STATES(X)
+#undef X
+};
+
+enum roam_ct_kind ct_state_kind(uint8_t state)
+{
+	return state < ARRAY_SIZE(state_kind) ? state_kind[state] : ROAM_CT_HALF;
+}
+
+uint32_t ct_state_timeout_s(uint8_t state)
+{
+	return state < ARRAY_SIZE(state_timeout_s) ? state_timeout_s[state] : 0;
+}
+
+bool ct_flow_expired(const struct roam_flow *flow, uint64_t now_ns)
+{
+	return (int64_t)(now_ns - flow->seen_ns) >
+	       (int64_t)(ct_state_timeout_s(flow->state) * NS_PER_S);
+}
+
+struct batch {
+	uint32_t room;
+	struct roam_flow_key *keys;
+	struct roam_flow *flows;
+	struct roam_flow_rec *recs;
+};
+
+static void cleanup_batch(struct batch *batch)
+{
+	free(batch->keys);
+	free(batch->flows);
+	free(batch->recs);
+}
+#define _cleanup_batch_ __attribute__((cleanup(cleanup_batch)))
+
+static int batch_grow(struct batch *batch, uint32_t room)
+{
+	cleanup_batch(batch);
+	*batch = (struct batch){
+		.room = room,
+		.keys = calloc(room, sizeof(*batch->keys)),
+		.flows = calloc(room, sizeof(*batch->flows)),
+		.recs = calloc(room, sizeof(*batch->recs)),
+	};
+	if (!batch->keys || !batch->flows || !batch->recs || room > BATCH_ROWS_MAX)
+		return fail(-ENOMEM, "ct: out of memory");
+	return 0;
+}
+
+static int hand_over(struct batch *batch, uint32_t count, ct_rows_fn fn, void *arg)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		batch->recs[i].key = batch->keys[i];
+		batch->recs[i].flow = batch->flows[i];
+	}
+	return count ? fn(batch->recs, count, arg) : 0;
+}
+
+/* All rows of one table, by batches. */
+static int dump_table(int fd, struct batch *batch, ct_rows_fn fn, void *arg)
+{
+	uint32_t position, *from = NULL;
+	int err = 0;
+
+	while (!err) {
+		uint32_t count = batch->room, next;
+
+		err = bpf_map_lookup_batch(fd, from, &next, batch->keys, batch->flows, &count,
+					   NULL);
+		if (err == -ENOSPC) { /* a bucket with more rows than there is room */
+			err = batch_grow(batch, batch->room * 2);
+			continue;
+		}
+		if (err && err != -ENOENT)
+			return fail_errno(err, "ct: cannot read flows");
+		position = next;
+		from = &position;
+		if (err == -ENOENT) /* the last batch */
+			return hand_over(batch, count, fn, arg);
+		err = hand_over(batch, count, fn, arg);
+	}
+	return err;
+}
+
+int ct_dump(struct host *host, uint32_t slot, ct_rows_fn fn, void *arg)
+{
+	_cleanup_batch_ struct batch batch = {};
+	struct roam_vm before, after;
+	int err = batch_grow(&batch, BATCH_ROWS);
+
+	if (!err)
+		err = vm_get(host, slot, &before);
+	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && !err; kind++) {
+		_cleanup_close_ int fd = host_inner(host, HOST_MAP_ct_table,
+						    ROAM_CT_TABLE(slot, before.ct_bank, kind));
+
+		err = fd < 0 ? fd : dump_table(fd, &batch, fn, arg);
+	}
+	if (!err)
+		err = vm_get(host, slot, &after);
+	if (err)
+		return err;
+	if (before.ct_moving || after.ct_moving || before.ct_bank != after.ct_bank)
+		return fail(-EAGAIN, "ct: the VM's quota is being changed; try again");
+	return 0;
+}
+
+static int run_load(struct host *host, const struct roam_ct_load *want)
+{
+	struct roam_ct_load load = *want;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &load, .ctx_size_in = sizeof(load));
+
+	if (bpf_prog_test_run_opts(host_prog(host, HOST_PROG_ct_load), &opts))
+		return fail_errno(-errno, "ct: cannot run the bulk loader");
+	switch (load.error) {
+	case 0:
+		return load.done == load.count ? 0 : fail(-EIO, "ct: rows were lost");
+	case -EEXIST:
+		return fail(-EEXIST, "ct: the same flow twice");
+	case -ENOSPC:
+		return fail(-ENOSPC, "ct: more flows than the VM's quota");
+	default:
+		return fail_errno(load.error, "ct: cannot store flows");
+	}
+}
+
+static int load_rows(struct host *host, struct roam_ct_load *load, const struct roam_flow_rec *rows,
+		     uint32_t count)
+{
+	size_t size = sizeof(*rows) * ROAM_CT_XFER_ROWS;
+	struct roam_flow_rec *xfer;
+	int err = host_lock(host); /* the transfer rows are the host's, not ours */
+
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	xfer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    host_map(locked, HOST_MAP_ct_xfer), 0);
+	if (xfer == MAP_FAILED)
+		return fail_errno(-errno, "ct: cannot map the bulk loader's rows");
+	while (count && !err) {
+		load->count = count < ROAM_CT_XFER_ROWS ? count : ROAM_CT_XFER_ROWS;
+		memcpy(xfer, rows, load->count * sizeof(*rows));
+		err = run_load(host, load);
+		rows += load->count;
+		count -= load->count;
+	}
+	munmap(xfer, size);
+	return err;
+}
+
+int ct_load(struct host *host, uint32_t table, const struct roam_flow_rec *rows, uint32_t count)
+{
+	struct roam_ct_load load = { .table = table };
+
+	return load_rows(host, &load, rows, count);
+}
+
+int ct_load_missing(struct host *host, uint32_t table, const struct roam_flow_rec *rows,
+		    uint32_t count)
+{
+	struct roam_ct_load load = { .table = table, .skip_existing = 1 };
+
+	return load_rows(host, &load, rows, count);
+}
+
+int ct_used(struct host *host, uint32_t slot, uint32_t ret_used[ROAM_CT_KINDS])
+{
+	uint32_t used[ROAM_CT_KINDS];
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && !err; kind++) {
+		uint32_t table = ROAM_CT_TABLE(slot, vm.ct_bank, kind);
+		struct roam_ct_fill fill;
+
+		err = host_get(host, HOST_MAP_ct_fill, &table, &fill);
+		used[kind] = fill.used;
+	}
+	if (!err)
+		memcpy(ret_used, used, sizeof(used));
+	return err;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Flows of VMs, in bulk: reading them while traffic runs, loading, flushing, and changing a quota
+ * without losing one.
+ */
+#ifndef ROAM_LIB_CT_H
+#define ROAM_LIB_CT_H
+
+#include <roam/ct.h>
+#include "host.h"
+
+typedef int (*ct_rows_fn)(const struct roam_flow_rec *rows, uint32_t count, void *arg);
+
+/*
+ * Calls fn with a few thousand rows at a time until it returns non-zero, which is returned. Memory
+ * does not depend on the number of flows. A row that nothing touches meanwhile is seen exactly
+ * once. -EAGAIN: the VM's quota was changed meanwhile, and rows may have been missed.
+ */
+int ct_dump(struct host *host, uint32_t slot, ct_rows_fn fn, void *arg);
+
+/*
+ * Stores rows in a table (ROAM_CT_TABLE) that holds none with the same keys: -EEXIST, -ENOSPC if
+ * the table is full, otherwise all of them. With skip_existing, keys that exist are left as they
+ * are.
+ */
+int ct_load(struct host *host, uint32_t table, const struct roam_flow_rec *rows, uint32_t count);
+int ct_load_missing(struct host *host, uint32_t table, const struct roam_flow_rec *rows,
+		    uint32_t count);
+
+/* The table where a flow in this state lives. */
+enum roam_ct_kind ct_state_kind(uint8_t state);
+uint32_t ct_state_timeout_s(uint8_t state);
+bool ct_flow_expired(const struct roam_flow *flow, uint64_t now_ns);
+
+/* Removes all flows; how many there were. */
+int ct_flush(struct host *host, uint32_t slot, uint64_t *ret_count);
+
+/* Rows in use, by kind; expired ones that nobody has needed the room of included. */
+int ct_used(struct host *host, uint32_t slot, uint32_t ret_used[ROAM_CT_KINDS]);
+
+/* New quotas: the rows move to new tables while traffic runs. Needs the host's lock and an entry in
+ * the journal; ct_finish_move() goes on where a killed process stopped. */
+int ct_resize(struct host *host, uint32_t slot, uint32_t flows, uint32_t half);
+int ct_finish_move(struct host *host, uint32_t slot);
+
+#endif

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* A VM in the making: see draft.h. */
+#include <string.h>
+#include <bpf/bpf.h>
+#include "acl.h"
+#include "ct.h"
+#include "draft.h"
+#include "journal.h"
+#include "port.h"
+#include "stats.h"
+#include "tables.h"
+#include "text.h"
+#include "vm.h"
+
+struct draft {
+	struct host *host;
+	struct roam_vm vm;
+	uint32_t slot;
+	uint32_t replaces;
+	int entry; /* of the journal, locked as long as we live */
+	bool published;
+};
+
+/* vm_sync() at the end raises the generation to this one. */
+#define DRAFT_GEN 1
+
+static int check_name(struct host *host, const struct roam_vm *vm, uint32_t replaces)
+{
+	uint32_t slot;
+
+	if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_vm_slot), vm->name, &slot) &&
+	    slot != replaces)
+		return fail(-EEXIST, "vm '%s': the host has one of that name already", vm->name);
+	return 0;
+}
+
+static int mark_used(struct host *host, uint32_t slot, void *arg)
+{
+	(void)host;
+	((bool *)arg)[slot] = true;
+	return 0;
+}
+
+/* A slot that is neither a VM's nor in the making. */
+static int find_free_slot(struct host *host, uint32_t *ret_slot)
+{
+	_cleanup_free_ bool *used = calloc(ROAM_VM_MAX, sizeof(*used));
+	struct roam_vm row;
+
+	if (!used)
+		return fail(-ENOMEM, "vm: out of memory");
+	vm_each(host, mark_used, used);
+	for (uint32_t slot = ROAM_VM_NONE + 1; slot < ROAM_VM_MAX; slot++) {
+		if (used[slot] || vm_get(host, slot, &row) || row.life != ROAM_LIFE_FREE)
+			continue;
+		*ret_slot = slot;
+		return 0;
+	}
+	return fail(-ENOSPC, "vm: the host has %d, the most there can be", ROAM_VM_MAX - 1);
+}
+
+/* With the host's lock: from here on the slot is ours, and the journal says so. */
+static int reserve(struct draft *draft)
+{
+	int err = check_name(draft->host, &draft->vm, draft->replaces);
+
+	if (!err)
+		err = find_free_slot(draft->host, &draft->slot);
+	if (!err)
+		err = journal_begin(draft->host, draft->slot, &draft->entry);
+	if (err)
+		return err;
+	draft->vm.next_life = draft->vm.life;
+	draft->vm.life = ROAM_LIFE_MAKING;
+	return vm_put(draft->host, draft->slot, &draft->vm);
+}
+
+static int make_tables(struct draft *draft)
+{
+	uint32_t quota[] = {
+		[ROAM_CT_FLOWS] = draft->vm.quota_flows,
+		[ROAM_CT_HALF] = draft->vm.quota_half,
+	};
+	int err = tables_make_bank(draft->host, draft->slot, 0, quota);
+
+	return err ? err : tables_make_policy(draft->host, draft->slot);
+}
+
+int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
+	       struct draft **ret_draft)
+{
+	_cleanup_draft_ struct draft *draft = calloc(1, sizeof(*draft));
+	int err = vm_validate(vm);
+
+	if (err)
+		return err;
+	if (!draft)
+		return fail(-ENOMEM, "vm: out of memory");
+	*draft = (struct draft){ .host = host, .vm = *vm, .replaces = replaces, .entry = -1 };
+	draft->vm.gen = DRAFT_GEN - 1;
+	draft->vm.next_rule = 0;
+	draft->vm.ct_bank = 0;
+	draft->vm.ct_moving = 0;
+	err = host_lock(host);
+	if (err)
+		return err;
+	err = reserve(draft);
+	host_unlock(host);
+	if (!err)
+		err = make_tables(draft);
+	if (err)
+		return err;
+	*ret_draft = TAKE_PTR(draft);
+	return 0;
+}
+
+int draft_add_port(struct draft *draft, struct roam_port *port)
+{
+	int err = port_validate(port);
+
+	return err ? err : port_store(draft->host, draft->slot, port);
+}
+
+int draft_add_rule(struct draft *draft, struct roam_acl_rule *rule,
+		   const struct roam_acl_hits *hits)
+{
+	int err = acl_validate(rule);
+
+	return err ? err : acl_store(draft->host, draft->slot, rule, hits);
+}
+
+int draft_set_stats(struct draft *draft, const struct roam_stats *stats)
+{
+	return stats_set(draft->host, draft->slot, stats);
+}
+
+int draft_load_flows(struct draft *draft, enum roam_ct_kind kind, const struct roam_flow_rec *rows,
+		     uint32_t count)
+{
+	return ct_load(draft->host, ROAM_CT_TABLE(draft->slot, 0, kind), rows, count);
+}
+
+uint32_t draft_gen(const struct draft *draft)
+{
+	(void)draft;
+	return DRAFT_GEN;
+}
+
+uint32_t draft_slot(const struct draft *draft)
+{
+	return draft->slot;
+}
+
+static int check_ports(struct draft *draft)
+{
+	struct roam_port ports[ROAM_VM_PORTS];
+	int count = port_list(draft->host, draft->slot, ports), err = 0;
+
+	for (int i = 0; i < count && !err; i++)
+		err = port_check_free(draft->host, draft->replaces, &ports[i]);
+	return err;
+}
+
+/* The slot of the same name that the published one has replaced. */
+static int free_replaced(struct host *host, uint32_t slot, const char *name)
+{
+	struct roam_vm row;
+
+	for (uint32_t other = ROAM_VM_NONE + 1; other < ROAM_VM_MAX; other++) {
+		if (other != slot && !vm_get(host, other, &row) && row.life != ROAM_LIFE_FREE &&
+		    row.life != ROAM_LIFE_MAKING && !strncmp(row.name, name, ROAM_NAME_LEN))
+			vm_free_slot(host, other);
+	}
+	return 0;
+}
+
+int draft_finish(struct host *host, uint32_t slot)
+{
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	if (err)
+		return err;
+	if (vm.life == ROAM_LIFE_MAKING) {
+		vm.life = vm.next_life;
+		err = vm_put(host, slot, &vm);
+	}
+	if (!err)
+		err = vm_sync(host, slot);
+	return err ? err : free_replaced(host, slot, vm.name);
+}
+
+/* With the host's lock. */
+static int publish_locked(struct draft *draft)
+{
+	struct host *host = draft->host;
+	int err = check_name(host, &draft->vm, draft->replaces);
+
+	if (!err)
+		err = check_ports(draft);
+	if (!err) /* lists and generation are right before anybody can look */
+		err = acl_compile(host, draft->slot);
+	if (!err)
+		err = host_put(host, HOST_MAP_vm_slot, draft->vm.name, &draft->slot);
+	if (err)
+		return err;
+	draft->published = true;
+	err = draft_finish(host, draft->slot);
+	journal_end(host, draft->slot, &draft->entry);
+	return err;
+}
+
+int draft_publish(struct draft *draft)
+{
+	int err = host_lock(draft->host);
+
+	if (err)
+		return err;
+	err = publish_locked(draft);
+	host_unlock(draft->host);
+	return err;
+}
+
+void draft_close(struct draft *draft)
+{
+	if (!draft)
+		return;
+	if (!draft->published && draft->entry >= 0 && !host_lock(draft->host)) {
+		vm_free_slot(draft->host, draft->slot);
+		journal_end(draft->host, draft->slot, &draft->entry);
+		host_unlock(draft->host);
+	}
+	cleanup_close(&draft->entry);
+	free(draft);
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* An open host: its descriptors, its lock, rows and inner maps of its maps. See host.h. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <bpf/bpf.h>
+#include "host.h"
+#include "recover.h"
+
+struct host {
+	char *dir;
+	int dir_fd;
+	int locks; /* how often the holder has taken the lock */
+	int map_fd[HOST_MAP_COUNT];
+	int prog_fd[HOST_PROG_COUNT];
+};
+
+static const char *const map_name[] = {
+#define X(name) [HOST_MAP_##name] = #name,
+	HOST_MAPS(X)
+#undef X
+};
+
+static const char *const prog_name[] = {
+#define X(name) [HOST_PROG_##name] = #name,
+	HOST_PROGS(X)
+#undef X
+};
+
+static int open_pin(const char *dir, const char *kind, const char *name, int *ret_fd)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, kind, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return fail_errno(-errno, "host %s: cannot open %s/%s", dir, kind, name);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_pins(struct host *host)
+{
+	int err = 0;
+
+	for (int i = 0; i < HOST_MAP_COUNT && !err; i++)
+		err = open_pin(host->dir, "maps", map_name[i], &host->map_fd[i]);
+	for (int i = 0; i < HOST_PROG_COUNT && !err; i++)
+		err = open_pin(host->dir, "progs", prog_name[i], &host->prog_fd[i]);
+	return err;
+}
+
+int host_open(const char *dir, struct host **ret_host)
+{
+	_cleanup_host_ struct host *host = calloc(1, sizeof(*host));
+	int err;
+
+	if (!host)
+		return fail(-ENOMEM, "host %s: out of memory", dir);
+	memset(host->map_fd, -1, sizeof(host->map_fd));
+	memset(host->prog_fd, -1, sizeof(host->prog_fd));
+	host->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (host->dir_fd < 0 && errno == ENOENT)
+		return fail(-ENOENT, "host %s: there is none; make it with 'roam host init'", dir);
+	if (host->dir_fd < 0)
+		return fail_errno(-errno, "host %s", dir);
+	host->dir = strdup(dir);
+	if (!host->dir)
+		return fail(-ENOMEM, "host %s: out of memory", dir);
+	err = open_pins(host);
+	if (err)
+		return err;
+	recover(host);
+	*ret_host = TAKE_PTR(host);
+	return 0;
+}
+
+void host_close(struct host *host)
+{
+	if (!host)
+		return;
+	for (int i = 0; i < HOST_MAP_COUNT; i++)
+		cleanup_close(&host->map_fd[i]);
+	for (int i = 0; i < HOST_PROG_COUNT; i++)
+		cleanup_close(&host->prog_fd[i]);
+	cleanup_close(&host->dir_fd);
+	free(host->dir);
+	free(host);
+}
+
+int host_map(const struct host *host, enum host_map map)
+{
+	return host->map_fd[map];
+}
+
+int host_prog(const struct host *host, enum host_prog prog)
+{
+	return host->prog_fd[prog];
+}
+
+int host_dir_fd(const struct host *host)
+{
+	return host->dir_fd;
+}
+
+const char *host_dir(const struct host *host)
+{
+	return host->dir;
+}
+
+int host_lock(struct host *host)
+{
+	if (!host->locks && flock(host->dir_fd, LOCK_EX))
+		return fail_errno(-errno, "host %s: cannot lock", host->dir);
+	host->locks++;
+	return 0;
+}
+
+bool host_try_lock(struct host *host)
+{
+	if (!host->locks && flock(host->dir_fd, LOCK_EX | LOCK_NB))
+		return false;
+	host->locks++;
+	return true;
+}
+
+void host_unlock(struct host *host)
+{
+	if (!--host->locks)
+		flock(host->dir_fd, LOCK_UN);
+}
+
+int host_inner(const struct host *host, enum host_map outer, uint32_t index)
+{
+	uint32_t id;
+	int fd;
+
+	if (bpf_map_lookup_elem(host->map_fd[outer], &index, &id))
+		return fail_errno(-errno, "host %s: %s[%u]", host->dir, map_name[outer], index);
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0)
+		return fail_errno(-errno, "host %s: %s[%u]", host->dir, map_name[outer], index);
+	return fd;
+}
+
+int host_set_inner(const struct host *host, enum host_map outer, uint32_t index, int fd)
+{
+	if (bpf_map_update_elem(host->map_fd[outer], &index, &fd, BPF_ANY))
+		return fail_errno(-errno, "host %s: cannot set %s[%u]", host->dir, map_name[outer],
+				  index);
+	return 0;
+}
+
+void host_clear_inner(const struct host *host, enum host_map outer, uint32_t index)
+{
+	bpf_map_delete_elem(host->map_fd[outer], &index);
+}
+
+int host_get(const struct host *host, enum host_map map, const void *key, void *ret_value)
+{
+	if (bpf_map_lookup_elem(host->map_fd[map], key, ret_value))
+		return fail_errno(-errno, "host %s: cannot read %s", host->dir, map_name[map]);
+	return 0;
+}
+
+int host_put(const struct host *host, enum host_map map, const void *key, const void *value)
+{
+	if (bpf_map_update_elem(host->map_fd[map], key, value, BPF_ANY))
+		return fail_errno(-errno, "host %s: cannot write %s", host->dir, map_name[map]);
+	return 0;
+}
+
+int host_delete(const struct host *host, enum host_map map, const void *key)
+{
+	if (bpf_map_delete_elem(host->map_fd[map], key) && errno != ENOENT)
+		return fail_errno(-errno, "host %s: cannot delete from %s", host->dir,
+				  map_name[map]);
+	return 0;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Making a host and taking it down: see host_init.h. */
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "attach.h"
+#include "host_init.h"
+#include "port.h"
+#include "roam.skel.h"
+#include "tables.h"
+#include "vm.h"
+
+#define PATH_LEN 512
+
+static const char *const folders[] = { "maps", "progs", "links", "journal" };
+
+static char load_log[2048];
+
+/* The verifier's log is worth showing only if loading fails: keep the last lines. */
+static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_WARN)
+		vsnprintf(load_log, sizeof(load_log), format, args);
+	return 0;
+}
+
+/* Mounts a bpffs at the usual place if there is none, as bpftool does. */
+static int check_bpffs(const char *dir)
+{
+	char parent[PATH_LEN];
+	struct statfs fs;
+
+	snprintf(parent, sizeof(parent), "%s", dir);
+	*strrchr(parent, '/') = '\0';
+	if (!statfs(parent, &fs) && fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	if (!strcmp(parent, "/sys/fs/bpf") && !mount("bpf", parent, "bpf", 0, "mode=0700"))
+		return 0;
+	return fail(-EINVAL, "host %s: %s is not a bpffs", dir, parent);
+}
+
+static int remove_entry(const char *path, const struct stat *stat, int type, struct FTW *walk)
+{
+	(void)stat;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+static void remove_tree(const char *dir)
+{
+	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Half-made hosts of processes that are dead: DIR.new-PID. */
+static void remove_dead(const char *dir)
+{
+	const char *base = strrchr(dir, '/') + 1;
+	char parent[PATH_LEN], path[PATH_LEN * 2];
+	_cleanup_closedir_ DIR *list = NULL;
+	struct dirent *entry;
+
+	snprintf(parent, sizeof(parent), "%.*s", (int)(base - dir), dir);
+	list = opendir(parent);
+	while (list && (entry = readdir(list))) {
+		size_t len = strlen(base);
+		int pid;
+
+		if (strncmp(entry->d_name, base, len) != 0 ||
+		    sscanf(entry->d_name + len, ".new-%d", &pid) != 1 || !kill(pid, 0))
+			continue;
+		snprintf(path, sizeof(path), "%s%s", parent, entry->d_name);
+		remove_tree(path);
+	}
+}
+
+static int pin_all(struct roam *skel, const char *dir)
+{
+	struct bpf_program *prog;
+	char path[PATH_LEN];
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, skel->obj)
+	{
+		if (bpf_map__is_internal(map))
+			continue;
+		snprintf(path, sizeof(path), "%s/maps/%s", dir, bpf_map__name(map));
+		err = err ? err : bpf_obj_pin(bpf_map__fd(map), path) ? -errno : 0;
+	}
+	bpf_object__for_each_program(prog, skel->obj)
+	{
+		if (!bpf_program__autoload(prog))
+			continue;
+		snprintf(path, sizeof(path), "%s/progs/%s", dir, bpf_program__name(prog));
+		err = err ? err : bpf_obj_pin(bpf_program__fd(prog), path) ? -errno : 0;
+	}
+	return err ? fail_errno(err, "host %s: cannot pin", dir) : 0;
+}
+
+/* The counters of what belongs to no VM. */
+static int make_own_stats(struct roam *skel)
+{
+	uint32_t slot = ROAM_VM_NONE;
+	_cleanup_close_ int fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "roam", sizeof(slot),
+						sizeof(struct roam_stats), 1, NULL);
+
+	if (fd < 0 || bpf_map_update_elem(bpf_map__fd(skel->maps.stats), &slot, &fd, BPF_ANY))
+		return fail_errno(-errno, "host: cannot make its counters");
+	return 0;
+}
+
+static int make_folders(const char *dir)
+{
+	char path[PATH_LEN];
+	int err = mkdir(dir, 0700) ? -errno : 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders) && !err; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, folders[i]);
+		err = mkdir(path, 0700) ? -errno : 0;
+	}
+	return err ? fail_errno(err, "host: cannot make %s", dir) : 0;
+}
+
+static int load(struct roam **ret_skel)
+{
+	struct roam *skel;
+
+	libbpf_set_print(keep_log);
+	skel = roam__open();
+	if (!skel)
+		return fail_errno(-errno, "host: cannot open the programs");
+	/* A port's list behind XDP is for devices whose frames only XDP sees; nobody attaches it.
+	 */
+	bpf_program__set_autoload(skel->progs.xdp_in, false);
+	bpf_program__set_autoload(skel->progs.xdp_out, false);
+	if (roam__load(skel)) {
+		int err = -errno;
+
+		roam__destroy(skel);
+		return fail(err, "host: the kernel refuses the programs: %s: %s", strerror(-err),
+			    load_log);
+	}
+	*ret_skel = skel;
+	return 0;
+}
+
+static int build(struct roam *skel, const char *dir, char *const *uplinks, int uplink_count)
+{
+	char links[PATH_LEN];
+	int err = make_folders(dir);
+
+	if (!err)
+		err = pin_all(skel, dir);
+	if (!err)
+		err = make_own_stats(skel);
+	snprintf(links, sizeof(links), "%s/links", dir);
+	for (int i = 0; i < uplink_count && !err; i++)
+		err = attach_uplink(links, bpf_program__fd(skel->progs.xdp_uplink), uplinks[i]);
+	return err;
+}
+
+int host_init(const char *dir, char *const *uplinks, int uplink_count)
+{
+	char made[PATH_LEN];
+	struct roam *skel;
+	int err;
+
+	if (dir[0] != '/' || strlen(dir) > PATH_LEN / 2 || dir[strlen(dir) - 1] == '/')
+		return fail(-EINVAL, "host: bpffs '%s' is not an absolute path", dir);
+	err = check_bpffs(dir);
+	if (err)
+		return err;
+	if (!access(dir, F_OK))
+		return fail(-EEXIST, "host %s: is there already", dir);
+	remove_dead(dir);
+	err = load(&skel);
+	if (err)
+		return err;
+	snprintf(made, sizeof(made), "%s.new-%d", dir, getpid());
+	err = build(skel, made, uplinks, uplink_count);
+	if (!err && rename(made, dir))
+		err = fail_errno(-errno, "host %s: cannot rename it into place", dir);
+	if (err)
+		remove_tree(made);
+	roam__destroy(skel);
+	return err;
+}
+
+static int unbind(struct host *host, uint32_t slot, void *arg)
+{
+	(void)arg;
+	port_unbind_all(host, slot);
+	return 0;
+}
+
+int host_teardown(const char *dir)
+{
+	_cleanup_host_ struct host *host = NULL;
+	int err = host_open(dir, &host);
+
+	if (!err)
+		err = host_lock(host);
+	if (err)
+		return err;
+	vm_each(host, unbind, NULL); /* clsact filters are not pinned */
+	remove_tree(dir);
+	if (!access(dir, F_OK))
+		return fail(-EBUSY, "host %s: cannot remove all of it", dir);
+	return 0;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* The journal of changes that take more than one step: see journal.h. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include "journal.h"
+
+#define JOURNAL_NAME_LEN 32
+
+static const char *entry_name(uint32_t slot, char buf[JOURNAL_NAME_LEN])
+{
+	snprintf(buf, JOURNAL_NAME_LEN, "journal/%u", slot);
+	return buf;
+}
+
+int journal_begin(struct host *host, uint32_t slot, int *ret_fd)
+{
+	char name[JOURNAL_NAME_LEN];
+	_cleanup_close_ int fd = -1;
+
+	if (mkdirat(host_dir_fd(host), entry_name(slot, name), 0700) && errno != EEXIST)
+		return fail_errno(-errno, "host %s: cannot make %s", host_dir(host), name);
+	fd = openat(host_dir_fd(host), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return fail_errno(-errno, "host %s: cannot open %s", host_dir(host), name);
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		return fail(-EBUSY, "host %s: another process is changing this VM", host_dir(host));
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+void journal_end(struct host *host, uint32_t slot, int *fd)
+{
+	char name[JOURNAL_NAME_LEN];
+
+	unlinkat(host_dir_fd(host), entry_name(slot, name), AT_REMOVEDIR);
+	close(TAKE_FD(*fd));
+}
+
+static DIR *open_journal(const struct host *host)
+{
+	int fd = openat(host_dir_fd(host), "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		cleanup_close(&fd);
+	return dir;
+}
+
+/* The next entry's slot; 0, which is nobody's, at the end. */
+static uint32_t next_entry(DIR *dir)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(dir))) {
+		uint32_t slot = strtoul(entry->d_name, NULL, 10);
+
+		if (slot > ROAM_VM_NONE && slot < ROAM_VM_MAX)
+			return slot;
+	}
+	return ROAM_VM_NONE;
+}
+
+bool journal_is_empty(const struct host *host)
+{
+	_cleanup_closedir_ DIR *dir = open_journal(host);
+
+	return !dir || !next_entry(dir);
+}
+
+static int visit(struct host *host, uint32_t slot, int (*fn)(struct host *, uint32_t slot))
+{
+	char name[JOURNAL_NAME_LEN];
+	_cleanup_close_ int fd = openat(host_dir_fd(host), entry_name(slot, name),
+					O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err;
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	err = fn(host, slot);
+	if (!err)
+		journal_end(host, slot, &fd);
+	return err;
+}
+
+int journal_each_dead(struct host *host, int (*fn)(struct host *, uint32_t slot))
+{
+	_cleanup_closedir_ DIR *dir = open_journal(host);
+	uint32_t slot;
+	int err = 0;
+
+	while (dir && !err && (slot = next_entry(dir)))
+		err = visit(host, slot, fn);
+	return err;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The journal: one folder DIR/journal/SLOT while somebody changes the VM in that slot in more than
+ * one step, locked by flock for as long as that process lives. A folder that nobody holds was left
+ * by a process that was killed; recover() finishes or undoes what it was at (bpffs holds no plain
+ * files, but folders do).
+ */
+#ifndef ROAM_JOURNAL_H
+#define ROAM_JOURNAL_H
+
+#include "host.h"
+
+/* Opens the entry; the descriptor holds its lock. Needs the host's lock. */
+int journal_begin(struct host *host, uint32_t slot, int *ret_fd);
+/* All steps are done. Closes the descriptor. */
+void journal_end(struct host *host, uint32_t slot, int *fd);
+
+/* Calls fn for every entry that no living process holds. Needs the host's lock. */
+int journal_each_dead(struct host *host, int (*fn)(struct host *, uint32_t slot));
+bool journal_is_empty(const struct host *host);
+
+#endif

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Ports as policy: see port.h. Binding them to devices is in port_bind.c. */
+#include <stdio.h>
+#include <string.h>
+#include <net/if.h>
+#include <bpf/bpf.h>
+#include "journal.h"
+#include "port.h"
+#include "text.h"
+#include "vm.h"
+
+static bool is_default_zone(const struct roam_port *port)
+{
+	char mac[TEXT_MAC_LEN];
+
+	return !strcmp(port->zone_name, text_mac(port->mac, mac));
+}
+
+static bool addr_is_unicast(const struct roam_addr *addr)
+{
+	if (addr_is_ipv4(addr))
+		return addr->bytes[12] != 0 && addr->bytes[12] != 127 && addr->bytes[12] < 224;
+	return addr->bytes[0] != 0xff && (addr->words[0] || addr->words[1] || addr->words[2]);
+}
+
+static int validate_addrs(const struct roam_port *port)
+{
+	char text[TEXT_ADDR_LEN];
+
+	if (port->addr_count > ROAM_PORT_ADDRS)
+		return fail(-E2BIG, "port: more than %d addresses", ROAM_PORT_ADDRS);
+	for (int i = 0; i < port->addr_count; i++) {
+		if (!addr_is_unicast(&port->addr[i]))
+			return fail(-EINVAL, "port: addr %s is not a host's address",
+				    text_addr(&port->addr[i], text));
+		for (int j = 0; j < i; j++) {
+			if (!memcmp(&port->addr[i], &port->addr[j], sizeof(port->addr[i])))
+				return fail(-EINVAL, "port: addr %s is given twice",
+					    text_addr(&port->addr[i], text));
+		}
+	}
+	return 0;
+}
+
+static int validate_vlans(const struct roam_port *port)
+{
+	char text[TEXT_VLAN_LEN];
+
+	if (port->vlan_count > ROAM_PORT_VLANS)
+		return fail(-E2BIG, "port: more than %d vlans", ROAM_PORT_VLANS);
+	for (int i = 0; i < port->vlan_count; i++) {
+		if (port->vlan[i] & ~ROAM_VLAN_MASK)
+			return fail(-EINVAL, "port: a vlan that is none");
+		for (int j = 0; j < i; j++) {
+			if (port->vlan[i] == port->vlan[j])
+				return fail(-EINVAL, "port: vlan %s is given twice",
+					    text_vlan(port->vlan[i], text));
+		}
+	}
+	return 0;
+}
+
+int port_validate(const struct roam_port *port)
+{
+	char mac[TEXT_MAC_LEN];
+	int err;
+
+	if ((port->mac[0] & 1) || !memcmp(port->mac, (uint8_t[ROAM_MAC_LEN]){}, ROAM_MAC_LEN))
+		return fail(-EINVAL, "port: mac %s is not a host's", text_mac(port->mac, mac));
+	if (!text_name_valid(port->zone_name))
+		return fail(-EINVAL, "port: the zone's name is not a name");
+	if (port->switches & ~(ROAM_PORT_DHCP | ROAM_PORT_RA))
+		return fail(-EINVAL, "port: an unknown switch");
+	err = validate_addrs(port);
+	return err ? err : validate_vlans(port);
+}
+
+static int check_dev_free(struct host *host, uint32_t slot, const struct roam_port *port)
+{
+	uint32_t ifindex = if_nametoindex(port->dev);
+	struct roam_port other;
+
+	if (!ifindex)
+		return fail(-ENODEV, "port: dev %s: there is no such device", port->dev);
+	if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_dev), &ifindex, &other) &&
+	    other.vm != slot)
+		return fail(-EBUSY, "port: dev %s is a port already", port->dev);
+	return 0;
+}
+
+int port_check_free(struct host *host, uint32_t slot, const struct roam_port *port)
+{
+	uint8_t mac[8] = {};
+	char text[TEXT_ADDR_LEN];
+	uint32_t other;
+
+	memcpy(mac, port->mac, ROAM_MAC_LEN);
+	if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_mac), mac, &other) && other != slot)
+		return fail(-EEXIST, "port: mac %s belongs to another VM's port",
+			    text_mac(port->mac, text));
+	for (int i = 0; i < port->addr_count && is_default_zone(port); i++) {
+		if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_addr), &port->addr[i],
+					 &other) &&
+		    other != slot)
+			return fail(-EEXIST,
+				    "port: addr %s belongs to another VM's port in the same zone",
+				    text_addr(&port->addr[i], text));
+	}
+	return check_dev_free(host, slot, port);
+}
+
+int port_list(struct host *host, uint32_t slot, struct roam_port ports[ROAM_VM_PORTS])
+{
+	struct roam_port_key key = { .vm = slot };
+	int count = 0;
+
+	for (key.no = 0; key.no < ROAM_VM_PORTS; key.no++) {
+		if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &ports[count]))
+			count++;
+	}
+	return count;
+}
+
+bool port_has_addr(const struct roam_port *ports, int count, uint32_t zone_no,
+		   const struct roam_addr *addr)
+{
+	for (int i = 0; i < count; i++) {
+		if (ports[i].zone != zone_no)
+			continue;
+		for (int j = 0; j < ports[i].addr_count; j++) {
+			if (!memcmp(&ports[i].addr[j], addr, sizeof(*addr)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The number of the port's zone within the VM: that of its name, or the first free one. */
+static uint8_t zone_number(const struct roam_port *ports, int count, const char *zone_name)
+{
+	uint32_t used = 0;
+	uint8_t no = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (!strcmp(ports[i].zone_name, zone_name))
+			return ports[i].zone;
+		used |= 1U << ports[i].zone;
+	}
+	while (used & (1U << no))
+		no++;
+	return no;
+}
+
+static int check_siblings(const struct roam_port *ports, int count, const struct roam_port *port)
+{
+	char text[TEXT_ADDR_LEN];
+
+	if (count == ROAM_VM_PORTS)
+		return fail(-E2BIG, "port: the VM has %d ports, the most there can be", count);
+	for (int i = 0; i < count; i++) {
+		if (!memcmp(ports[i].mac, port->mac, ROAM_MAC_LEN))
+			return fail(-EEXIST, "port: the VM has a port with mac %s already",
+				    text_mac(port->mac, text));
+		if (!strcmp(ports[i].dev, port->dev))
+			return fail(-EEXIST, "port: dev %s is a port of the VM already", port->dev);
+	}
+	return 0;
+}
+
+int port_store(struct host *host, uint32_t slot, struct roam_port *port)
+{
+	struct roam_port ports[ROAM_VM_PORTS], row;
+	struct roam_port_key key = { .vm = slot };
+	int count = port_list(host, slot, ports), err;
+
+	err = check_siblings(ports, count, port);
+	if (err)
+		return err;
+	port->vm = slot;
+	port->zone = zone_number(ports, count, port->zone_name);
+	while (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &row))
+		key.no++;
+	return host_put(host, HOST_MAP_port_conf, &key, port);
+}
+
+static int add_locked(struct host *host, uint32_t slot, struct roam_port *port)
+{
+	int err = port_check_free(host, slot, port), entry;
+
+	if (!err)
+		err = journal_begin(host, slot, &entry);
+	if (err)
+		return err;
+	err = port_store(host, slot, port);
+	if (!err) {
+		err = vm_sync(host, slot);
+		if (err)
+			port_del(host, slot, port->mac);
+	}
+	journal_end(host, slot, &entry);
+	return err;
+}
+
+int port_add(struct host *host, uint32_t slot, struct roam_port *port)
+{
+	int err = port_validate(port);
+
+	if (!err)
+		err = host_lock(host);
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	return add_locked(locked, slot, port);
+}
+
+int port_del(struct host *host, uint32_t slot, const uint8_t mac[ROAM_MAC_LEN])
+{
+	struct roam_port_key key = { .vm = slot };
+	struct roam_port row;
+	char text[TEXT_MAC_LEN];
+	int err, entry;
+
+	err = host_lock(host);
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	for (key.no = 0; key.no < ROAM_VM_PORTS; key.no++) {
+		if (!bpf_map_lookup_elem(host_map(locked, HOST_MAP_port_conf), &key, &row) &&
+		    !memcmp(row.mac, mac, ROAM_MAC_LEN))
+			break;
+	}
+	if (key.no == ROAM_VM_PORTS)
+		return fail(-ENOENT, "port: the VM has none with mac %s", text_mac(mac, text));
+	err = journal_begin(host, slot, &entry);
+	if (err)
+		return err;
+	err = host_delete(host, HOST_MAP_port_conf, &key);
+	if (!err)
+		err = vm_sync(host, slot);
+	journal_end(host, slot, &entry);
+	return err;
+}

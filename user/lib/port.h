@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Ports of VMs: rows of policy, and binding them to devices: the row where programs find it by
+ * ifindex, the uplink's rows of local MACs and addresses, and the programs on the device.
+ */
+#ifndef ROAM_LIB_PORT_H
+#define ROAM_LIB_PORT_H
+
+#include <roam/port.h>
+#include "host.h"
+
+/* A port must make sense by itself, and may not clash with one that the host has. */
+int port_validate(const struct roam_port *port);
+int port_check_free(struct host *host, uint32_t slot, const struct roam_port *port);
+
+/* The VM's ports in order of their numbers; at most ROAM_VM_PORTS. Returns how many, or -errno. */
+int port_list(struct host *host, uint32_t slot, struct roam_port ports[ROAM_VM_PORTS]);
+
+/* Writes the row under the first free number; gives the port its zone's number. */
+int port_store(struct host *host, uint32_t slot, struct roam_port *port);
+
+int port_add(struct host *host, uint32_t slot, struct roam_port *port);
+int port_del(struct host *host, uint32_t slot, const uint8_t mac[ROAM_MAC_LEN]);
+
+/* Binds every port of policy whose device exists, and unbinds what is no port any more. */
+int port_bind_all(struct host *host, uint32_t slot);
+/* Forgets all ports of the slot. */
+void port_unbind_all(struct host *host, uint32_t slot);
+
+/* Whether addr is bound to a port of this list in the zone with number zone_no. */
+bool port_has_addr(const struct roam_port *ports, int count, uint32_t zone_no,
+		   const struct roam_addr *addr);
+
+#endif

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Binding ports to devices (port.h). Everything here is derived from the rows of port_conf and can
+ * be run again at any time: vm_sync() and recovery do.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <net/if.h>
+#include <bpf/bpf.h>
+#include "attach.h"
+#include "port.h"
+#include "text.h"
+#include "vm.h"
+
+struct mac_key {
+	uint8_t bytes[ROAM_MAC_LEN];
+	uint8_t pad[2];
+};
+
+static struct mac_key mac_key(const uint8_t *mac)
+{
+	struct mac_key key = {};
+
+	memcpy(key.bytes, mac, ROAM_MAC_LEN);
+	return key;
+}
+
+/* Removes a row of an uplink's map if it is this VM's. */
+static void forget(struct host *host, enum host_map map, const void *key, uint32_t slot)
+{
+	uint32_t owner;
+
+	if (!bpf_map_lookup_elem(host_map(host, map), key, &owner) && owner == slot)
+		host_delete(host, map, key);
+}
+
+static void withdraw_claims(struct host *host, const struct roam_port *port)
+{
+	struct mac_key mac = mac_key(port->mac);
+
+	forget(host, HOST_MAP_port_mac, &mac, port->vm);
+	for (int i = 0; i < port->addr_count; i++)
+		forget(host, HOST_MAP_port_addr, &port->addr[i], port->vm);
+}
+
+/*
+ * What the uplink takes for this VM's own. An address of a port with a zone of its own may well
+ * exist outside, too: only its MAC is claimed.
+ */
+static int make_claims(struct host *host, const struct roam_port *port)
+{
+	struct mac_key mac = mac_key(port->mac);
+	char text[TEXT_MAC_LEN];
+	int err = host_put(host, HOST_MAP_port_mac, &mac, &port->vm);
+
+	if (strcmp(port->zone_name, text_mac(port->mac, text)) != 0)
+		return err;
+	for (int i = 0; i < port->addr_count && !err; i++)
+		err = host_put(host, HOST_MAP_port_addr, &port->addr[i], &port->vm);
+	return err;
+}
+
+static void unbind(struct host *host, const struct roam_port *port)
+{
+	struct roam_port now;
+
+	withdraw_claims(host, port);
+	if (!port->ifindex ||
+	    bpf_map_lookup_elem(host_map(host, HOST_MAP_port_dev), &port->ifindex, &now) ||
+	    now.vm != port->vm)
+		return;
+	/* The program first: without its row it would drop the last packets as port_unknown. */
+	detach_port(host, port->ifindex);
+	host_delete(host, HOST_MAP_port_dev, &port->ifindex);
+}
+
+/* Writes the row as programs read it and attaches; `port` is the row of policy. */
+static int bind_port(struct host *host, uint32_t no, struct roam_port *port)
+{
+	struct roam_port_key key = { .vm = port->vm, .no = no };
+	uint32_t ifindex = if_nametoindex(port->dev);
+	int err;
+
+	if (port->ifindex && port->ifindex != ifindex)
+		unbind(host, port);
+	port->ifindex = ifindex;
+	err = host_put(host, HOST_MAP_port_conf, &key, port);
+	if (err || !ifindex)
+		return err;
+	err = host_put(host, HOST_MAP_port_dev, &ifindex, port);
+	return err ? err : attach_port(host, ifindex);
+}
+
+/* The rows of port_dev that are this VM's but no port of its policy any more. */
+static void unbind_strays(struct host *host, uint32_t slot, const struct roam_port *ports,
+			  int count)
+{
+	int fd = host_map(host, HOST_MAP_port_dev);
+	uint32_t key, next, *at = NULL;
+	struct roam_port row;
+
+	while (!bpf_map_get_next_key(fd, at, &next)) {
+		bool stray = true;
+
+		key = next;
+		at = &key;
+		if (bpf_map_lookup_elem(fd, &key, &row) || row.vm != slot)
+			continue;
+		for (int i = 0; i < count; i++)
+			stray = stray && (ports[i].ifindex != key ||
+					  memcmp(ports[i].mac, row.mac, ROAM_MAC_LEN));
+		if (stray) {
+			unbind(host, &row);
+			at = NULL; /* the key to go on from is gone */
+		}
+	}
+}
+
+int port_bind_all(struct host *host, uint32_t slot)
+{
+	struct roam_port_key key = { .vm = slot };
+	struct roam_port ports[ROAM_VM_PORTS];
+	int count = 0, err = 0;
+	struct roam_vm vm;
+
+	err = vm_get(host, slot, &vm);
+	for (; key.no < ROAM_VM_PORTS && !err; key.no++) {
+		struct roam_port *port = &ports[count];
+
+		if (bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, port))
+			continue;
+		err = bind_port(host, key.no, port);
+		if (!err && vm.life == ROAM_LIFE_ACTIVE)
+			err = make_claims(host, port);
+		else
+			withdraw_claims(host, port);
+		count++;
+	}
+	if (!err)
+		unbind_strays(host, slot, ports, count);
+	return err;
+}
+
+void port_unbind_all(struct host *host, uint32_t slot)
+{
+	struct roam_port_key key = { .vm = slot };
+	struct roam_port port;
+
+	for (key.no = 0; key.no < ROAM_VM_PORTS; key.no++) {
+		if (bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &port))
+			continue;
+		unbind(host, &port);
+		host_delete(host, HOST_MAP_port_conf, &key);
+	}
+	unbind_strays(host, slot, NULL, 0);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Finishing or undoing what a killed process left half done: see recover.h and journal.h. */
+#include <bpf/bpf.h>
+#include "draft.h"
+#include "journal.h"
+#include "recover.h"
+#include "vm.h"
+
+/* A name that points to the slot is the commit point of every change. */
+static int recover_slot(struct host *host, uint32_t slot)
+{
+	uint32_t named = ROAM_VM_NONE;
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	if (err)
+		return err;
+	bpf_map_lookup_elem(host_map(host, HOST_MAP_vm_slot), vm.name, &named);
+	if (named == slot)
+		return draft_finish(host, slot);
+	vm_free_slot(host, slot);
+	return 0;
+}
+
+void recover(struct host *host)
+{
+	if (journal_is_empty(host) || !host_try_lock(host))
+		return;
+	journal_each_dead(host, recover_slot);
+	host_unlock(host);
+}

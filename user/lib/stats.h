@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Counters of VMs, folded over the CPUs. */
+#ifndef ROAM_LIB_STATS_H
+#define ROAM_LIB_STATS_H
+
+#include <roam/stats.h>
+#include "host.h"
+
+int stats_fold(struct host *host, uint32_t slot, struct roam_stats *ret_stats);
+
+/* Gives the VM these counters: they go on from there. For a slot that no program uses yet. */
+int stats_set(struct host *host, uint32_t slot, const struct roam_stats *stats);
+
+#endif

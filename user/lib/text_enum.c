@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* The names of the enums of include/roam, from the lists that define them: see text.h. */
+#include <string.h>
+#include "text.h"
+
+static const char *const dir_text[] = {
+#define X(id, text) [ROAM_DIR_##id] = text,
+	ROAM_DIRS(X)
+#undef X
+};
+static const char *const action_text[] = {
+#define X(id, text) [ROAM_ACTION_##id] = text,
+	ROAM_ACTIONS(X)
+#undef X
+};
+static const char *const life_text[] = {
+#define X(id, text) [ROAM_LIFE_##id] = text,
+	ROAM_LIVES(X)
+#undef X
+};
+static const char *const midstream_text[] = {
+#define X(id, text) [ROAM_MIDSTREAM_##id] = text,
+	ROAM_MIDSTREAMS(X)
+#undef X
+};
+static const char *const reason_text[] = {
+#define X(id, name, verdict, text) [ROAM_REASON_##id] = name,
+	ROAM_REASONS(X)
+#undef X
+};
+static const char *const ct_state_text[] = {
+#define X(id, name, timeout, kind) [ROAM_CT_##id] = name,
+	ROAM_CT_STATES(X)
+#undef X
+};
+
+_Static_assert(ARRAY_SIZE(dir_text) == ROAM_DIR_COUNT, "a direction without a name");
+_Static_assert(ARRAY_SIZE(action_text) == ROAM_ACTION_COUNT, "an action without a name");
+_Static_assert(ARRAY_SIZE(life_text) == ROAM_LIFE_COUNT, "a life without a name");
+_Static_assert(ARRAY_SIZE(midstream_text) == ROAM_MIDSTREAM_COUNT, "a setting without a name");
+_Static_assert(ARRAY_SIZE(reason_text) == ROAM_REASON_COUNT, "a reason without a name");
+_Static_assert(ARRAY_SIZE(ct_state_text) == ROAM_CT_STATE_COUNT, "a state without a name");
+
+const struct text_enum text_dir = { "direction", dir_text, ROAM_DIR_COUNT };
+const struct text_enum text_action = { "action", action_text, ROAM_ACTION_COUNT };
+const struct text_enum text_life = { "life", life_text, ROAM_LIFE_COUNT };
+const struct text_enum text_midstream = { "midstream", midstream_text, ROAM_MIDSTREAM_COUNT };
+const struct text_enum text_reason = { "reason", reason_text, ROAM_REASON_COUNT };
+const struct text_enum text_ct_state = { "state", ct_state_text, ROAM_CT_STATE_COUNT };
+
+static const struct {
+	const char *name;
+	const struct text_enum *table;
+} by_name[] = {
+	{ "DIR", &text_dir },           { "ACTION", &text_action },
+	{ "LIFE", &text_life },         { "REASON", &text_reason },
+	{ "CT_STATE", &text_ct_state }, { "MIDSTREAM", &text_midstream },
+};
+
+const struct text_enum *text_enum_by_name(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(by_name); i++) {
+		if (!strcmp(by_name[i].name, name))
+			return by_name[i].table;
+	}
+	return NULL;
+}
+
+const char *text_enum_name(const struct text_enum *table, unsigned int value)
+{
+	return value < table->count ? table->text[value] : "?";
+}
+
+int text_enum_parse(const struct text_enum *table, const char *text, uint8_t *ret_value)
+{
+	for (unsigned int i = 0; i < table->count; i++) {
+		if (!strcmp(table->text[i], text)) {
+			*ret_value = i;
+			return 0;
+		}
+	}
+	return fail(-EINVAL, "'%.80s' is no %s (%s, ...)", text, table->what, table->text[0]);
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* VMs of a host: see vm.h. */
+#include <string.h>
+#include <bpf/bpf.h>
+#include "acl.h"
+#include "ct.h"
+#include "journal.h"
+#include "port.h"
+#include "tables.h"
+#include "text.h"
+#include "vm.h"
+
+int vm_find(struct host *host, const char *name, uint32_t *ret_slot)
+{
+	char key[ROAM_NAME_LEN];
+	int err = text_name_parse("vm", name, key);
+
+	if (err)
+		return err;
+	if (bpf_map_lookup_elem(host_map(host, HOST_MAP_vm_slot), key, ret_slot))
+		return fail(-ENOENT, "vm '%s': there is none of that name on this host", name);
+	return 0;
+}
+
+int vm_get(struct host *host, uint32_t slot, struct roam_vm *ret_vm)
+{
+	return host_get(host, HOST_MAP_vm_conf, &slot, ret_vm);
+}
+
+int vm_put(struct host *host, uint32_t slot, const struct roam_vm *vm)
+{
+	return host_put(host, HOST_MAP_vm_conf, &slot, vm);
+}
+
+int vm_each(struct host *host, int (*fn)(struct host *, uint32_t slot, void *), void *arg)
+{
+	int fd = host_map(host, HOST_MAP_vm_slot), err = 0;
+	char key[ROAM_NAME_LEN], *at = NULL;
+	uint32_t slot;
+
+	while (!err && !bpf_map_get_next_key(fd, at, key)) {
+		at = key;
+		if (!bpf_map_lookup_elem(fd, key, &slot))
+			err = fn(host, slot, arg);
+	}
+	return err;
+}
+
+int vm_validate(const struct roam_vm *vm)
+{
+	if (!text_name_valid(vm->name))
+		return fail(-EINVAL, "vm: the name is not one");
+	if (vm->default_action[ROAM_DIR_IN] >= ROAM_ACTION_COUNT ||
+	    vm->default_action[ROAM_DIR_OUT] >= ROAM_ACTION_COUNT)
+		return fail(-EINVAL, "vm '%s': a default that is neither drop nor allow", vm->name);
+	if (vm->midstream >= ROAM_MIDSTREAM_COUNT)
+		return fail(-EINVAL, "vm '%s': midstream is neither strict nor pickup", vm->name);
+	if (vm->quota_flows < ROAM_QUOTA_MIN || vm->quota_flows > ROAM_QUOTA_MAX)
+		return fail(-ERANGE, "vm '%s': flows %u is not from %u to %u", vm->name,
+			    vm->quota_flows, ROAM_QUOTA_MIN, ROAM_QUOTA_MAX);
+	if (vm->quota_half < ROAM_QUOTA_MIN || vm->quota_half > ROAM_QUOTA_MAX)
+		return fail(-ERANGE, "vm '%s': half %u is not from %u to %u", vm->name,
+			    vm->quota_half, ROAM_QUOTA_MIN, ROAM_QUOTA_MAX);
+	return 0;
+}
+
+int vm_sync(struct host *host, uint32_t slot)
+{
+	struct roam_vm vm;
+	int err;
+
+	err = acl_compile(host, slot);
+	if (err)
+		return err;
+	err = vm_get(host, slot, &vm);
+	if (err)
+		return err;
+	/* After the lists: a packet that still saw an old list carries the old generation, so its
+	 * flow is matched again. 0 is older than every generation. */
+	vm.gen = vm.gen + 1 ? vm.gen + 1 : 1;
+	err = vm_put(host, slot, &vm);
+	if (!err && vm.ct_moving)
+		err = ct_finish_move(host, slot);
+	if (!err)
+		err = port_bind_all(host, slot);
+	return err;
+}
+
+void vm_free_slot(struct host *host, uint32_t slot)
+{
+	struct roam_vm none = {};
+
+	port_unbind_all(host, slot);
+	vm_put(host, slot, &none); /* before its tables: no program looks for them any more */
+	tables_clear(host, slot);
+}
+
+int vm_del(struct host *host, const char *name)
+{
+	char key[ROAM_NAME_LEN];
+	uint32_t slot;
+	int err, entry;
+
+	err = host_lock(host);
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	err = vm_find(locked, name, &slot);
+	if (!err)
+		err = journal_begin(host, slot, &entry);
+	if (err)
+		return err;
+	text_name_parse("vm", name, key);
+	err = host_delete(host, HOST_MAP_vm_slot, key); /* from here on it is deleted */
+	if (!err)
+		vm_free_slot(host, slot);
+	journal_end(host, slot, &entry);
+	return err;
+}
+
+static int set_locked(struct host *host, uint32_t slot, const struct roam_vm *wanted)
+{
+	struct roam_vm vm;
+	int err, entry;
+
+	err = vm_get(host, slot, &vm);
+	if (!err)
+		err = journal_begin(host, slot, &entry);
+	if (err)
+		return err;
+	/* First what may be refused; a kill behind it leaves the old settings with more room. */
+	if (wanted->quota_flows != vm.quota_flows || wanted->quota_half != vm.quota_half)
+		err = ct_resize(host, slot, wanted->quota_flows, wanted->quota_half);
+	if (!err)
+		err = vm_get(host, slot, &vm);
+	if (!err) {
+		memcpy(vm.default_action, wanted->default_action, sizeof(vm.default_action));
+		vm.midstream = wanted->midstream;
+		vm.life = wanted->life;
+		err = vm_put(host, slot, &vm);
+	}
+	if (!err)
+		err = vm_sync(host, slot);
+	journal_end(host, slot, &entry);
+	return err;
+}
+
+int vm_set(struct host *host, uint32_t slot, const struct roam_vm *wanted)
+{
+	int err = vm_validate(wanted);
+
+	if (!err)
+		err = host_lock(host);
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	return set_locked(locked, slot, wanted);
+}
