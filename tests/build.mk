@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# Builds the tests; included by the top Makefile, whose variables it uses. What is run, and how, is
+# in tests/run and tests/Makefile.
+#
+#   tests/unit/NAME.c  build/tests/unit/NAME   harness, libroam, the CLI without main()
+#   tests/prog/NAME.c  build/tests/prog/NAME   the same, and build/gen/roam_test.skel.h
+#   tests/fuzz/NAME.c  build/tests/fuzz/NAME   libFuzzer; libroam with -DROAM_FUZZ
+#   tests/e2e/NAME.c   build/tests/e2e/NAME    helpers of the shell tests, plain, no libraries
+#   tests/abi/NAME.c   build/tests/abi/NAME    the gates: plain, with the harness and libbpf;
+#   tests/budget/…     build/tests/budget/…    they run in the guests, too
+#
+# A .c with a .h beside it is no test but shared by those of its folder. Unit and prog tests are
+# built sanitized, and plain once more under build/tests/plain for the guests of tests/vm.
+
+TEST_INC := -Itests -Itests/prog
+
+# $(call test_names,FOLDER), $(call helpers,FOLDER)
+helpers    = $(foreach c,$(wildcard $(1)/*.c),$(if $(wildcard $(c:.c=.h)),$(c)))
+test_names = $(patsubst $(1)/%.c,%,$(filter-out %.bpf.c $(call helpers,$(1)),$(wildcard $(1)/*.c)))
+
+UNIT  := $(call test_names,tests/unit)
+PROG  := $(call test_names,tests/prog)
+FUZZ  := $(call test_names,tests/fuzz)
+E2E_C := $(call test_names,tests/e2e)
+GATES := $(patsubst tests/%.c,%,$(wildcard tests/abi/*.c tests/budget/*.c))
+UNIT_HELP := $(call helpers,tests/unit)
+PROG_HELP := $(call helpers,tests/prog)
+
+.PHONY: tests fuzzers vm-tests abi-update
+tests: $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers vm-tests \
+       $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
+       $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam)
+fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
+vm-tests: all $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
+
+$(BUILD)/obj/tests/%.o $(BUILD)/asan/obj/tests/%.o $(BUILD)/fuzz/obj/%.o: EXTRA := $(TEST_INC)
+$(BUILD)/obj/tests/prog/%.o $(BUILD)/asan/obj/tests/prog/%.o: | $(BUILD)/gen/roam_test.skel.h
+
+# ---- unit and prog, plain and sanitized -----------------------------------------------------
+
+$(BUILD)/asan/cli.a: $(PART_SRC:%.c=$(BUILD)/asan/obj/%.o)
+	$(AR_FRESH)
+
+$(BUILD)/cli.a: $(PART_SRC:%.c=$(BUILD)/obj/%.o)
+	$(AR_FRESH)
+
+$(BUILD)/tests/unit.a: $(BUILD)/asan/obj/tests/harness.o $(UNIT_HELP:%.c=$(BUILD)/asan/obj/%.o)
+	@mkdir -p $(@D)
+	$(AR_FRESH)
+
+$(BUILD)/tests/prog.a: $(BUILD)/asan/obj/tests/harness.o $(PROG_HELP:%.c=$(BUILD)/asan/obj/%.o)
+	@mkdir -p $(@D)
+	$(AR_FRESH)
+
+$(BUILD)/tests/plain/unit.a: $(BUILD)/obj/tests/harness.o $(UNIT_HELP:%.c=$(BUILD)/obj/%.o)
+	@mkdir -p $(@D)
+	$(AR_FRESH)
+
+$(BUILD)/tests/plain/prog.a: $(BUILD)/obj/tests/harness.o $(PROG_HELP:%.c=$(BUILD)/obj/%.o)
+	@mkdir -p $(@D)
+	$(AR_FRESH)
+
+ASAN_LIBS  := $(BUILD)/asan/cli.a $(BUILD)/asan/libroam.a
+PLAIN_LIBS := $(BUILD)/cli.a $(BUILD)/libroam.a
+
+$(BUILD)/tests/unit/%: $(BUILD)/asan/obj/tests/unit/%.o $(BUILD)/tests/unit.a $(ASAN_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(ASAN) -o $@ $^ $(LIBS) -lpthread
+
+$(BUILD)/tests/prog/%: $(BUILD)/asan/obj/tests/prog/%.o $(BUILD)/tests/prog.a $(ASAN_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(ASAN) -o $@ $^ $(LIBS) -lpthread
+
+$(BUILD)/tests/plain/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/tests/plain/unit.a $(PLAIN_LIBS)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LIBS) -lpthread
+
+$(BUILD)/tests/plain/prog/%: $(BUILD)/obj/tests/prog/%.o $(BUILD)/tests/plain/prog.a $(PLAIN_LIBS)
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LIBS) -lpthread
+
+# ---- helpers of shell tests and gates -------------------------------------------------------
+
+$(BUILD)/tests/e2e/%: tests/e2e/%.c | needs
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(TEST_INC) -o $@ $< -lpthread
+
+$(GATES:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/harness.o
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LIBS)
+
+# ---- fuzzers --------------------------------------------------------------------------------
+
+FUZZ_SAN := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZ_SRC := $(LIB_SRC) $(PART_SRC) $(call helpers,tests/fuzz)
+
+$(BUILD)/fuzz/obj/%.o: %.c | $(GENERATED)
+	@mkdir -p $(@D)
+	$(CLANG) $(CFLAGS) $(FUZZ_SAN) -DROAM_FUZZ $(EXTRA) -c $< -o $@
+
+$(BUILD)/fuzz/libroam.a: $(FUZZ_SRC:%.c=$(BUILD)/fuzz/obj/%.o)
+	$(AR_FRESH)
+
+$(BUILD)/tests/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/libroam.a
+	@mkdir -p $(@D)
+	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+
+# ---- the ABI's golden file ------------------------------------------------------------------
+
+abi-update: $(BUILD)/tests/abi/layout $(BUILD)/layout.bpf.o
+	$(BUILD)/tests/abi/layout --print $(BUILD)/layout.bpf.o > tests/abi/layout.txt
