@@ -221,6 +221,8 @@ run_tests()
 {
 	local names name number=0
 	PASSED=0 FAILED=0 SKIPPED=0
+	# The test ends first, and says so by its exit status.
+	trap : INT TERM
 	names=$(wanted_tests "$@")
 	echo "TAP version 13"
 	# shellcheck disable=SC2086 # a list
