@@ -7,8 +7,8 @@
 #   tests/prog/NAME.c  build/tests/prog/NAME   the same, and build/gen/roam_test.skel.h
 #   tests/fuzz/NAME.c  build/tests/fuzz/NAME   libFuzzer; libroam with -DROAM_FUZZ
 #   tests/e2e/NAME.c   build/tests/e2e/NAME    helpers of the shell tests, plain, no libraries
-#   tests/abi/NAME.c   build/tests/abi/NAME    the gates: plain, with the harness and libbpf;
-#   tests/budget/…     build/tests/budget/…    they run in the guests, too
+#   tests/abi/NAME.c   build/tests/abi/NAME    helpers of the ABI test, with libbpf
+#   tests/budget/…     build/tests/budget/…    plain, with the harness and libbpf
 #
 # A .c with a .h beside it is no test but shared by those of its folder. Unit and prog tests are
 # built sanitized, and plain once more under build/tests/plain for the guests of tests/vm.
@@ -86,9 +86,13 @@ $(BUILD)/tests/e2e/%: tests/e2e/%.c | needs
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(TEST_INC) -o $@ $< -lpthread
 
-$(GATES:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/harness.o
+$(BUILD)/tests/abi/%: $(BUILD)/obj/tests/abi/%.o
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LIBS)
+	$(CC) -o $@ $^ -lbpf -lelf -lz
+
+$(BUILD)/tests/budget/%: $(BUILD)/obj/tests/budget/%.o $(BUILD)/obj/tests/harness.o
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ -lbpf -lelf -lz
 
 # ---- fuzzers --------------------------------------------------------------------------------
 
@@ -109,4 +113,4 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/libroam.a
 # ---- the ABI's golden file ------------------------------------------------------------------
 
 abi-update: $(BUILD)/tests/abi/layout $(BUILD)/layout.bpf.o
-	$(BUILD)/tests/abi/layout --print $(BUILD)/layout.bpf.o > tests/abi/layout.txt
+	$(BUILD)/tests/abi/layout $(BUILD)/layout.bpf.o > tests/abi/layout.txt

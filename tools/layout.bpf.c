@@ -23,3 +23,21 @@ struct roam_port_key port_key;
 struct roam_stats stats;
 struct roam_stats_rec stats_rec;
 struct roam_vm vm;
+
+/* Lists: their numbers stand in rows of pinned maps, which another version may read. */
+enum roam_action action;
+enum roam_ct_kind ct_kind;
+enum roam_ct_state ct_state;
+enum roam_dir dir;
+enum roam_flow_flags flow_flags;
+enum roam_life life;
+enum roam_link_msg link_msg;
+enum roam_local_kind local_kind;
+enum roam_midstream midstream;
+enum roam_pkt_ct pkt_ct;
+enum roam_pkt_fact pkt_fact;
+enum roam_port_switch port_switch;
+enum roam_reason reason;
+enum roam_tcp_end_flags tcp_end_flags;
+enum roam_tcp_flag tcp_flag;
+enum roam_verdict verdict;
