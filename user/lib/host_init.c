@@ -61,7 +61,7 @@ static void remove_tree(const char *dir)
 	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Half-made hosts of processes that are dead: DIR.new-PID. */
+/* Half-made hosts of processes that are dead: DIR-new-PID (bpffs takes no dots in names). */
 static void remove_dead(const char *dir)
 {
 	const char *base = strrchr(dir, '/') + 1;
@@ -76,7 +76,7 @@ static void remove_dead(const char *dir)
 		int pid;
 
 		if (strncmp(entry->d_name, base, len) != 0 ||
-		    sscanf(entry->d_name + len, ".new-%d", &pid) != 1 || !kill(pid, 0))
+		    sscanf(entry->d_name + len, "-new-%d", &pid) != 1 || !kill(pid, 0))
 			continue;
 		snprintf(path, sizeof(path), "%s%s", parent, entry->d_name);
 		remove_tree(path);
@@ -186,7 +186,7 @@ int host_init(const char *dir, char *const *uplinks, int uplink_count)
 	err = load(&skel);
 	if (err)
 		return err;
-	snprintf(made, sizeof(made), "%s.new-%d", dir, getpid());
+	snprintf(made, sizeof(made), "%s-new-%d", dir, getpid());
 	err = build(skel, made, uplinks, uplink_count);
 	if (!err && rename(made, dir))
 		err = fail_errno(-errno, "host %s: cannot rename it into place", dir);

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* A host in a test's hands: see fixture.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include "fixture.h"
+#include "roam_test.skel.h"
+
+#define ACL_ROWS 1024
+
+static void must(int ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "# fixture: %s: %s\n", what, strerror(errno));
+	abort();
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+void fixture_open(struct fixture *fixture)
+{
+	libbpf_set_print(quiet);
+	fixture->skel = roam_test__open_and_load();
+	must(fixture->skel != NULL, "loading the programs");
+	fixture->now_ns = 1000ULL * 1000000000ULL;
+}
+
+void fixture_close(struct fixture *fixture)
+{
+	roam_test__destroy(fixture->skel);
+	fixture->skel = NULL;
+}
+
+static int outer_fd(struct fixture *fixture, const char *name)
+{
+	int fd = bpf_object__find_map_fd_by_name(fixture->skel->obj, name);
+
+	must(fd >= 0, name);
+	return fd;
+}
+
+/* Puts a new inner map into an outer one; only the outer map keeps it. */
+static void put_inner(struct fixture *fixture, const char *outer, uint32_t index, int inner_fd)
+{
+	must(inner_fd >= 0, "making an inner map");
+	must(!bpf_map_update_elem(outer_fd(fixture, outer), &index, &inner_fd, BPF_ANY), outer);
+	close(inner_fd);
+}
+
+static int get_inner(struct fixture *fixture, const char *outer, uint32_t index)
+{
+	uint32_t id;
+	int fd;
+
+	must(!bpf_map_lookup_elem(outer_fd(fixture, outer), &index, &id), outer);
+	fd = bpf_map_get_fd_by_id(id);
+	must(fd >= 0, "opening an inner map");
+	return fd;
+}
+
+static int make_hash(uint32_t key_size, uint32_t value_size, uint32_t max_entries)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+
+	return bpf_map_create(BPF_MAP_TYPE_HASH, NULL, key_size, value_size, max_entries, &opts);
+}
+
+static void make_tables(struct fixture *fixture, uint32_t slot, enum roam_ct_kind kind,
+			uint32_t quota)
+{
+	uint32_t index = ROAM_CT_TABLE(slot, 0, kind);
+	struct roam_ct_fill none = {};
+
+	put_inner(fixture, "ct_table", index,
+		  make_hash(sizeof(struct roam_flow_key), sizeof(struct roam_flow), quota));
+	put_inner(fixture, "ct_clock", index,
+		  bpf_map_create(BPF_MAP_TYPE_QUEUE, NULL, 0, sizeof(struct roam_ct_tick), quota,
+				 NULL));
+	bpf_map_update_elem(outer_fd(fixture, "ct_fill"), &index, &none, BPF_ANY);
+}
+
+static void make_stats(struct fixture *fixture, uint32_t slot)
+{
+	put_inner(fixture, "stats", slot,
+		  bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, NULL, sizeof(uint32_t),
+				 sizeof(struct roam_stats), 1, NULL));
+}
+
+void fixture_make_vm(struct fixture *fixture, const struct fixture_vm *vm)
+{
+	struct roam_port port = vm->port;
+	uint32_t ifindex = FIXTURE_IFINDEX;
+
+	make_tables(fixture, vm->slot, ROAM_CT_FLOWS, vm->quota_flows ? vm->quota_flows : 1024);
+	make_tables(fixture, vm->slot, ROAM_CT_HALF, vm->quota_half ? vm->quota_half : 1024);
+	make_stats(fixture, ROAM_VM_NONE);
+	make_stats(fixture, vm->slot);
+	put_inner(fixture, "acl_hits", vm->slot,
+		  make_hash(sizeof(uint32_t), sizeof(struct roam_acl_hits), ROAM_ACL_RULES));
+	fixture_set_rules(fixture, vm->slot, ROAM_DIR_IN, NULL, 0);
+	fixture_set_rules(fixture, vm->slot, ROAM_DIR_OUT, NULL, 0);
+	fixture_set_conf(fixture, vm->slot, &vm->conf);
+	port.vm = vm->slot;
+	if (port.ifindex)
+		ifindex = port.ifindex;
+	must(!bpf_map_update_elem(outer_fd(fixture, "port_dev"), &ifindex, &port, BPF_ANY),
+	     "port_dev");
+}
+
+void fixture_set_conf(struct fixture *fixture, uint32_t slot, const struct roam_vm *conf)
+{
+	must(!bpf_map_update_elem(outer_fd(fixture, "vm_conf"), &slot, conf, BPF_ANY), "vm_conf");
+}
+
+void fixture_set_rules(struct fixture *fixture, uint32_t slot, enum roam_dir dir,
+		       const struct roam_acl_match *rules, uint32_t count)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
+	struct roam_acl_match end = { .action = ROAM_ACL_END };
+	struct roam_acl_hits none = {};
+	int hits, list;
+
+	list = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(uint32_t), sizeof(*rules), count + 1,
+			      &opts);
+	must(list >= 0, "making a list of rules");
+	hits = get_inner(fixture, "acl_hits", slot);
+	for (uint32_t i = 0; i < count; i++) {
+		must(!bpf_map_update_elem(list, &i, &rules[i], BPF_ANY), "a rule");
+		bpf_map_update_elem(hits, &rules[i].id, &none, BPF_NOEXIST);
+	}
+	must(!bpf_map_update_elem(list, &count, &end, BPF_ANY), "the end of a list");
+	close(hits);
+	put_inner(fixture, "acl_match", slot * ROAM_DIR_COUNT + dir, list);
+}
+
+enum roam_verdict fixture_run(struct fixture *fixture, enum front_end front, enum roam_dir dir,
+			      const struct packet *packet)
+{
+	struct __sk_buff skb = { .ifindex = FIXTURE_IFINDEX };
+	struct xdp_md xdp = { .ingress_ifindex = FIXTURE_IFINDEX, .data_end = packet->len };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->len);
+	struct roam_test *skel = fixture->skel;
+	int fd;
+
+	skel->bss->tc_now_ns = fixture->now_ns;
+	skel->bss->xdp_now_ns = fixture->now_ns;
+	if (front == FRONT_TC) {
+		fd = bpf_program__fd(dir == ROAM_DIR_OUT ? skel->progs.tc_out_at
+							 : skel->progs.tc_in_at);
+		opts.ctx_in = &skb;
+		opts.ctx_size_in = sizeof(skb);
+		must(!bpf_prog_test_run_opts(fd, &opts), "running a packet behind tc");
+		return (int)opts.retval == -1 ? ROAM_PASS : ROAM_DROP;
+	}
+	fd = bpf_program__fd(dir == ROAM_DIR_OUT ? skel->progs.xdp_out_at : skel->progs.xdp_in_at);
+	opts.ctx_in = &xdp;
+	opts.ctx_size_in = sizeof(xdp);
+	must(!bpf_prog_test_run_opts(fd, &opts), "running a packet behind XDP");
+	return opts.retval == XDP_PASS ? ROAM_PASS : ROAM_DROP;
+}
+
+enum roam_verdict fixture_run_stage(struct fixture *fixture, const char *stage,
+				    struct roam_pkt *pkt)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = pkt, .data_size_in = sizeof(*pkt),
+		    .data_out = pkt, .data_size_out = sizeof(*pkt));
+	struct bpf_program *prog = bpf_object__find_program_by_name(fixture->skel->obj, stage);
+
+	must(prog != NULL, stage);
+	must(!bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), stage);
+	return opts.retval;
+}
+
+static void fold_stats(struct fixture *fixture, uint32_t slot, struct roam_stats *ret_stats)
+{
+	int cpus = libbpf_num_possible_cpus(), fd = get_inner(fixture, "stats", slot);
+	struct roam_stats *rows = calloc(cpus, sizeof(*rows));
+	uint32_t first = 0;
+
+	must(rows && !bpf_map_lookup_elem(fd, &first, rows), "stats");
+	close(fd);
+	memset(ret_stats, 0, sizeof(*ret_stats));
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		for (int reason = 0; reason < ROAM_REASON_MAX; reason++) {
+			for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+				const struct roam_counter *from = &rows[cpu].by_reason[reason][dir];
+
+				ret_stats->by_reason[reason][dir].packets += from->packets;
+				ret_stats->by_reason[reason][dir].bytes += from->bytes;
+			}
+		}
+	}
+	free(rows);
+}
+
+struct roam_counter fixture_counter(struct fixture *fixture, uint32_t slot, enum roam_reason reason,
+				    enum roam_dir dir)
+{
+	struct roam_stats stats;
+
+	fold_stats(fixture, slot, &stats);
+	return stats.by_reason[reason][dir];
+}
+
+enum roam_reason fixture_reason(struct fixture *fixture, uint32_t slot, enum roam_dir dir)
+{
+	enum roam_reason found = ROAM_REASON_NONE;
+	struct roam_stats stats;
+
+	fold_stats(fixture, slot, &stats);
+	for (int reason = 1; reason < ROAM_REASON_COUNT; reason++) {
+		if (!stats.by_reason[reason][dir].packets)
+			continue;
+		if (found != ROAM_REASON_NONE || stats.by_reason[reason][dir].packets != 1)
+			return ROAM_REASON_NONE;
+		found = reason;
+	}
+	make_stats(fixture, slot);
+	return found;
+}
+
+int fixture_flow(struct fixture *fixture, uint32_t slot, const struct roam_flow_key *key,
+		 struct roam_flow *ret_flow)
+{
+	for (int kind = 0; kind < ROAM_CT_KINDS; kind++) {
+		int fd = get_inner(fixture, "ct_table", ROAM_CT_TABLE(slot, 0, kind));
+		int err = bpf_map_lookup_elem(fd, key, ret_flow);
+
+		close(fd);
+		if (!err)
+			return kind;
+	}
+	return -1;
+}
+
+uint32_t fixture_flow_count(struct fixture *fixture, uint32_t slot, enum roam_ct_kind kind)
+{
+	uint32_t index = ROAM_CT_TABLE(slot, 0, kind), count = 0;
+	int fd = get_inner(fixture, "ct_table", index);
+	struct roam_flow_key key, *at = NULL;
+
+	while (!bpf_map_get_next_key(fd, at, &key)) {
+		at = &key;
+		count++;
+	}
+	close(fd);
+	return count;
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Frames from descriptions: see packet.h. */
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include "packet.h"
+
+#define IPPROTO_FRAGMENT_HEADER 44
+#define IPPROTO_DEST_OPTIONS    60
+#define TCP_SCALE_OPTION_LEN    4 /* with the NOP that pads it */
+
+struct icmp_echo {
+	uint8_t type;
+	uint8_t code;
+	uint16_t checksum;
+	uint16_t id;
+	uint16_t sequence;
+};
+
+static void *append(struct packet *packet, size_t size)
+{
+	void *at = packet->bytes + packet->len;
+
+	if (packet->len + size > PACKET_MAX)
+		abort();
+	memset(at, 0, size);
+	packet->len += size;
+	return at;
+}
+
+static void append_be16(struct packet *packet, uint16_t value)
+{
+	value = htons(value);
+	memcpy(append(packet, sizeof(value)), &value, sizeof(value));
+}
+
+static bool is_ipv4(const struct roam_addr *addr)
+{
+	return !addr->words[0] && !addr->words[1] && addr->words[2] == htonl(0xffff);
+}
+
+struct roam_addr packet_addr(const char *text)
+{
+	struct roam_addr addr = {};
+
+	if (inet_pton(AF_INET, text, &addr.words[3]) == 1)
+		addr.words[2] = htonl(0xffff);
+	else if (inet_pton(AF_INET6, text, addr.bytes) != 1)
+		abort();
+	return addr;
+}
+
+/* The one's complement sum of RFC 1071 over `len` bytes, on top of `sum`. */
+static uint32_t add_sum(uint32_t sum, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		sum += i & 1 ? bytes[i] : bytes[i] << 8;
+	return sum;
+}
+
+static uint16_t fold_sum(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons(~sum & 0xffff);
+}
+
+static void append_tcp(const struct packet_spec *spec, struct packet *packet)
+{
+	uint32_t options = spec->tcp_scale ? TCP_SCALE_OPTION_LEN : 0;
+	struct tcphdr *tcp = append(packet, sizeof(*tcp));
+
+	tcp->source = htons(spec->sport);
+	tcp->dest = htons(spec->dport);
+	tcp->seq = htonl(spec->seq);
+	tcp->ack_seq = htonl(spec->ack);
+	tcp->doff = (sizeof(*tcp) + options) / 4;
+	((uint8_t *)tcp)[13] = spec->tcp_flags;
+	tcp->window = htons(spec->window ? spec->window : 0xffff);
+	if (options) {
+		uint8_t *option = append(packet, options);
+
+		memcpy(option, (uint8_t[]){ 1, 3, 3, spec->tcp_scale }, options);
+	}
+}
+
+static void append_udp(const struct packet_spec *spec, struct packet *packet)
+{
+	struct udphdr *udp = append(packet, sizeof(*udp));
+
+	udp->source = htons(spec->sport);
+	udp->dest = htons(spec->dport);
+	udp->len = htons(sizeof(*udp) + spec->payload);
+}
+
+static void append_nd(const struct packet_spec *spec, struct packet *packet)
+{
+	if (spec->icmp_type == 135 || spec->icmp_type == 136)
+		memcpy(append(packet, sizeof(spec->target)), &spec->target, sizeof(spec->target));
+	if (spec->lladdr_option) {
+		uint8_t *option = append(packet, 8);
+
+		option[0] = spec->lladdr_option;
+		option[1] = 1;
+		memcpy(option + 2, spec->lladdr, ROAM_MAC_LEN);
+	}
+}
+
+static bool is_nd(const struct packet_spec *spec)
+{
+	return spec->proto == IPPROTO_ICMPV6 && spec->icmp_type >= 133 && spec->icmp_type <= 137;
+}
+
+static void append_icmp(const struct packet_spec *spec, struct packet *packet)
+{
+	struct icmp_echo *icmp = append(packet, sizeof(*icmp));
+
+	icmp->type = spec->icmp_type;
+	icmp->code = spec->icmp_code;
+	icmp->id = htons(spec->icmp_id);
+	if (is_nd(spec))
+		append_nd(spec, packet);
+}
+
+static void append_transport(const struct packet_spec *spec, struct packet *packet)
+{
+	switch (spec->proto) {
+	case IPPROTO_TCP:
+		append_tcp(spec, packet);
+		break;
+	case IPPROTO_UDP:
+		append_udp(spec, packet);
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		append_icmp(spec, packet);
+		break;
+	default:
+		break;
+	}
+	append(packet, spec->payload);
+}
+
+/* The checksum of the transport that begins at `l4`, pseudo-header included. */
+static void fill_checksum(const struct packet_spec *spec, struct packet *packet, uint32_t l4)
+{
+	bool ipv4 = is_ipv4(&spec->src);
+	uint32_t len = packet->len - l4, at, sum = 0;
+	uint16_t value;
+
+	switch (spec->proto) {
+	case IPPROTO_TCP:
+		at = 16;
+		break;
+	case IPPROTO_UDP:
+		at = 6;
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		at = 2;
+		break;
+	default:
+		return;
+	}
+	if (spec->proto != IPPROTO_ICMP) {
+		sum = add_sum(sum, spec->src.bytes + (ipv4 ? 12 : 0), ipv4 ? 4 : 16);
+		sum = add_sum(sum, spec->dst.bytes + (ipv4 ? 12 : 0), ipv4 ? 4 : 16);
+		sum += spec->proto + len;
+	}
+	value = fold_sum(add_sum(sum, packet->bytes + l4, len));
+	memcpy(packet->bytes + l4 + at, &value, sizeof(value));
+}
+
+static void append_ipv4(const struct packet_spec *spec, struct packet *packet)
+{
+	uint32_t start = packet->len;
+	struct iphdr *ip = append(packet, sizeof(*ip));
+
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->ttl = spec->hop_limit ? spec->hop_limit : 64;
+	ip->protocol = spec->proto;
+	ip->frag_off = htons(spec->frag);
+	ip->saddr = spec->src.words[3];
+	ip->daddr = spec->dst.words[3];
+	append_transport(spec, packet);
+	ip->tot_len = htons(packet->len - start);
+	ip->check = fold_sum(add_sum(0, (const uint8_t *)ip, sizeof(*ip)));
+	fill_checksum(spec, packet, start + sizeof(*ip));
+}
+
+static uint8_t ipv6_first_header(const struct packet_spec *spec)
+{
+	if (spec->frag)
+		return IPPROTO_FRAGMENT_HEADER;
+	return spec->ext_headers ? IPPROTO_DEST_OPTIONS : spec->proto;
+}
+
+static void append_ipv6(const struct packet_spec *spec, struct packet *packet)
+{
+	struct ipv6hdr *ip = append(packet, sizeof(*ip));
+	uint32_t start = packet->len, l4;
+
+	ip->version = 6;
+	ip->hop_limit = spec->hop_limit ? spec->hop_limit : is_nd(spec) ? 255 : 64;
+	ip->nexthdr = ipv6_first_header(spec);
+	memcpy(&ip->saddr, spec->src.bytes, 16);
+	memcpy(&ip->daddr, spec->dst.bytes, 16);
+	if (spec->frag) {
+		uint8_t *fragment = append(packet, 8);
+
+		fragment[0] = spec->ext_headers ? IPPROTO_DEST_OPTIONS : spec->proto;
+	}
+	for (int i = 0; i < spec->ext_headers; i++) {
+		uint8_t *ext = append(packet, 8);
+
+		ext[0] = i + 1 < spec->ext_headers ? IPPROTO_DEST_OPTIONS : spec->proto;
+		ext[2] = 1; /* PadN */
+		ext[3] = 4;
+	}
+	l4 = packet->len;
+	append_transport(spec, packet);
+	ip->payload_len = htons(packet->len - start);
+	fill_checksum(spec, packet, l4);
+}
+
+static void append_arp(const struct packet_spec *spec, struct packet *packet)
+{
+	append_be16(packet, 1); /* Ethernet */
+	append_be16(packet, ETH_P_IP);
+	memcpy(append(packet, 2), (uint8_t[]){ ROAM_MAC_LEN, 4 }, 2);
+	append_be16(packet, spec->arp_op);
+	memcpy(append(packet, ROAM_MAC_LEN), spec->arp_sender, ROAM_MAC_LEN);
+	memcpy(append(packet, 4), &spec->src.words[3], 4);
+	memcpy(append(packet, ROAM_MAC_LEN), spec->arp_target, ROAM_MAC_LEN);
+	memcpy(append(packet, 4), &spec->dst.words[3], 4);
+}
+
+void packet_build(const struct packet_spec *spec, struct packet *ret_packet)
+{
+	uint16_t ethertype = spec->ethertype;
+
+	if (!ethertype)
+		ethertype = is_ipv4(&spec->src) ? ETH_P_IP : ETH_P_IPV6;
+	ret_packet->len = 0;
+	memcpy(append(ret_packet, ROAM_MAC_LEN), spec->dmac, ROAM_MAC_LEN);
+	memcpy(append(ret_packet, ROAM_MAC_LEN), spec->smac, ROAM_MAC_LEN);
+	for (int i = 0; i < 2 && spec->vlan[i]; i++) {
+		append_be16(ret_packet, i == 0 && spec->vlan[1] ? ETH_P_8021AD : ETH_P_8021Q);
+		append_be16(ret_packet, spec->vlan[i]);
+	}
+	append_be16(ret_packet, ethertype);
+	switch (ethertype) {
+	case ETH_P_IP:
+		append_ipv4(spec, ret_packet);
+		break;
+	case ETH_P_IPV6:
+		append_ipv6(spec, ret_packet);
+		break;
+	case ETH_P_ARP:
+	case ETH_P_RARP:
+		append_arp(spec, ret_packet);
+		break;
+	default:
+		append(ret_packet, 46);
+	}
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Frames for the prog tests and benches, made from a description: `struct packet_spec` holds what a
+ * test wants to say, with zero meaning "the usual", and packet_build() turns it into bytes. Both
+ * families are described alike: addresses are struct roam_addr.
+ */
+#ifndef ROAM_TESTS_PACKET_H
+#define ROAM_TESTS_PACKET_H
+
+#include <stdint.h>
+#include <roam/pkt.h>
+
+#define PACKET_MAX 2048
+
+struct packet {
+	uint8_t bytes[PACKET_MAX];
+	uint32_t len;
+};
+
+struct packet_spec {
+	uint8_t smac[ROAM_MAC_LEN];
+	uint8_t dmac[ROAM_MAC_LEN];
+	uint16_t vlan[2];   /* ids, outer first; 0: no tag */
+	uint16_t ethertype; /* 0: by the family of src */
+	struct roam_addr src;
+	struct roam_addr dst;
+	uint8_t proto;
+	uint8_t hop_limit; /* 0: 64, or 255 for neighbour discovery */
+	uint16_t sport;
+	uint16_t dport;
+	uint8_t tcp_flags;
+	uint8_t tcp_scale; /* window scale option; 0: none */
+	uint16_t window;   /* 0: 65535 */
+	uint32_t seq;
+	uint32_t ack;
+	uint8_t icmp_type;
+	uint8_t icmp_code;
+	uint16_t icmp_id;
+	uint8_t ext_headers; /* IPv6 destination options headers before the transport */
+	uint16_t frag;    /* IPv4: offset and flags, host order; IPv6: a fragment header if not 0 */
+	uint16_t payload; /* bytes behind the transport header */
+	/* Neighbour discovery */
+	struct roam_addr target;
+	uint8_t lladdr_option; /* type of the option, 0: none */
+	uint8_t lladdr[ROAM_MAC_LEN];
+	/* ARP, RARP: src and dst are the protocol addresses */
+	uint16_t arp_op;
+	uint8_t arp_sender[ROAM_MAC_LEN];
+	uint8_t arp_target[ROAM_MAC_LEN];
+};
+
+void packet_build(const struct packet_spec *spec, struct packet *ret_packet);
+
+/* "10.0.0.1" or "fd00::1"; aborts on anything else. */
+struct roam_addr packet_addr(const char *text);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The tc front end with time as an input: bpf/tc.bpf.c, but for the clock. It lets the tests age
+ * flows without sleeping, and replay a trace on two hosts at the same times.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include "frame_skb.h"
+#include "pipeline.h"
+
+volatile __u64 tc_now_ns;
+
+static __noinline enum roam_reason parse_skb(struct __sk_buff *skb, struct roam_pkt *pkt)
+{
+	struct frame frame = frame_open(skb);
+
+	return parse(&frame, pkt);
+}
+
+static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
+{
+	struct roam_pkt pkt = {};
+
+	pkt.now_ns = tc_now_ns;
+	pkt.ifindex = skb->ifindex;
+	pkt.len = skb->len;
+	pkt.dir = dir;
+	pkt.reason = parse_skb(skb, &pkt);
+	return port_pipeline(&pkt) == ROAM_PASS ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int tc_out_at(struct __sk_buff *skb)
+{
+	return run(skb, ROAM_DIR_OUT);
+}
+
+SEC("tc")
+int tc_in_at(struct __sk_buff *skb)
+{
+	return run(skb, ROAM_DIR_IN);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

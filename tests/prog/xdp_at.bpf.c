@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* The XDP front end of a port with time as an input: tc_at.bpf.c's twin. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "frame_xdp.h"
+#include "pipeline.h"
+
+volatile __u64 xdp_now_ns;
+
+static __noinline enum roam_reason parse_xdp(struct xdp_md *xdp, struct roam_pkt *pkt)
+{
+	struct frame frame = frame_open(xdp);
+
+	return parse(&frame, pkt);
+}
+
+static __always_inline int run(struct xdp_md *xdp, enum roam_dir dir)
+{
+	struct roam_pkt pkt = {};
+
+	pkt.now_ns = xdp_now_ns;
+	pkt.ifindex = xdp->ingress_ifindex;
+	pkt.len = bpf_xdp_get_buff_len(xdp);
+	pkt.dir = dir;
+	pkt.reason = parse_xdp(xdp, &pkt);
+	return port_pipeline(&pkt) == ROAM_PASS ? XDP_PASS : XDP_DROP;
+}
+
+SEC("xdp.frags")
+int xdp_out_at(struct xdp_md *xdp)
+{
+	return run(xdp, ROAM_DIR_OUT);
+}
+
+SEC("xdp.frags")
+int xdp_in_at(struct xdp_md *xdp)
+{
+	return run(xdp, ROAM_DIR_IN);
+}

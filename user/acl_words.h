@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The words of `acl add`, for the command and for batches. */
+#ifndef ROAM_ACL_WORDS_H
+#define ROAM_ACL_WORDS_H
+
+#include <roam/acl.h>
+#include "cmd.h"
+
+/* "vm NAME name RULE in|out …": the VM's slot and the rule. Opens the host. */
+int acl_words_add(struct cmd *cmd, uint32_t *ret_slot, struct roam_acl_rule *ret_rule);
+
+/* "name RULE in|out …" alone; touches no host. */
+int acl_words_rule(struct words *words, struct roam_acl_rule *ret_rule);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The command line: tables of objects and verbs, with the usage text beside the function, from
+ * which both dispatch and help are made; and the words of one command.
+ */
+#ifndef ROAM_CMD_H
+#define ROAM_CMD_H
+
+#include "host.h"
+#include "out.h"
+#include "util.h"
+
+/* What a handler returns besides 0 and -errno: the command was not understood. */
+#define CMD_USAGE 2
+
+/* The words behind object and verb, taken one by one. */
+struct words {
+	char *const *word;
+	int count;
+	int at;
+};
+
+struct cmd {
+	const char *bpffs;
+	struct out *out;
+	struct host *host; /* open once cmd_host() has been called */
+	struct words words;
+};
+
+struct verb {
+	const char *name;
+	const char *usage; /* the words behind the verb */
+	const char *help;  /* one line */
+	int (*run)(struct cmd *cmd);
+};
+
+struct object {
+	const char *name;
+	const char *help;
+	const struct verb *verbs; /* the first one is meant when there is none */
+	size_t count;
+};
+
+extern const struct object object_host;
+extern const struct object object_vm;
+extern const struct object object_port;
+extern const struct object object_acl;
+extern const struct object object_ct;
+extern const struct object object_stats;
+extern const struct object object_state;
+
+/* Runs one command (object, verb, words): 0, -errno with a line in fail_line(), or CMD_USAGE. */
+int cmd_run(struct cmd *cmd, char *const *word, int count);
+
+/* Prints help for all objects, or for the one that is named. */
+void cmd_help(const char *object);
+
+/* Opens the host at cmd->bpffs, once. */
+int cmd_host(struct cmd *cmd);
+
+/* ---- words ---- */
+
+/* The next word, or NULL. */
+const char *words_next(struct words *words);
+const char *words_peek(const struct words *words);
+/* Takes the next word if it is this keyword. */
+bool words_take(struct words *words, const char *keyword);
+/* The word behind a keyword; `keyword` is for the error line. */
+int words_value(struct words *words, const char *keyword, const char **ret_value);
+/* Refuses what is left over. */
+int words_end(const struct words *words);
+/* CMD_USAGE with a line. */
+int usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* "vm NAME", and the VM's slot. Opens the host. */
+int words_vm(struct cmd *cmd, uint32_t *ret_slot);
+/* The same where it may be left out: *ret_slot is ROAM_VM_NONE then. */
+int words_vm_maybe(struct cmd *cmd, uint32_t *ret_slot);
+
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* `roam ct`: the tracked flows of VMs. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include "acl.h"
+#include "cmd.h"
+#include "ct.h"
+#include "ct_show.h"
+#include "text.h"
+#include "vm.h"
+
+struct show {
+	struct out *out;
+	struct host *host;
+	const struct roam_vm *vm;
+	const struct acl_list *rules;
+	uint64_t now_ns;
+};
+
+static const char *rule_name(const struct acl_list *rules, uint32_t id)
+{
+	for (uint32_t i = 0; i < rules->count; i++) {
+		if (rules->recs[i].rule.id == id)
+			return rules->recs[i].rule.name;
+	}
+	return "";
+}
+
+static int show_rows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
+{
+	const struct show *show = arg;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct roam_flow *flow = &rows[i].flow;
+
+		out_item(show->out);
+		out_text(show->out, "vm", show->vm->name);
+		ct_show_flow(show->out, &rows[i], show->now_ns);
+		out_text(show->out, "rule", rule_name(show->rules, flow->rule));
+		out_switch(show->out, "stale", flow->gen != show->vm->gen);
+		out_item_end(show->out);
+	}
+	return 0;
+}
+
+static int show_vm(struct host *host, uint32_t slot, void *arg)
+{
+	_cleanup_acl_list_ struct acl_list rules = {};
+	struct roam_vm vm;
+	struct show show = {
+		.out = arg,
+		.host = host,
+		.vm = &vm,
+		.rules = &rules,
+		.now_ns = now_ns(),
+	};
+	int err = vm_get(host, slot, &vm);
+
+	if (!err)
+		err = acl_list(host, slot, &rules);
+	return err ? err : ct_dump(host, slot, show_rows, &show);
+}
+
+static int ct_show_cmd(struct cmd *cmd)
+{
+	uint32_t slot;
+	int err = words_vm_maybe(cmd, &slot);
+
+	if (!err)
+		err = words_end(&cmd->words);
+	if (err)
+		return err;
+	out_list(cmd->out);
+	err = slot ? show_vm(cmd->host, slot, cmd->out) : vm_each(cmd->host, show_vm, cmd->out);
+	out_list_end(cmd->out);
+	return err;
+}
+
+static int ct_flush_cmd(struct cmd *cmd)
+{
+	uint64_t count;
+	uint32_t slot;
+	int err = words_vm(cmd, &slot);
+
+	if (!err)
+		err = words_end(&cmd->words);
+	if (!err)
+		err = ct_flush(cmd->host, slot, &count);
+	if (err)
+		return err;
+	out_item(cmd->out);
+	out_number(cmd->out, "flushed", count);
+	out_item_end(cmd->out);
+	return 0;
+}
+
+static const struct verb verbs[] = {
+	{ "show", "[vm NAME]", "flows, both ends as the VM's application sees them", ct_show_cmd },
+	{ "flush", "vm NAME", "forgets all flows of a VM", ct_flush_cmd },
+};
+
+const struct object object_ct = { "ct", "connection tracking", verbs, ARRAY_SIZE(verbs) };

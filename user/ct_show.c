@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* A flow's fields: see ct_show.h. */
+#include <arpa/inet.h>
+#include "ct.h"
+#include "ct_show.h"
+#include "text.h"
+
+static int64_t age_s(uint64_t now_ns, uint64_t then_ns)
+{
+	return (int64_t)(now_ns - then_ns) / (int64_t)NS_PER_S;
+}
+
+void ct_show_flow(struct out *out, const struct roam_flow_rec *rec, uint64_t now_ns)
+{
+	const struct roam_flow *flow = &rec->flow;
+	char text[TEXT_ADDR_LEN], proto[4];
+	int64_t idle = age_s(now_ns, flow->seen_ns);
+
+	out_bare(out, "proto", text_proto(rec->key.proto, proto));
+	out_text(out, "local", text_addr(&rec->key.local, text));
+	out_number(out, "lport", ntohs(rec->key.lport));
+	out_text(out, "remote", text_addr(&rec->key.remote, text));
+	out_number(out, "rport", ntohs(rec->key.rport));
+	if (rec->key.zone & ROAM_VLAN_MASK)
+		out_text(out, "vlan", text_vlan(rec->key.zone & ROAM_VLAN_MASK, text));
+	out_text(out, "opened", text_enum_name(&text_dir, flow->open_dir));
+	out_bare(out, "state", text_enum_name(&text_ct_state, flow->state));
+	out_number(out, "packets_in", flow->packets[ROAM_DIR_IN]);
+	out_number(out, "bytes_in", flow->bytes[ROAM_DIR_IN]);
+	out_number(out, "packets_out", flow->packets[ROAM_DIR_OUT]);
+	out_number(out, "bytes_out", flow->bytes[ROAM_DIR_OUT]);
+	out_signed(out, "age_s", age_s(now_ns, flow->created_ns));
+	out_signed(out, "idle_s", idle);
+	out_signed(out, "expires_s", (int64_t)ct_state_timeout_s(flow->state) - idle);
+	out_switch(out, "picked_up", flow->flags & ROAM_FLOW_PICKED_UP);
+}

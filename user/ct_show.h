@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* A flow's fields, for `ct show` and `state show`. */
+#ifndef ROAM_CT_SHOW_H
+#define ROAM_CT_SHOW_H
+
+#include <roam/ct.h>
+#include "out.h"
+
+/* Into an item that the caller has begun. Times are shown as ages against now_ns. */
+void ct_show_flow(struct out *out, const struct roam_flow_rec *rec, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* `roam vm`: the VMs of a host. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include "cmd.h"
+#include "ct.h"
+#include "draft.h"
+#include "memory.h"
+#include "text.h"
+#include "vm.h"
+
+/* "default in drop out allow", in either order, one alone as well. */
+static int parse_default(struct words *words, struct roam_vm *vm)
+{
+	bool any = false;
+	uint8_t dir;
+
+	while (words_peek(words) && !text_enum_parse(&text_dir, words_peek(words), &dir)) {
+		const char *text;
+		int err;
+
+		words_next(words);
+		err = words_value(words, text_enum_name(&text_dir, dir), &text);
+		if (!err)
+			err = text_enum_parse(&text_action, text, &vm->default_action[dir]);
+		if (err)
+			return err;
+		any = true;
+	}
+	return any ? 0 : usage("behind 'default' comes 'in' or 'out' with drop or allow");
+}
+
+static int parse_enum(struct words *words, const char *keyword, const struct text_enum *table,
+		      uint8_t *ret_value)
+{
+	const char *text;
+	int err = words_value(words, keyword, &text);
+
+	return err ? err : text_enum_parse(table, text, ret_value);
+}
+
+static int parse_number(struct words *words, const char *keyword, uint32_t *ret_value)
+{
+	const char *text;
+	int err = words_value(words, keyword, &text);
+
+	return err ? err : text_u32_parse(keyword, text, ret_value);
+}
+
+static int parse_settings(struct words *words, struct roam_vm *vm)
+{
+	int err = 0;
+
+	while (!err && words_peek(words)) {
+		if (words_take(words, "default"))
+			err = parse_default(words, vm);
+		else if (words_take(words, "midstream"))
+			err = parse_enum(words, "midstream", &text_midstream, &vm->midstream);
+		else if (words_take(words, "flows"))
+			err = parse_number(words, "flows", &vm->quota_flows);
+		else if (words_take(words, "half"))
+			err = parse_number(words, "half", &vm->quota_half);
+		else if (words_take(words, "shut"))
+			vm->life = ROAM_LIFE_SHUT;
+		else if (words_take(words, "active"))
+			vm->life = ROAM_LIFE_ACTIVE;
+		else
+			break;
+	}
+	return err;
+}
+
+/* RFC 9562, version 4. */
+static int random_uuid(uint8_t ret_uuid[16])
+{
+	if (getrandom(ret_uuid, 16, 0) != 16)
+		return fail(-EIO, "vm: no random numbers");
+	ret_uuid[6] = (ret_uuid[6] & 0x0f) | 0x40;
+	ret_uuid[8] = (ret_uuid[8] & 0x3f) | 0x80;
+	return 0;
+}
+
+static int parse_new_vm(struct words *words, struct roam_vm *vm)
+{
+	const char *text;
+	int err = words_value(words, "add", &text);
+
+	if (!err)
+		err = text_name_parse("vm", text, vm->name);
+	if (!err)
+		err = random_uuid(vm->uuid);
+	if (!err && words_take(words, "uuid")) {
+		err = words_value(words, "uuid", &text);
+		if (!err)
+			err = text_uuid_parse(text, vm->uuid);
+	}
+	if (!err)
+		err = parse_settings(words, vm);
+	return err ? err : words_end(words);
+}
+
+static int vm_add_cmd(struct cmd *cmd)
+{
+	_cleanup_draft_ struct draft *draft = NULL;
+	struct roam_vm vm = {
+		.life = ROAM_LIFE_ACTIVE,
+		.quota_flows = ROAM_QUOTA_FLOWS_DEFAULT,
+		.quota_half = ROAM_QUOTA_HALF_DEFAULT,
+	};
+	int err = parse_new_vm(&cmd->words, &vm);
+
+	if (!err && getrandom(&vm.incarnation, sizeof(vm.incarnation), 0) < 0)
+		err = fail(-EIO, "vm: no random numbers");
+	if (!err)
+		err = cmd_host(cmd);
+	if (!err)
+		err = draft_open(cmd->host, &vm, ROAM_VM_NONE, &draft);
+	return err ? err : draft_publish(draft);
+}
+
+static int vm_del_cmd(struct cmd *cmd)
+{
+	const char *name;
+	int err = words_value(&cmd->words, "del", &name);
+
+	if (!err)
+		err = words_end(&cmd->words);
+	if (!err)
+		err = cmd_host(cmd);
+	return err ? err : vm_del(cmd->host, name);
+}
+
+static int vm_set_cmd(struct cmd *cmd)
+{
+	const char *name;
+	struct roam_vm vm;
+	uint32_t slot;
+	int err = words_value(&cmd->words, "set", &name);
+
+	if (!err)
+		err = cmd_host(cmd);
+	if (!err)
+		err = vm_find(cmd->host, name, &slot);
+	if (!err)
+		err = vm_get(cmd->host, slot, &vm);
+	if (!err && !words_peek(&cmd->words))
+		return usage("what to set is missing");
+	if (!err)
+		err = parse_settings(&cmd->words, &vm);
+	if (!err)
+		err = words_end(&cmd->words);
+	return err ? err : vm_set(cmd->host, slot, &vm);
+}
+
+static void show_gauges(struct out *out, const struct roam_vm *vm, const uint32_t *used,
+			uint64_t bytes)
+{
+	out_number(out, "flows", vm->quota_flows);
+	out_number(out, "half", vm->quota_half);
+	out_number(out, "flows_used", used[ROAM_CT_FLOWS]);
+	out_number(out, "half_used", used[ROAM_CT_HALF]);
+	out_number(out, "bytes", bytes);
+	out_number(out, "gen", vm->gen);
+	out_number(out, "epoch", vm->epoch);
+}
+
+static int show_vm(struct host *host, uint32_t slot, void *arg)
+{
+	struct out *out = ((struct cmd *)arg)->out;
+	char uuid[TEXT_UUID_LEN], incarnation[20];
+	uint32_t used[ROAM_CT_KINDS];
+	struct roam_vm vm;
+	uint64_t bytes;
+	int err = vm_get(host, slot, &vm);
+
+	if (!err)
+		err = ct_used(host, slot, used);
+	if (!err)
+		err = memory_of_vm(host, slot, &bytes);
+	if (err)
+		return err;
+	snprintf(incarnation, sizeof(incarnation), "%016" PRIx64, (uint64_t)vm.incarnation);
+	out_item(out);
+	out_bare(out, "name", vm.name);
+	out_text(out, "uuid", text_uuid(vm.uuid, uuid));
+	out_bare(out, "life", text_enum_name(&text_life, vm.life));
+	out_group(out, "default");
+	out_text(out, "in", text_enum_name(&text_action, vm.default_action[ROAM_DIR_IN]));
+	out_text(out, "out", text_enum_name(&text_action, vm.default_action[ROAM_DIR_OUT]));
+	out_group_end(out);
+	out_text(out, "midstream", text_enum_name(&text_midstream, vm.midstream));
+	show_gauges(out, &vm, used, bytes);
+	out_text(out, "incarnation", incarnation);
+	out_item_end(out);
+	return 0;
+}
+
+static int vm_show_cmd(struct cmd *cmd)
+{
+	const char *name = words_next(&cmd->words);
+	uint32_t slot = ROAM_VM_NONE;
+	int err = words_end(&cmd->words);
+
+	if (!err)
+		err = cmd_host(cmd);
+	if (!err && name)
+		err = vm_find(cmd->host, name, &slot);
+	if (err)
+		return err;
+	out_list(cmd->out);
+	err = name ? show_vm(cmd->host, slot, cmd) : vm_each(cmd->host, show_vm, cmd);
+	out_list_end(cmd->out);
+	return err;
+}
+
+#define SETTINGS                                                                                   \
+	"[default in drop|allow out drop|allow] [midstream strict|pickup]\n"                       \
+	"              [flows N] [half N] [shut|active]"
+
+static const struct verb verbs[] = {
+	{ "show", "[NAME]", "settings, quotas and what is used of them", vm_show_cmd },
+	{ "add", "NAME [uuid UUID] " SETTINGS, "makes a VM; what no default allows is dropped",
+	  vm_add_cmd },
+	{ "set", "NAME " SETTINGS, "changes settings; a quota changes without losing a flow",
+	  vm_set_cmd },
+	{ "del", "NAME", "removes a VM with its ports, rules and flows", vm_del_cmd },
+};
+
+const struct object object_vm = { "vm", "virtual machines", verbs, ARRAY_SIZE(verbs) };
