@@ -164,7 +164,7 @@ unsigned harness_rounds(unsigned usual)
 {
 	const char *factor = getenv("TEST_SOAK");
 
-	return factor ? usual * strtoul(factor, NULL, 0) : usual;
+	return factor && usual * atof(factor) >= 1 ? usual * atof(factor) : usual;
 }
 
 /* ---- running them ---- */

@@ -1,0 +1,36 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# Inside a guest: runs the tests of each tier and marks where each begins and ends, for suite.py.
+#
+#   tests/vm/inside.sh TIER…
+#
+# TEST_SOAK makes randomized tests shorter: an emulated processor is some 20 times slower.
+export TEST_SOAK=0.1
+
+one()
+{
+	echo "@begin $1"
+	timeout "$LIMIT" "$2"
+	echo "@end $1 $?"
+}
+
+LIMIT=400
+for tier; do
+	case $tier in
+	unit | prog | budget)
+		for program in build/tests/"$tier"/*; do
+			[ -x "$program" ] && one "$tier/${program##*/}" "$program"
+		done
+		;;
+	e2e)
+		# Those named in e2e.list: what shows kernel differences, and is short.
+		while read -r name; do
+			case $name in
+			'' | '#'*) continue ;;
+			esac
+			one "e2e/$name" "tests/e2e/$name"
+		done < tests/vm/e2e.list
+		;;
+	esac
+done
