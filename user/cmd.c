@@ -163,7 +163,7 @@ int words_end(const struct words *words)
 
 int words_vm(struct cmd *cmd, uint32_t *ret_slot)
 {
-	const char *name;
+	const char *name = NULL;
 	int err;
 
 	if (!words_take(&cmd->words, "vm"))

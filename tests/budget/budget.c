@@ -13,7 +13,8 @@
 #include "harness.h"
 #include "roam.skel.h"
 
-#define LOG_SIZE  (64 * 1024)
+#define PROGS_MAX 32
+#define LOG_SIZE  65536
 #define LOG_STATS 4 /* BPF_LOG_STATS of the kernel's bpf_verifier.h */
 
 static const struct limit {
@@ -31,7 +32,7 @@ struct loaded {
 
 /* Loading takes a while in a guest: all tests look at the same programs. */
 static struct roam *skel_once;
-static char *logs;
+static char logs[PROGS_MAX][LOG_SIZE];
 
 static const char *log_of(const struct bpf_program *wanted)
 {
@@ -41,8 +42,8 @@ static const char *log_of(const struct bpf_program *wanted)
 	bpf_object__for_each_program(prog, skel_once->obj)
 	{
 		if (prog == wanted)
-			return logs + at;
-		at += LOG_SIZE;
+			return logs[at];
+		at++;
 	}
 	return NULL;
 }
@@ -55,15 +56,12 @@ static void load_once(void)
 	skel_once = roam__open();
 	if (!CHECK(skel_once != NULL))
 		return;
-	bpf_object__for_each_program(prog, skel_once->obj) count++;
-	logs = calloc(count, LOG_SIZE);
-	if (!logs)
-		abort();
-	count = 0;
 	bpf_object__for_each_program(prog, skel_once->obj)
 	{
+		if (!CHECK_OP(count, <, PROGS_MAX))
+			return;
 		bpf_program__set_autoload(prog, true);
-		bpf_program__set_log_buf(prog, logs + count++ * LOG_SIZE, LOG_SIZE);
+		bpf_program__set_log_buf(prog, logs[count++], LOG_SIZE);
 		bpf_program__set_log_level(prog, LOG_STATS);
 	}
 	CHECK_OK(roam__load(skel_once));

@@ -148,7 +148,7 @@ static int port_parse(const char *text, uint16_t *ret_port)
 
 int text_range_parse(const char *text, struct roam_port_range *ret_range)
 {
-	struct roam_port_range range;
+	struct roam_port_range range = {};
 	const char *dash = strchr(text, '-');
 	char first[16];
 	int err;

@@ -8,17 +8,7 @@
 
 static _Thread_local char line[512];
 
-int fail(int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	return err;
-}
-
-int fail_errno(int err, const char *format, ...)
+void fail_set(int err, const char *format, ...)
 {
 	va_list args;
 	size_t len;
@@ -26,9 +16,10 @@ int fail_errno(int err, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	if (!err)
+		return;
 	len = strlen(line);
 	snprintf(line + len, sizeof(line) - len, ": %s", strerror(-err));
-	return err;
 }
 
 const char *fail_line(void)

@@ -20,10 +20,23 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define NS_PER_S      1000000000ULL
 
-/* Sets the line ("what: where: why", no newline) and returns err, a negative errno. */
-int fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same with ": " and the errno's text behind it. */
-int fail_errno(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * Sets the line ("what: where: why", no newline); the value is err, a negative errno. Macros, so
+ * that compilers and analyzers see that err comes back, and that what a failure leaves unset is not
+ * read. fail_errno() puts ": " and the errno's text behind the line.
+ */
+#define fail(err, ...)                                                                             \
+	({                                                                                         \
+		fail_set(0, __VA_ARGS__);                                                          \
+		(err);                                                                             \
+	})
+#define fail_errno(err, ...)                                                                       \
+	({                                                                                         \
+		int err_ = (err);                                                                  \
+		fail_set(err_, __VA_ARGS__);                                                       \
+		err_;                                                                              \
+	})
+void fail_set(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *fail_line(void);
 
 /* CLOCK_MONOTONIC, which the programs' bpf_ktime_get_ns() reads. */
