@@ -11,8 +11,6 @@
 #include "fixture.h"
 #include "roam_test.skel.h"
 
-#define ACL_ROWS 1024
-
 static void must(int ok, const char *what)
 {
 	if (ok)
@@ -26,11 +24,28 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
 }
 
+static void choose_programs(struct fixture *fixture)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, fixture->skel->obj)
+	{
+		const char *name = bpf_program__name(prog);
+
+		if (!strncmp(name, "xdp_", strlen("xdp_")))
+			bpf_program__set_autoload(prog, fixture->with_xdp);
+		if (!strncmp(name, "stage_", strlen("stage_")))
+			bpf_program__set_autoload(prog, fixture->with_stages);
+	}
+}
+
 void fixture_open(struct fixture *fixture)
 {
 	libbpf_set_print(quiet);
-	fixture->skel = roam_test__open_and_load();
-	must(fixture->skel != NULL, "loading the programs");
+	fixture->skel = roam_test__open();
+	must(fixture->skel != NULL, "opening the programs");
+	choose_programs(fixture);
+	must(!roam_test__load(fixture->skel), "loading the programs");
 	fixture->now_ns = 1000ULL * 1000000000ULL;
 }
 
@@ -142,6 +157,17 @@ void fixture_set_rules(struct fixture *fixture, uint32_t slot, enum roam_dir dir
 	put_inner(fixture, "acl_match", slot * ROAM_DIR_COUNT + dir, list);
 }
 
+void fixture_claim(struct fixture *fixture, uint32_t slot, const uint8_t *mac,
+		   const struct roam_addr *addr)
+{
+	uint8_t key[8] = {};
+
+	memcpy(key, mac, ROAM_MAC_LEN);
+	must(!bpf_map_update_elem(outer_fd(fixture, "port_mac"), key, &slot, BPF_ANY), "port_mac");
+	must(!bpf_map_update_elem(outer_fd(fixture, "port_addr"), addr, &slot, BPF_ANY),
+	     "port_addr");
+}
+
 enum roam_verdict fixture_run(struct fixture *fixture, enum front_end front, enum roam_dir dir,
 			      const struct packet *packet)
 {
@@ -202,6 +228,18 @@ static void fold_stats(struct fixture *fixture, uint32_t slot, struct roam_stats
 	free(rows);
 }
 
+/* In place: a new map in its stead would wait for RCU. */
+static void zero_stats(struct fixture *fixture, uint32_t slot)
+{
+	int fd = get_inner(fixture, "stats", slot);
+	struct roam_stats *rows = calloc(libbpf_num_possible_cpus(), sizeof(*rows));
+	uint32_t first = 0;
+
+	must(rows && !bpf_map_update_elem(fd, &first, rows, BPF_ANY), "stats");
+	free(rows);
+	close(fd);
+}
+
 struct roam_counter fixture_counter(struct fixture *fixture, uint32_t slot, enum roam_reason reason,
 				    enum roam_dir dir)
 {
@@ -215,17 +253,17 @@ enum roam_reason fixture_reason(struct fixture *fixture, uint32_t slot, enum roa
 {
 	enum roam_reason found = ROAM_REASON_NONE;
 	struct roam_stats stats;
+	uint64_t counted = 0;
 
 	fold_stats(fixture, slot, &stats);
 	for (int reason = 1; reason < ROAM_REASON_COUNT; reason++) {
 		if (!stats.by_reason[reason][dir].packets)
 			continue;
-		if (found != ROAM_REASON_NONE || stats.by_reason[reason][dir].packets != 1)
-			return ROAM_REASON_NONE;
+		counted += stats.by_reason[reason][dir].packets;
 		found = reason;
 	}
-	make_stats(fixture, slot);
-	return found;
+	zero_stats(fixture, slot);
+	return counted == 1 ? found : ROAM_REASON_NONE;
 }
 
 int fixture_flow(struct fixture *fixture, uint32_t slot, const struct roam_flow_key *key,
@@ -254,4 +292,14 @@ uint32_t fixture_flow_count(struct fixture *fixture, uint32_t slot, enum roam_ct
 	}
 	close(fd);
 	return count;
+}
+
+struct roam_acl_hits fixture_hits(struct fixture *fixture, uint32_t slot, uint32_t rule)
+{
+	int fd = get_inner(fixture, "acl_hits", slot);
+	struct roam_acl_hits hits;
+
+	must(!bpf_map_lookup_elem(fd, &rule, &hits), "acl_hits");
+	close(fd);
+	return hits;
 }

@@ -9,6 +9,7 @@
 #ifndef ROAM_TESTS_FIXTURE_H
 #define ROAM_TESTS_FIXTURE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <roam/acl.h>
 #include <roam/ct.h>
@@ -31,6 +32,9 @@ struct roam_test;
 struct fixture {
 	struct roam_test *skel;
 	uint64_t now_ns; /* the time that packets see; the test sets it */
+	/* Set before opening: what to load besides the list behind tc. Each takes a while. */
+	bool with_xdp;    /* the list behind XDP */
+	bool with_stages; /* the stages by themselves */
 };
 
 /* How a VM is made; zero is the usual: untagged, no switches, drop both ways, small quotas. */
@@ -55,6 +59,10 @@ void fixture_set_rules(struct fixture *fixture, uint32_t slot, enum roam_dir dir
 /* Changes the VM's row: life, defaults, generation, bank. */
 void fixture_set_conf(struct fixture *fixture, uint32_t slot, const struct roam_vm *conf);
 
+/* Tells the uplink's stage that these are the VM's. */
+void fixture_claim(struct fixture *fixture, uint32_t slot, const uint8_t *mac,
+		   const struct roam_addr *addr);
+
 /* Runs a frame through the whole list; what the front end returned, as a verdict. */
 enum roam_verdict fixture_run(struct fixture *fixture, enum front_end front, enum roam_dir dir,
 			      const struct packet *packet);
@@ -67,8 +75,11 @@ enum roam_verdict fixture_run_stage(struct fixture *fixture, const char *stage,
 struct roam_counter fixture_counter(struct fixture *fixture, uint32_t slot, enum roam_reason reason,
 				    enum roam_dir dir);
 
-/* The reason under which the last packet was counted: the one counter that grew. */
+/* The reason of the one packet that was counted since the last call; NONE if there were more or
+ * none. Forgets all counters. */
 enum roam_reason fixture_reason(struct fixture *fixture, uint32_t slot, enum roam_dir dir);
+
+struct roam_acl_hits fixture_hits(struct fixture *fixture, uint32_t slot, uint32_t rule);
 
 /* A row of the VM's flow tables (bank 0): its kind, or -1. */
 int fixture_flow(struct fixture *fixture, uint32_t slot, const struct roam_flow_key *key,

@@ -15,13 +15,19 @@
 #define IPPROTO_DEST_OPTIONS    60
 #define TCP_SCALE_OPTION_LEN    4 /* with the NOP that pads it */
 
+/* Headers stand wherever the ones before them end. */
+typedef struct iphdr ipv4_header __attribute__((aligned(1)));
+typedef struct ipv6hdr ipv6_header __attribute__((aligned(1)));
+typedef struct tcphdr tcp_header __attribute__((aligned(1)));
+typedef struct udphdr udp_header __attribute__((aligned(1)));
+
 struct icmp_echo {
 	uint8_t type;
 	uint8_t code;
 	uint16_t checksum;
 	uint16_t id;
 	uint16_t sequence;
-};
+} __attribute__((packed));
 
 static void *append(struct packet *packet, size_t size)
 {
@@ -74,7 +80,7 @@ static uint16_t fold_sum(uint32_t sum)
 static void append_tcp(const struct packet_spec *spec, struct packet *packet)
 {
 	uint32_t options = spec->tcp_scale ? TCP_SCALE_OPTION_LEN : 0;
-	struct tcphdr *tcp = append(packet, sizeof(*tcp));
+	tcp_header *tcp = append(packet, sizeof(*tcp));
 
 	tcp->source = htons(spec->sport);
 	tcp->dest = htons(spec->dport);
@@ -92,7 +98,7 @@ static void append_tcp(const struct packet_spec *spec, struct packet *packet)
 
 static void append_udp(const struct packet_spec *spec, struct packet *packet)
 {
-	struct udphdr *udp = append(packet, sizeof(*udp));
+	udp_header *udp = append(packet, sizeof(*udp));
 
 	udp->source = htons(spec->sport);
 	udp->dest = htons(spec->dport);
@@ -180,7 +186,7 @@ static void fill_checksum(const struct packet_spec *spec, struct packet *packet,
 static void append_ipv4(const struct packet_spec *spec, struct packet *packet)
 {
 	uint32_t start = packet->len;
-	struct iphdr *ip = append(packet, sizeof(*ip));
+	ipv4_header *ip = append(packet, sizeof(*ip));
 
 	ip->version = 4;
 	ip->ihl = 5;
@@ -204,7 +210,7 @@ static uint8_t ipv6_first_header(const struct packet_spec *spec)
 
 static void append_ipv6(const struct packet_spec *spec, struct packet *packet)
 {
-	struct ipv6hdr *ip = append(packet, sizeof(*ip));
+	ipv6_header *ip = append(packet, sizeof(*ip));
 	uint32_t start = packet->len, l4;
 
 	ip->version = 6;

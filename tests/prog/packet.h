@@ -8,6 +8,7 @@
 #define ROAM_TESTS_PACKET_H
 
 #include <stdint.h>
+#include <netinet/in.h>
 #include <roam/pkt.h>
 
 #define PACKET_MAX 2048

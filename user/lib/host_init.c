@@ -20,6 +20,7 @@
 #include "vm.h"
 
 #define PATH_LEN 512
+#define ENTRY_LEN (PATH_LEN + 64) /* of something below such a path */
 
 static const char *const folders[] = { "maps", "progs", "links", "journal" };
 
@@ -86,7 +87,7 @@ static void remove_dead(const char *dir)
 static int pin_all(struct roam *skel, const char *dir)
 {
 	struct bpf_program *prog;
-	char path[PATH_LEN];
+	char path[ENTRY_LEN];
 	struct bpf_map *map;
 	int err = 0;
 
@@ -121,7 +122,7 @@ static int make_own_stats(struct roam *skel)
 
 static int make_folders(const char *dir)
 {
-	char path[PATH_LEN];
+	char path[ENTRY_LEN];
 	int err = mkdir(dir, 0700) ? -errno : 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(folders) && !err; i++) {
@@ -156,7 +157,7 @@ static int load(struct roam **ret_skel)
 
 static int build(struct roam *skel, const char *dir, char *const *uplinks, int uplink_count)
 {
-	char links[PATH_LEN];
+	char links[ENTRY_LEN];
 	int err = make_folders(dir);
 
 	if (!err)
@@ -172,7 +173,7 @@ static int build(struct roam *skel, const char *dir, char *const *uplinks, int u
 int host_init(const char *dir, char *const *uplinks, int uplink_count)
 {
 	char made[PATH_LEN];
-	struct roam *skel;
+	struct roam *skel = NULL;
 	int err;
 
 	if (dir[0] != '/' || strlen(dir) > PATH_LEN / 2 || dir[strlen(dir) - 1] == '/')

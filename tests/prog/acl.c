@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* The acl stage: order, what matches, counters, and the end of a list. */
+#include <arpa/inet.h>
+#include <string.h>
+#include "cast.h"
+#include "harness.h"
+
+struct acl_test {
+	struct fixture fixture;
+};
+
+static void acl_test_setup(struct acl_test *self)
+{
+	struct fixture_vm vm = cast_vm();
+
+	self->fixture.with_stages = true;
+	fixture_open(&self->fixture);
+	fixture_make_vm(&self->fixture, &vm);
+}
+
+static void acl_test_teardown(struct acl_test *self)
+{
+	fixture_close(&self->fixture);
+}
+
+static struct roam_acl_match rule(uint32_t id, enum roam_action action)
+{
+	const struct roam_port_range any = { 0, 65535 };
+
+	return (struct roam_acl_match){
+		.id = id,
+		.action = action,
+		.any_proto = 1,
+		.lport = any,
+		.rport = any,
+	};
+}
+
+/* A packet toward the VM from the peer, as the ct stage hands it on. */
+static struct roam_pkt opening(int family, uint8_t proto)
+{
+	struct roam_pkt pkt = {
+		.vm = CAST_SLOT,
+		.dir = ROAM_DIR_IN,
+		.ct = ROAM_PKT_CT_OPENING,
+		.open_dir = ROAM_DIR_IN,
+		.len = 100,
+		.now_ns = 1,
+		.default_action = { ROAM_ACTION_DROP, ROAM_ACTION_ALLOW },
+		.key = cast_key(family, proto),
+	};
+
+	return pkt;
+}
+
+static void expect(struct acl_test *self, struct roam_pkt pkt, enum roam_verdict verdict,
+		   enum roam_reason reason)
+{
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), verdict);
+	CHECK_EQ(pkt.reason, reason);
+}
+
+static void set_rules(struct acl_test *self, const struct roam_acl_match *rules, uint32_t count)
+{
+	fixture_set_rules(&self->fixture, CAST_SLOT, ROAM_DIR_IN, rules, count);
+}
+
+TEST_46_F(acl_test, without_rules_the_default_decides)
+{
+	struct roam_pkt pkt = opening(family, IPPROTO_TCP);
+
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	pkt.default_action[ROAM_DIR_IN] = ROAM_ACTION_ALLOW;
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+}
+
+TEST_46_F(acl_test, first_match_wins)
+{
+	struct roam_acl_match rules[] = { rule(1, ROAM_ACTION_DROP), rule(2, ROAM_ACTION_ALLOW) };
+	struct roam_pkt pkt = opening(family, IPPROTO_TCP);
+
+	set_rules(self, rules, 2);
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_RULE);
+	set_rules(self, rules + 1, 1);
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+}
+
+TEST_46_F(acl_test, ports_by_range)
+{
+	struct roam_acl_match allow = rule(1, ROAM_ACTION_ALLOW);
+	struct roam_pkt pkt = opening(family, IPPROTO_TCP);
+
+	allow.lport = (struct roam_port_range){ 40000, 40001 };
+	set_rules(self, &allow, 1);
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.key.lport = htons(40002);
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	pkt.key.lport = htons(39999);
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	pkt = opening(family, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT); /* no ports: only "any" fits */
+}
+
+TEST_46_F(acl_test, protocol_and_family)
+{
+	struct roam_acl_match allow = rule(1, ROAM_ACTION_ALLOW);
+
+	allow.any_proto = 0;
+	allow.proto = IPPROTO_TCP;
+	set_rules(self, &allow, 1);
+	expect(self, opening(family, IPPROTO_TCP), ROAM_CONTINUE, ROAM_REASON_NONE);
+	expect(self, opening(family, IPPROTO_UDP), ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	allow.family = family == 4 ? 6 : 4;
+	set_rules(self, &allow, 1);
+	expect(self, opening(family, IPPROTO_TCP), ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+}
+
+TEST_46_F(acl_test, prefixes)
+{
+	struct roam_acl_match allow = rule(1, ROAM_ACTION_ALLOW);
+	struct roam_addr peer = cast_peer_addr(family);
+	struct roam_pkt pkt = opening(family, IPPROTO_TCP);
+
+	memcpy(allow.remote, peer.words, sizeof(allow.remote));
+	memset(allow.remote_mask, 0xff, sizeof(allow.remote_mask));
+	set_rules(self, &allow, 1);
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.key.remote.bytes[15] ^= 1;
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	((uint8_t *)allow.remote_mask)[15] = 0;
+	((uint8_t *)allow.remote)[15] = 0;
+	set_rules(self, &allow, 1);
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.key.remote.bytes[14] ^= 1;
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+}
+
+TEST_F(acl_test, openings_count_as_hits_and_old_flows_do_not)
+{
+	struct roam_acl_match allow = rule(9, ROAM_ACTION_ALLOW);
+	struct roam_pkt pkt = opening(4, IPPROTO_TCP);
+	struct roam_acl_hits hits;
+
+	set_rules(self, &allow, 1);
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.ct = ROAM_PKT_CT_STALE;
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	hits = fixture_hits(&self->fixture, CAST_SLOT, 9);
+	CHECK_EQ(hits.packets, 2);
+	CHECK_EQ(hits.bytes, 200);
+	CHECK_EQ(hits.last_ns, 1);
+}
+
+TEST_F(acl_test, a_thousand_rules_are_walked_to_the_end)
+{
+	static struct roam_acl_match rules[1000];
+	struct roam_pkt pkt = opening(4, IPPROTO_TCP);
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		rules[i] = rule(i + 1, ROAM_ACTION_DROP);
+		rules[i].lport = (struct roam_port_range){ i + 1, i + 1 };
+	}
+	rules[999] = rule(1000, ROAM_ACTION_ALLOW);
+	set_rules(self, rules, 1000);
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.key.lport = htons(500);
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_RULE);
+}
