@@ -128,7 +128,7 @@ int acl_compile(struct host *host, uint32_t slot)
 {
 	_cleanup_acl_list_ struct acl_list list = {};
 	_cleanup_free_ struct roam_acl_match *matches = NULL;
-	uint32_t first = 0;
+	uint32_t counts[ROAM_DIR_COUNT] = {};
 	int err = acl_list(host, slot, &list);
 
 	if (err)
@@ -136,17 +136,11 @@ int acl_compile(struct host *host, uint32_t slot)
 	matches = calloc(list.count + 1, sizeof(*matches));
 	if (!matches)
 		return fail(-ENOMEM, "acl: out of memory");
-	for (uint32_t i = 0; i < list.count; i++)
+	for (uint32_t i = 0; i < list.count; i++) {
 		compile_rule(&list.recs[i].rule, &matches[i]);
-	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
-		uint32_t count = 0;
-
-		while (first + count < list.count && list.recs[first + count].rule.dir == dir)
-			count++;
-		err = tables_set_match(host, slot * ROAM_DIR_COUNT + dir, matches + first, count);
-		first += count;
+		counts[list.recs[i].rule.dir]++;
 	}
-	return err;
+	return tables_set_matches(host, slot, matches, counts);
 }
 
 static int find_rule(const struct acl_list *list, const char *name, uint32_t *ret_index)
@@ -192,18 +186,31 @@ int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,
 	return 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* No name may be there twice, among the new rules or with those of the VM. */
 static int check_names(const struct acl_list *list, const struct roam_acl_rule *rules,
 		       uint32_t count)
 {
-	uint32_t index;
+	_cleanup_free_ const char **names = calloc(list->count + count, sizeof(*names));
 
-	for (uint32_t i = 0; i < count; i++) {
-		if (!find_rule(list, rules[i].name, &index))
-			return fail(-EEXIST, "acl '%s': the VM has a rule of that name already",
-				    rules[i].name);
-	}
+	if (!names)
+		return fail(-ENOMEM, "acl: out of memory");
 	if (list->count + count > ROAM_ACL_RULES)
 		return fail(-E2BIG, "acl: more than %d rules for one VM", ROAM_ACL_RULES);
+	for (uint32_t i = 0; i < list->count; i++)
+		names[i] = list->recs[i].rule.name;
+	for (uint32_t i = 0; i < count; i++)
+		names[list->count + i] = rules[i].name;
+	qsort(names, list->count + count, sizeof(*names), compare_names);
+	for (uint32_t i = 1; i < list->count + count; i++) {
+		if (!strcmp(names[i - 1], names[i]))
+			return fail(-EEXIST, "acl '%s': the VM has a rule of that name already",
+				    names[i]);
+	}
 	return 0;
 }
 
@@ -237,8 +244,10 @@ static int add_locked(struct host *host, uint32_t slot, struct roam_acl_rule *ru
 	}
 	if (!err)
 		err = vm_sync(host, slot);
-	if (err)
+	if (err) {
 		unstore(host, slot, rules, stored);
+		acl_compile(host, slot);
+	}
 	journal_end(host, slot, &entry);
 	return err;
 }

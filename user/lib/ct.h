@@ -7,6 +7,7 @@
 #define ROAM_LIB_CT_H
 
 #include <roam/ct.h>
+#include <roam/vm.h>
 #include "host.h"
 
 typedef int (*ct_rows_fn)(const struct roam_flow_rec *rows, uint32_t count, void *arg);
@@ -38,9 +39,12 @@ int ct_flush(struct host *host, uint32_t slot, uint64_t *ret_count);
 /* Rows in use, by kind; expired ones that nobody has needed the room of included. */
 int ct_used(struct host *host, uint32_t slot, uint32_t ret_used[ROAM_CT_KINDS]);
 
-/* New quotas: the rows move to new tables while traffic runs. Needs the host's lock and an entry in
- * the journal; ct_finish_move() goes on where a killed process stopped. */
-int ct_resize(struct host *host, uint32_t slot, uint32_t flows, uint32_t half);
+/*
+ * Writes the VM's new row, `wanted`, whose quotas have changed: its flows move to new tables while
+ * traffic runs. Needs the host's lock and an entry in the journal; ct_finish_move() goes on where a
+ * killed process stopped.
+ */
+int ct_resize(struct host *host, uint32_t slot, const struct roam_vm *wanted);
 int ct_finish_move(struct host *host, uint32_t slot);
 
 #endif

@@ -2,12 +2,12 @@
 /*
  * Changing a VM's quotas while traffic runs, without losing a flow (ct.h).
  *
- * New tables are made in the idle bank. ct_moving is set before the bank is switched, so that from
- * the switch on a program that misses a flow in the new bank looks into the old one and moves it.
- * Then every row is copied, keys that are there already left alone, and only then deleted from the
- * old bank. A program that still runs with the old bank may add a row behind the copy: it is gone
- * after an RCU wait, and the copy is made again until nothing is left. Each step can be repeated:
- * whoever finds ct_moving set after a kill goes on.
+ * New tables are made in the idle bank. ct_moving is set before the bank is switched, so that a
+ * program that misses a flow in its bank looks into the other one and moves it. When no program is
+ * left that began before the switch, every row is copied, keys that are there already left alone,
+ * and only then deleted from the old bank. A flow for which a packet found no room in the new bank
+ * may still be promoted within the old one: so the copy is made twice, and until nothing is left.
+ * Each step can be repeated: whoever finds ct_moving set after a kill goes on.
  */
 #include <bpf/bpf.h>
 #include "ct.h"
@@ -90,12 +90,11 @@ int ct_finish_move(struct host *host, uint32_t slot)
 	struct roam_vm vm;
 	int err = vm_get(host, slot, &vm);
 
-	if (!err)
-		err = move_bank(host, slot, vm.ct_bank);
-	if (!err)
+	for (int pass = 0; pass < 2 && !err; pass++) {
 		err = wait_for_programs(host);
-	if (!err)
-		err = move_bank(host, slot, vm.ct_bank);
+		if (!err)
+			err = move_bank(host, slot, vm.ct_bank);
+	}
 	if (err)
 		return err;
 	vm.ct_moving = 0;
@@ -107,33 +106,59 @@ int ct_finish_move(struct host *host, uint32_t slot)
 	return err;
 }
 
-int ct_resize(struct host *host, uint32_t slot, uint32_t flows, uint32_t half)
+static int check_room(struct host *host, uint32_t slot, const struct roam_vm *wanted)
 {
-	uint32_t used[ROAM_CT_KINDS], quota[] = {
-		[ROAM_CT_FLOWS] = flows,
-		[ROAM_CT_HALF] = half,
+	uint32_t used[ROAM_CT_KINDS];
+	int err = ct_used(host, slot, used);
+
+	if (err)
+		return err;
+	if (used[ROAM_CT_FLOWS] > wanted->quota_flows)
+		return fail(-EBUSY, "vm '%s': flows %u is too few: it holds %u", wanted->name,
+			    wanted->quota_flows, used[ROAM_CT_FLOWS]);
+	if (used[ROAM_CT_HALF] > wanted->quota_half)
+		return fail(-EBUSY, "vm '%s': half %u is too few: it holds %u", wanted->name,
+			    wanted->quota_half, used[ROAM_CT_HALF]);
+	return 0;
+}
+
+/* From `now`, which has said that rows are moving, to `wanted`: its write is the change. */
+static int switch_bank(struct host *host, uint32_t slot, const struct roam_vm *now,
+		       const struct roam_vm *wanted)
+{
+	struct roam_vm row = *wanted;
+	int err;
+
+	row.ct_moving = 1;
+	row.ct_bank = !now->ct_bank;
+	err = vm_put(host, slot, &row);
+	if (!err)
+		err = ct_finish_move(host, slot);
+	if (!err)
+		return 0;
+	/* New flows took the room of a smaller table meanwhile: back to where all fit. */
+	vm_put(host, slot, now);
+	ct_finish_move(host, slot);
+	return err;
+}
+
+int ct_resize(struct host *host, uint32_t slot, const struct roam_vm *wanted)
+{
+	uint32_t quota[] = {
+		[ROAM_CT_FLOWS] = wanted->quota_flows,
+		[ROAM_CT_HALF] = wanted->quota_half,
 	};
-	struct roam_vm vm;
-	int err = vm_get(host, slot, &vm);
+	struct roam_vm now;
+	int err = vm_get(host, slot, &now);
 
 	if (!err)
-		err = ct_used(host, slot, used);
-	if (err)
-		return err;
-	if (used[ROAM_CT_FLOWS] > flows || used[ROAM_CT_HALF] > half)
-		return fail(-EBUSY, "vm '%s': holds %u flows and %u half-open ones, more than that",
-			    vm.name, used[ROAM_CT_FLOWS], used[ROAM_CT_HALF]);
-	err = tables_make_bank(host, slot, !vm.ct_bank, quota);
-	if (err)
-		return err;
-	vm.quota_flows = flows;
-	vm.quota_half = half;
-	vm.ct_moving = 1;
-	err = vm_put(host, slot, &vm);
+		err = check_room(host, slot, wanted);
+	if (!err)
+		err = tables_make_bank(host, slot, !now.ct_bank, quota);
 	if (err)
 		return err;
 	/* A program must not see the new bank without the flag: a write of its own. */
-	vm.ct_bank = !vm.ct_bank;
-	err = vm_put(host, slot, &vm);
-	return err ? err : ct_finish_move(host, slot);
+	now.ct_moving = 1;
+	err = vm_put(host, slot, &now);
+	return err ? err : switch_bank(host, slot, &now, wanted);
 }

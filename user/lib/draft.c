@@ -19,9 +19,10 @@ struct draft {
 	uint32_t replaces;
 	int entry; /* of the journal, locked as long as we live */
 	bool published;
+	bool has_rules;
 };
 
-/* vm_sync() at the end raises the generation to this one. */
+/* The generation of a VM that is new here. */
 #define DRAFT_GEN 1
 
 static int check_name(struct host *host, const struct roam_vm *vm, uint32_t replaces)
@@ -81,9 +82,8 @@ static int make_tables(struct draft *draft)
 		[ROAM_CT_FLOWS] = draft->vm.quota_flows,
 		[ROAM_CT_HALF] = draft->vm.quota_half,
 	};
-	int err = tables_make_bank(draft->host, draft->slot, 0, quota);
 
-	return err ? err : tables_make_policy(draft->host, draft->slot);
+	return tables_make(draft->host, draft->slot, quota);
 }
 
 int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
@@ -97,7 +97,7 @@ int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
 	if (!draft)
 		return fail(-ENOMEM, "vm: out of memory");
 	*draft = (struct draft){ .host = host, .vm = *vm, .replaces = replaces, .entry = -1 };
-	draft->vm.gen = DRAFT_GEN - 1;
+	draft->vm.gen = DRAFT_GEN;
 	draft->vm.next_rule = 0;
 	draft->vm.ct_bank = 0;
 	draft->vm.ct_moving = 0;
@@ -126,6 +126,7 @@ int draft_add_rule(struct draft *draft, struct roam_acl_rule *rule,
 {
 	int err = acl_validate(rule);
 
+	draft->has_rules = true;
 	return err ? err : acl_store(draft->host, draft->slot, rule, hits);
 }
 
@@ -162,7 +163,7 @@ static int check_ports(struct draft *draft)
 }
 
 /* The slot of the same name that the published one has replaced. */
-static int free_replaced(struct host *host, uint32_t slot, const char *name)
+static void free_replaced(struct host *host, uint32_t slot, const char *name)
 {
 	struct roam_vm row;
 
@@ -171,7 +172,6 @@ static int free_replaced(struct host *host, uint32_t slot, const char *name)
 		    row.life != ROAM_LIFE_MAKING && !strncmp(row.name, name, ROAM_NAME_LEN))
 			vm_free_slot(host, other);
 	}
-	return 0;
 }
 
 int draft_finish(struct host *host, uint32_t slot)
@@ -184,10 +184,13 @@ int draft_finish(struct host *host, uint32_t slot)
 	if (vm.life == ROAM_LIFE_MAKING) {
 		vm.life = vm.next_life;
 		err = vm_put(host, slot, &vm);
-	}
-	if (!err)
+		if (!err)
+			err = port_bind_all(host, slot);
+	} else {
 		err = vm_sync(host, slot);
-	return err ? err : free_replaced(host, slot, vm.name);
+	}
+	free_replaced(host, slot, vm.name);
+	return err;
 }
 
 /* With the host's lock. */
@@ -198,7 +201,7 @@ static int publish_locked(struct draft *draft)
 
 	if (!err)
 		err = check_ports(draft);
-	if (!err) /* lists and generation are right before anybody can look */
+	if (!err && draft->has_rules) /* the lists are right before anybody can look */
 		err = acl_compile(host, draft->slot);
 	if (!err)
 		err = host_put(host, HOST_MAP_vm_slot, draft->vm.name, &draft->slot);

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <bpf/bpf.h>
 #include "host.h"
+#include "journal.h"
 #include "recover.h"
 
 struct host {
@@ -72,7 +74,9 @@ int host_open(const char *dir, struct host **ret_host)
 	err = open_pins(host);
 	if (err)
 		return err;
-	recover(host);
+	/* While another process is writing, that one or the next will mend what there is. */
+	if (!journal_is_empty(host) && host_try_lock(host))
+		host_unlock(host);
 	*ret_host = TAKE_PTR(host);
 	return 0;
 }
@@ -110,19 +114,36 @@ const char *host_dir(const struct host *host)
 	return host->dir;
 }
 
+/* By who has just got the lock. */
+static void locked(struct host *host)
+{
+	host->locks++;
+	recover(host);
+}
+
 int host_lock(struct host *host)
 {
-	if (!host->locks && flock(host->dir_fd, LOCK_EX))
+	struct stat stat;
+
+	if (host->locks) {
+		host->locks++;
+		return 0;
+	}
+	if (flock(host->dir_fd, LOCK_EX))
 		return fail_errno(-errno, "host %s: cannot lock", host->dir);
-	host->locks++;
+	if (fstat(host->dir_fd, &stat) || !stat.st_nlink) {
+		flock(host->dir_fd, LOCK_UN);
+		return fail(-ENOENT, "host %s: has been taken down", host->dir);
+	}
+	locked(host);
 	return 0;
 }
 
 bool host_try_lock(struct host *host)
 {
-	if (!host->locks && flock(host->dir_fd, LOCK_EX | LOCK_NB))
+	if (flock(host->dir_fd, LOCK_EX | LOCK_NB))
 		return false;
-	host->locks++;
+	locked(host);
 	return true;
 }
 

@@ -71,7 +71,10 @@ int host_prog(const struct host *host, enum host_prog prog);
 int host_dir_fd(const struct host *host);
 const char *host_dir(const struct host *host);
 
-/* The writers' lock; waits. May be taken again by who holds it: the last unlock releases it. */
+/*
+ * The writers' lock; waits. May be taken again by who holds it: the last unlock releases it. Who
+ * gets it finds the host whole: recover() has run.
+ */
 int host_lock(struct host *host);
 bool host_try_lock(struct host *host);
 void host_unlock(struct host *host);

@@ -75,7 +75,7 @@ int port_validate(const struct roam_port *port)
 	return err ? err : validate_vlans(port);
 }
 
-static int check_dev_free(struct host *host, uint32_t slot, const struct roam_port *port)
+static int check_dev(struct host *host, uint32_t slot, const struct roam_port *port)
 {
 	uint32_t ifindex = if_nametoindex(port->dev);
 	struct roam_port other;
@@ -88,25 +88,51 @@ static int check_dev_free(struct host *host, uint32_t slot, const struct roam_po
 	return 0;
 }
 
+/* An address that both have, in the zone that the uplink sees. */
+static const struct roam_addr *common_addr(const struct roam_port *a, const struct roam_port *b)
+{
+	if (!is_default_zone(a) || !is_default_zone(b))
+		return NULL;
+	for (int i = 0; i < a->addr_count; i++) {
+		for (int j = 0; j < b->addr_count; j++) {
+			if (!memcmp(&a->addr[i], &b->addr[j], sizeof(a->addr[i])))
+				return &a->addr[i];
+		}
+	}
+	return NULL;
+}
+
+static int check_other(struct host *host, const struct roam_port *port,
+		       const struct roam_port *other)
+{
+	const struct roam_addr *addr = common_addr(port, other);
+	char text[TEXT_ADDR_LEN];
+	struct roam_vm vm;
+
+	if (!addr && memcmp(port->mac, other->mac, ROAM_MAC_LEN) != 0)
+		return 0;
+	/* A VM in the making is looked at when it is published. */
+	if (vm_get(host, other->vm, &vm) || vm.life == ROAM_LIFE_MAKING)
+		return 0;
+	if (!addr)
+		return fail(-EEXIST, "port: mac %s belongs to a port of VM '%s'",
+			    text_mac(port->mac, text), vm.name);
+	return fail(-EEXIST, "port: addr %s belongs to a port of VM '%s' in the same zone",
+		    text_addr(addr, text), vm.name);
+}
+
 int port_check_free(struct host *host, uint32_t slot, const struct roam_port *port)
 {
-	uint8_t mac[8] = {};
-	char text[TEXT_ADDR_LEN];
-	uint32_t other;
+	int fd = host_map(host, HOST_MAP_port_conf), err = 0;
+	struct roam_port_key key, *at = NULL;
+	struct roam_port other;
 
-	memcpy(mac, port->mac, ROAM_MAC_LEN);
-	if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_mac), mac, &other) && other != slot)
-		return fail(-EEXIST, "port: mac %s belongs to another VM's port",
-			    text_mac(port->mac, text));
-	for (int i = 0; i < port->addr_count && is_default_zone(port); i++) {
-		if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_addr), &port->addr[i],
-					 &other) &&
-		    other != slot)
-			return fail(-EEXIST,
-				    "port: addr %s belongs to another VM's port in the same zone",
-				    text_addr(&port->addr[i], text));
+	while (!err && !bpf_map_get_next_key(fd, at, &key)) {
+		at = &key;
+		if (key.vm != slot && key.vm != port->vm && !bpf_map_lookup_elem(fd, &key, &other))
+			err = check_other(host, port, &other);
 	}
-	return check_dev_free(host, slot, port);
+	return err ? err : check_dev(host, slot, port);
 }
 
 int port_list(struct host *host, uint32_t slot, struct roam_port ports[ROAM_VM_PORTS])
@@ -177,10 +203,40 @@ int port_store(struct host *host, uint32_t slot, struct roam_port *port)
 	if (err)
 		return err;
 	port->vm = slot;
+	port->ifindex = 0; /* until it is bound */
 	port->zone = zone_number(ports, count, port->zone_name);
 	while (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &row))
 		key.no++;
 	return host_put(host, HOST_MAP_port_conf, &key, port);
+}
+
+/* The number under which the VM has the port with this MAC; ROAM_VM_PORTS if it has none. */
+static uint32_t find_mac(struct host *host, uint32_t slot, const uint8_t *mac,
+			 struct roam_port *ret_port)
+{
+	struct roam_port_key key = { .vm = slot };
+
+	for (key.no = 0; key.no < ROAM_VM_PORTS; key.no++) {
+		if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, ret_port) &&
+		    !memcmp(ret_port->mac, mac, ROAM_MAC_LEN))
+			break;
+	}
+	return key.no;
+}
+
+/* With an entry in the journal. */
+static int delete_row(struct host *host, uint32_t slot, const uint8_t *mac)
+{
+	struct roam_port port;
+	struct roam_port_key key = { .vm = slot, .no = find_mac(host, slot, mac, &port) };
+	char text[TEXT_MAC_LEN];
+	int err;
+
+	if (key.no == ROAM_VM_PORTS)
+		return fail(-ENOENT, "port: the VM has none with mac %s", text_mac(mac, text));
+	port_unbind(host, &port);
+	err = host_delete(host, HOST_MAP_port_conf, &key);
+	return err ? err : vm_sync_ports(host, slot);
 }
 
 static int add_locked(struct host *host, uint32_t slot, struct roam_port *port)
@@ -193,9 +249,9 @@ static int add_locked(struct host *host, uint32_t slot, struct roam_port *port)
 		return err;
 	err = port_store(host, slot, port);
 	if (!err) {
-		err = vm_sync(host, slot);
+		err = vm_sync_ports(host, slot);
 		if (err)
-			port_del(host, slot, port->mac);
+			delete_row(host, slot, port->mac);
 	}
 	journal_end(host, slot, &entry);
 	return err;
@@ -216,9 +272,6 @@ int port_add(struct host *host, uint32_t slot, struct roam_port *port)
 
 int port_del(struct host *host, uint32_t slot, const uint8_t mac[ROAM_MAC_LEN])
 {
-	struct roam_port_key key = { .vm = slot };
-	struct roam_port row;
-	char text[TEXT_MAC_LEN];
 	int err, entry;
 
 	err = host_lock(host);
@@ -226,19 +279,10 @@ int port_del(struct host *host, uint32_t slot, const uint8_t mac[ROAM_MAC_LEN])
 		return err;
 	_cleanup_unlock_ struct host *locked = host;
 
-	for (key.no = 0; key.no < ROAM_VM_PORTS; key.no++) {
-		if (!bpf_map_lookup_elem(host_map(locked, HOST_MAP_port_conf), &key, &row) &&
-		    !memcmp(row.mac, mac, ROAM_MAC_LEN))
-			break;
-	}
-	if (key.no == ROAM_VM_PORTS)
-		return fail(-ENOENT, "port: the VM has none with mac %s", text_mac(mac, text));
-	err = journal_begin(host, slot, &entry);
+	err = journal_begin(locked, slot, &entry);
 	if (err)
 		return err;
-	err = host_delete(host, HOST_MAP_port_conf, &key);
-	if (!err)
-		err = vm_sync(host, slot);
+	err = delete_row(host, slot, mac);
 	journal_end(host, slot, &entry);
 	return err;
 }

@@ -9,7 +9,10 @@
 #include <roam/port.h>
 #include "host.h"
 
-/* A port must make sense by itself, and may not clash with one that the host has. */
+/*
+ * A port must make sense by itself, and its MAC, addresses and device may not belong to another VM
+ * of the host; `slot` is the VM that it may take them from.
+ */
 int port_validate(const struct roam_port *port);
 int port_check_free(struct host *host, uint32_t slot, const struct roam_port *port);
 
@@ -22,8 +25,10 @@ int port_store(struct host *host, uint32_t slot, struct roam_port *port);
 int port_add(struct host *host, uint32_t slot, struct roam_port *port);
 int port_del(struct host *host, uint32_t slot, const uint8_t mac[ROAM_MAC_LEN]);
 
-/* Binds every port of policy whose device exists, and unbinds what is no port any more. */
+/* Binds every port of policy whose device exists. */
 int port_bind_all(struct host *host, uint32_t slot);
+/* Undoes that for one port whose row is about to go, or to belong to nobody. */
+void port_unbind(struct host *host, const struct roam_port *port);
 /* Forgets all ports of the slot. */
 void port_unbind_all(struct host *host, uint32_t slot);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Binding ports to devices (port.h). Everything here is derived from the rows of port_conf and can
- * be run again at any time: vm_sync() and recovery do.
+ * be run again at any time: vm_sync() and recovery do. A row leaves port_conf last, so that nothing
+ * is ever bound that no row tells of.
  */
 #include <stdio.h>
 #include <string.h>
@@ -60,11 +61,10 @@ static int make_claims(struct host *host, const struct roam_port *port)
 	return err;
 }
 
-static void unbind(struct host *host, const struct roam_port *port)
+static void unbind_dev(struct host *host, const struct roam_port *port)
 {
 	struct roam_port now;
 
-	withdraw_claims(host, port);
 	if (!port->ifindex ||
 	    bpf_map_lookup_elem(host_map(host, HOST_MAP_port_dev), &port->ifindex, &now) ||
 	    now.vm != port->vm)
@@ -72,6 +72,12 @@ static void unbind(struct host *host, const struct roam_port *port)
 	/* The program first: without its row it would drop the last packets as port_unknown. */
 	detach_port(host, port->ifindex);
 	host_delete(host, HOST_MAP_port_dev, &port->ifindex);
+}
+
+void port_unbind(struct host *host, const struct roam_port *port)
+{
+	withdraw_claims(host, port);
+	unbind_dev(host, port);
 }
 
 /* Writes the row as programs read it and attaches; `port` is the row of policy. */
@@ -82,7 +88,7 @@ static int bind_port(struct host *host, uint32_t no, struct roam_port *port)
 	int err;
 
 	if (port->ifindex && port->ifindex != ifindex)
-		unbind(host, port);
+		unbind_dev(host, port);
 	port->ifindex = ifindex;
 	err = host_put(host, HOST_MAP_port_conf, &key, port);
 	if (err || !ifindex)
@@ -91,53 +97,24 @@ static int bind_port(struct host *host, uint32_t no, struct roam_port *port)
 	return err ? err : attach_port(host, ifindex);
 }
 
-/* The rows of port_dev that are this VM's but no port of its policy any more. */
-static void unbind_strays(struct host *host, uint32_t slot, const struct roam_port *ports,
-			  int count)
-{
-	int fd = host_map(host, HOST_MAP_port_dev);
-	uint32_t key, next, *at = NULL;
-	struct roam_port row;
-
-	while (!bpf_map_get_next_key(fd, at, &next)) {
-		bool stray = true;
-
-		key = next;
-		at = &key;
-		if (bpf_map_lookup_elem(fd, &key, &row) || row.vm != slot)
-			continue;
-		for (int i = 0; i < count; i++)
-			stray = stray && (ports[i].ifindex != key ||
-					  memcmp(ports[i].mac, row.mac, ROAM_MAC_LEN));
-		if (stray) {
-			unbind(host, &row);
-			at = NULL; /* the key to go on from is gone */
-		}
-	}
-}
-
 int port_bind_all(struct host *host, uint32_t slot)
 {
 	struct roam_port_key key = { .vm = slot };
 	struct roam_port ports[ROAM_VM_PORTS];
-	int count = 0, err = 0;
 	struct roam_vm vm;
+	int count = 0, err = vm_get(host, slot, &vm);
 
-	err = vm_get(host, slot, &vm);
 	for (; key.no < ROAM_VM_PORTS && !err; key.no++) {
-		struct roam_port *port = &ports[count];
-
-		if (bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, port))
-			continue;
-		err = bind_port(host, key.no, port);
-		if (!err && vm.life == ROAM_LIFE_ACTIVE)
-			err = make_claims(host, port);
-		else
-			withdraw_claims(host, port);
-		count++;
+		if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &ports[count]))
+			err = bind_port(host, key.no, &ports[count++]);
 	}
-	if (!err)
-		unbind_strays(host, slot, ports, count);
+	/* The frames of a VM that is shut here may well come from outside. */
+	for (int i = 0; i < count && !err; i++) {
+		if (vm.life == ROAM_LIFE_ACTIVE)
+			err = make_claims(host, &ports[i]);
+		else
+			withdraw_claims(host, &ports[i]);
+	}
 	return err;
 }
 
@@ -149,8 +126,7 @@ void port_unbind_all(struct host *host, uint32_t slot)
 	for (key.no = 0; key.no < ROAM_VM_PORTS; key.no++) {
 		if (bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &port))
 			continue;
-		unbind(host, &port);
+		port_unbind(host, &port);
 		host_delete(host, HOST_MAP_port_conf, &key);
 	}
-	unbind_strays(host, slot, NULL, 0);
 }

@@ -24,8 +24,5 @@ static int recover_slot(struct host *host, uint32_t slot)
 
 void recover(struct host *host)
 {
-	if (journal_is_empty(host) || !host_try_lock(host))
-		return;
 	journal_each_dead(host, recover_slot);
-	host_unlock(host);
 }

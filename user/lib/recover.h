@@ -7,7 +7,7 @@
 
 #include "host.h"
 
-/* Does nothing while another process is writing: that one, or the next, will. */
+/* Called by host_lock(), so that every writer begins with a host that is whole. */
 void recover(struct host *host);
 
 #endif

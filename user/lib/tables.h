@@ -11,16 +11,20 @@
 #include <roam/stats.h>
 #include "host.h"
 
+/* All that a VM has: one bank of flow tables and clocks, counters, rules, empty lists of them. */
+int tables_make(struct host *host, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS]);
+
 /* The flow tables and clocks of one bank, empty. */
-int tables_make_bank(struct host *host, uint32_t slot, uint32_t bank, const uint32_t *quota);
+int tables_make_bank(struct host *host, uint32_t slot, uint32_t bank,
+		     const uint32_t quota[ROAM_CT_KINDS]);
 void tables_clear_bank(struct host *host, uint32_t slot, uint32_t bank);
 
-/* Everything else: counters, rules as written, their counters, empty lists. */
-int tables_make_policy(struct host *host, uint32_t slot);
-
-/* A list as the acl stage reads it, put in its place: the old one is replaced as a whole. */
-int tables_set_match(struct host *host, uint32_t index, const struct roam_acl_match *rules,
-		     uint32_t count);
+/*
+ * The lists as the acl stage reads them, first those of direction 0, then of 1, put in their
+ * places: each is replaced as a whole.
+ */
+int tables_set_matches(struct host *host, uint32_t slot, const struct roam_acl_match *rules,
+		       const uint32_t counts[ROAM_DIR_COUNT]);
 
 /* Removes all inner maps of a slot. */
 void tables_clear(struct host *host, uint32_t slot);

@@ -64,14 +64,11 @@ int vm_validate(const struct roam_vm *vm)
 	return 0;
 }
 
-int vm_sync(struct host *host, uint32_t slot)
+int vm_sync_ports(struct host *host, uint32_t slot)
 {
 	struct roam_vm vm;
 	int err;
 
-	err = acl_compile(host, slot);
-	if (err)
-		return err;
 	err = vm_get(host, slot, &vm);
 	if (err)
 		return err;
@@ -84,6 +81,13 @@ int vm_sync(struct host *host, uint32_t slot)
 	if (!err)
 		err = port_bind_all(host, slot);
 	return err;
+}
+
+int vm_sync(struct host *host, uint32_t slot)
+{
+	int err = acl_compile(host, slot);
+
+	return err ? err : vm_sync_ports(host, slot);
 }
 
 void vm_free_slot(struct host *host, uint32_t slot)
@@ -119,29 +123,27 @@ int vm_del(struct host *host, const char *name)
 	return err;
 }
 
+/* One write is the change: here, or with new quotas, where ct_resize() switches banks. */
 static int set_locked(struct host *host, uint32_t slot, const struct roam_vm *wanted)
 {
 	struct roam_vm vm;
 	int err, entry;
+	bool resize;
 
 	err = vm_get(host, slot, &vm);
 	if (!err)
 		err = journal_begin(host, slot, &entry);
 	if (err)
 		return err;
-	/* First what may be refused; a kill behind it leaves the old settings with more room. */
-	if (wanted->quota_flows != vm.quota_flows || wanted->quota_half != vm.quota_half)
-		err = ct_resize(host, slot, wanted->quota_flows, wanted->quota_half);
+	resize = wanted->quota_flows != vm.quota_flows || wanted->quota_half != vm.quota_half;
+	memcpy(vm.default_action, wanted->default_action, sizeof(vm.default_action));
+	vm.midstream = wanted->midstream;
+	vm.life = wanted->life;
+	vm.quota_flows = wanted->quota_flows;
+	vm.quota_half = wanted->quota_half;
+	err = resize ? ct_resize(host, slot, &vm) : vm_put(host, slot, &vm);
 	if (!err)
-		err = vm_get(host, slot, &vm);
-	if (!err) {
-		memcpy(vm.default_action, wanted->default_action, sizeof(vm.default_action));
-		vm.midstream = wanted->midstream;
-		vm.life = wanted->life;
-		err = vm_put(host, slot, &vm);
-	}
-	if (!err)
-		err = vm_sync(host, slot);
+		err = vm_sync_ports(host, slot);
 	journal_end(host, slot, &entry);
 	return err;
 }

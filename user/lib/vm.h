@@ -27,6 +27,8 @@ int vm_set(struct host *host, uint32_t slot, const struct roam_vm *wanted);
  * then the generation, then ports. Safe to run again at any time. Needs the host's lock.
  */
 int vm_sync(struct host *host, uint32_t slot);
+/* The same where no rule has changed. */
+int vm_sync_ports(struct host *host, uint32_t slot);
 
 /* Frees a slot that no name points to: tables, ports, row. Needs the host's lock. */
 void vm_free_slot(struct host *host, uint32_t slot);

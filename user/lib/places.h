@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Many places of outer maps written at once. The kernel makes each such write wait until no program
+ * uses what was there (RCU, about 10 ms); one thread a place makes these waits one.
+ */
+#ifndef ROAM_PLACES_H
+#define ROAM_PLACES_H
+
+#include "host.h"
+
+#define PLACES_MAX 16
+
+struct place {
+	int outer_fd;
+	uint32_t index;
+	int fd; /* the inner map, or -1 to empty the place */
+	int err;
+};
+
+/* Filled by places_add() and places_clear(), written by places_apply(). */
+struct places {
+	struct host *host;
+	uint32_t count;
+	struct place place[PLACES_MAX];
+};
+
+/* Takes the new map's descriptor, or the -1 of a failure to make it. */
+int places_add(struct places *places, enum host_map outer, uint32_t index, int fd);
+void places_clear(struct places *places, enum host_map outer, uint32_t index);
+int places_apply(struct places *places);
+
+static inline void cleanup_places(struct places *places)
+{
+	for (uint32_t i = 0; i < places->count; i++)
+		cleanup_close(&places->place[i].fd);
+}
+#define _cleanup_places_ __attribute__((cleanup(cleanup_places)))
+
+#endif
