@@ -2,6 +2,7 @@
 /* `roam acl`: the rules of VMs. */
 #include <string.h>
 #include "acl.h"
+#include "acl_show.h"
 #include "acl_words.h"
 #include "cmd.h"
 #include "text.h"
@@ -40,48 +41,6 @@ static int acl_del_cmd(struct cmd *cmd)
 	return err ? err : acl_del(cmd->host, slot, name);
 }
 
-static void show_prefix(struct out *out, const char *keyword, const struct roam_prefix *prefix,
-			uint8_t family)
-{
-	char text[TEXT_PREFIX_LEN];
-
-	if (prefix->bits || !family)
-		out_text(out, keyword, text_prefix(prefix, text));
-	else
-		out_text(out, keyword, family == ROAM_FAMILY_IPV4 ? "any4" : "any6");
-}
-
-static void show_range(struct out *out, const char *keyword, struct roam_port_range range)
-{
-	char text[TEXT_RANGE_LEN];
-
-	if (range.first || range.last != UINT16_MAX)
-		out_text(out, keyword, text_range(range, text));
-}
-
-/* In the words of acl_words.c, so that what is shown can be given back. */
-static void show_rule(struct out *out, const struct roam_acl_rule *rule)
-{
-	bool is_out = rule->dir == ROAM_DIR_OUT;
-	char text[4];
-	const char *proto = text_proto(rule->proto, text);
-
-	out_text(out, "name", rule->name);
-	out_bare(out, "dir", text_enum_name(&text_dir, rule->dir));
-	out_number(out, "prio", rule->prio);
-	out_bare(out, "action", text_enum_name(&text_action, rule->action));
-	if (rule->any_proto)
-		out_bare(out, "proto", "any");
-	else if (proto == text)
-		out_text(out, "proto", proto);
-	else
-		out_bare(out, "proto", proto);
-	show_prefix(out, "from", is_out ? &rule->local : &rule->remote, rule->family);
-	show_prefix(out, "to", is_out ? &rule->remote : &rule->local, rule->family);
-	show_range(out, "sport", is_out ? rule->lport : rule->rport);
-	show_range(out, "dport", is_out ? rule->rport : rule->lport);
-}
-
 struct show {
 	struct cmd *cmd;
 	const char *name; /* NULL: all */
@@ -105,11 +64,8 @@ static int show_vm(struct host *host, uint32_t slot, void *arg)
 			continue;
 		out_item(out);
 		out_text(out, "vm", vm.name);
-		show_rule(out, &rec->rule);
-		out_number(out, "packets", rec->hits.packets);
-		out_number(out, "bytes", rec->hits.bytes);
-		if (rec->hits.last_ns)
-			out_number(out, "last_s", (now_ns() - rec->hits.last_ns) / NS_PER_S);
+		acl_show_rule(out, &rec->rule);
+		acl_show_hits(out, &rec->hits, now_ns());
 		out_item_end(out);
 		show->shown++;
 	}

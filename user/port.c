@@ -4,6 +4,7 @@
 #include <string.h>
 #include "cmd.h"
 #include "port.h"
+#include "port_show.h"
 #include "text.h"
 #include "vm.h"
 
@@ -147,23 +148,10 @@ static int port_del_cmd(struct cmd *cmd)
 
 static void show_port(struct out *out, const struct roam_vm *vm, const struct roam_port *port)
 {
-	char text[TEXT_ADDR_LEN];
-
 	out_item(out);
 	out_text(out, "vm", vm->name);
 	out_text(out, "dev", port->dev);
-	out_text(out, "mac", text_mac(port->mac, text));
-	out_array(out, "addr");
-	for (int i = 0; i < port->addr_count; i++)
-		out_array_text(out, text_addr(&port->addr[i], text));
-	out_array_end(out);
-	out_array(out, "vlan");
-	for (int i = 0; i < port->vlan_count; i++)
-		out_array_text(out, text_vlan(port->vlan[i], text));
-	out_array_end(out);
-	out_text(out, "zone", port->zone_name);
-	out_text(out, "dhcp", port->switches & ROAM_PORT_DHCP ? "on" : "off");
-	out_text(out, "ra", port->switches & ROAM_PORT_RA ? "on" : "off");
+	port_show(out, port);
 	out_switch(out, "unbound", !port->ifindex);
 	out_item_end(out);
 }

@@ -39,7 +39,7 @@ struct roam_port_key {
 struct roam_port {
 	__u32 vm;
 	__u8 mac[ROAM_MAC_LEN] ROAM_CARRY("mac", "required");
-	__u8 zone ROAM_CARRY("uint", "required");
+	__u8 zone; /* number within the VM; the name travels */
 	__u8 switches ROAM_CARRY("uint", "required");
 	__u8 addr_count ROAM_CARRY("uint", "required");
 	__u8 vlan_count ROAM_CARRY("uint", "required");

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * schema LAYOUT.bpf.o: writes the fields that images carry as C tables, for user/lib/schema.c. It
+ * reads them from BTF: members with a tag "roam:KIND:NEED" (ROAM_CARRY, include/roam/types.h),
+ * those of nested structs as "outer.inner", of arrays of structs as "outer[0].inner". Run by the
+ * build.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/btf.h>
+
+static const struct {
+	const char *table;
+	const char *type;
+} tables[] = {
+	{ "vm", "roam_vm" },         { "port", "roam_port" },       { "acl", "roam_acl_rec" },
+	{ "flow", "roam_flow_rec" }, { "stats", "roam_stats_rec" },
+};
+
+static const struct btf *btf;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "schema: %s\n", what);
+	exit(1);
+}
+
+/* Never freed: this is a short run. */
+static char *text(const char *format, ...)
+{
+	va_list args;
+	char *made;
+
+	va_start(args, format);
+	if (vasprintf(&made, format, args) < 0)
+		die("out of memory");
+	va_end(args);
+	return made;
+}
+
+static const char *tag_of(unsigned int type_id, unsigned int member)
+{
+	for (unsigned int id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+		const char *name = btf__name_by_offset(btf, type->name_off);
+
+		if (btf_is_decl_tag(type) && type->type == type_id &&
+		    btf_decl_tag(type)->component_idx == (int)member &&
+		    !strncmp(name, "roam:", strlen("roam:")))
+			return name + strlen("roam:");
+	}
+	return NULL;
+}
+
+static unsigned int skip_typedefs(unsigned int id)
+{
+	const struct btf_type *type = btf__type_by_id(btf, id);
+
+	while (btf_is_typedef(type) || btf_is_mod(type)) {
+		id = type->type;
+		type = btf__type_by_id(btf, id);
+	}
+	return id;
+}
+
+/* "enum/NAME:required" and the like, as the initializer of a struct schema_field. */
+static void print_field(const char *name, const char *tag, unsigned int at, unsigned int type_id)
+{
+	const struct btf_type *type = btf__type_by_id(btf, skip_typedefs(type_id));
+	unsigned int count = 1, id = type_id;
+	char kind[32], list[32] = "";
+	const char *need = strchr(tag, ':'), *slash = strchr(tag, '/');
+	size_t len;
+
+	if (!need)
+		die("a tag without a need");
+	len = (slash ? slash : need) - tag;
+	snprintf(kind, sizeof(kind), "%.*s", (int)len, tag);
+	if (slash)
+		snprintf(list, sizeof(list), "%.*s", (int)(need - slash - 1), slash + 1);
+	/* Bytes and names are one value, arrays of numbers and addresses are several. */
+	if (btf_is_array(type) && strcmp(kind, "bytes") && strcmp(kind, "mac") &&
+	    strcmp(kind, "name")) {
+		count = btf_array(type)->nelems;
+		id = btf_array(type)->type;
+	}
+	for (char *c = kind; *c; c++)
+		*c = *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c;
+	printf("\t{ \"%s\", FIELD_%s, %d, %u, %u, %u, \"%s\" },\n", name, kind,
+	       !strcmp(need + 1, "required"), at, (unsigned int)btf__resolve_size(btf, id), count,
+	       list);
+}
+
+static void print_struct(const char *prefix, unsigned int type_id, unsigned int base);
+
+static void print_nested(const char *name, unsigned int type_id, unsigned int at)
+{
+	unsigned int id = skip_typedefs(type_id);
+	const struct btf_type *type = btf__type_by_id(btf, id);
+
+	if (btf_is_struct(type)) {
+		print_struct(text("%s.", name), id, at);
+		return;
+	}
+	if (!btf_is_array(type))
+		return;
+	id = skip_typedefs(btf_array(type)->type);
+	if (!btf_is_struct(btf__type_by_id(btf, id)))
+		return;
+	for (unsigned int i = 0; i < btf_array(type)->nelems; i++)
+		print_struct(text("%s[%u].", name, i), id,
+			     at + i * (unsigned int)btf__resolve_size(btf, id));
+}
+
+static void print_struct(const char *prefix, unsigned int type_id, unsigned int base)
+{
+	const struct btf_type *type = btf__type_by_id(btf, type_id);
+	const struct btf_member *member = btf_members(type);
+
+	for (unsigned int i = 0; i < btf_vlen(type); i++) {
+		unsigned int at = base + btf_member_bit_offset(type, i) / 8;
+		const char *tag = tag_of(type_id, i);
+		const char *name = text("%s%s", prefix,
+					btf__name_by_offset(btf, member[i].name_off));
+
+		if (tag)
+			print_field(name, tag, at, member[i].type);
+		else
+			print_nested(name, member[i].type, at);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2)
+		die("usage: schema LAYOUT.bpf.o");
+	btf = btf__parse(argv[1], NULL);
+	if (!btf)
+		die("cannot read BTF");
+	printf("/* Made by tools/schema.c from the structs of include/roam. */\n");
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		int id = btf__find_by_name_kind(btf, tables[i].type, BTF_KIND_STRUCT);
+
+		if (id < 0)
+			die(tables[i].type);
+		printf("static const struct schema_field %s_fields[] = {\n", tables[i].table);
+		print_struct("", id, 0);
+		printf("};\n");
+	}
+	return fflush(stdout) ? 1 : 0;
+}

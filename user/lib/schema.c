@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* The schema of images: see schema.h. */
+#include <string.h>
+#include <roam/acl.h>
+#include <roam/ct.h>
+#include <roam/port.h>
+#include <roam/stats.h>
+#include <roam/vm.h>
+#include "schema.h"
+#include "util.h"
+
+#include "schema.inc"
+
+const struct schema_table schema_tables[TABLE_COUNT] = {
+	[TABLE_VM] = { "vm", vm_fields, ARRAY_SIZE(vm_fields), sizeof(struct roam_vm) },
+	[TABLE_PORT] = { "port", port_fields, ARRAY_SIZE(port_fields), sizeof(struct roam_port) },
+	[TABLE_ACL] = { "acl", acl_fields, ARRAY_SIZE(acl_fields), sizeof(struct roam_acl_rec) },
+	[TABLE_FLOW] = { "flow", flow_fields, ARRAY_SIZE(flow_fields),
+			 sizeof(struct roam_flow_rec) },
+	[TABLE_STATS] = { "stats", stats_fields, ARRAY_SIZE(stats_fields),
+			  sizeof(struct roam_stats_rec) },
+};
+
+const struct schema_field *schema_field(const struct schema_table *table, const char *name)
+{
+	for (uint16_t i = 0; i < table->field_count; i++) {
+		if (!strcmp(table->fields[i].name, name))
+			return &table->fields[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The schema of images: for every table the fields that travel, by name, and where they are in this
+ * build's structs. Made at build time from BTF (tools/schema.c). docs/image.md describes the kinds.
+ */
+#ifndef ROAM_SCHEMA_H
+#define ROAM_SCHEMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum field_kind {
+	FIELD_UINT,  /* little-endian */
+	FIELD_BE,    /* big-endian, as on the wire */
+	FIELD_BYTES, /* one value of `size` bytes; so are ADDR, MAC and NAME */
+	FIELD_ADDR,
+	FIELD_MAC,
+	FIELD_NAME, /* NUL-padded text */
+	FIELD_AGE,  /* here: a time of the monotonic clock; in an image: how long ago */
+	FIELD_ENUM, /* a number that the image's list of names explains */
+	FIELD_RULE, /* here: a rule's id; in an image: its row in table acl, from 1; 0: none */
+	FIELD_ZONE, /* upper 8 bits here: a zone's number; in an image: its first row in table port
+		     */
+	FIELD_GEN,  /* here: a generation of policy; in an image: 1 if it is the current one */
+	FIELD_KINDS,
+};
+
+struct schema_field {
+	const char *name;
+	uint8_t kind; /* enum field_kind */
+	uint8_t required;
+	uint16_t offset;  /* in the struct of this build */
+	uint16_t size;    /* of one element */
+	uint16_t count;   /* of elements */
+	const char *list; /* of an ENUM: NAME of ROAM_<NAME>S */
+};
+
+/* In this order they stand in an image. */
+enum schema_table_id {
+	TABLE_VM,    /* struct roam_vm, one row */
+	TABLE_PORT,  /* struct roam_port */
+	TABLE_ACL,   /* struct roam_acl_rec, in the order of matching */
+	TABLE_FLOW,  /* struct roam_flow_rec */
+	TABLE_STATS, /* struct roam_stats_rec */
+	TABLE_COUNT,
+};
+
+struct schema_table {
+	const char *name;
+	const struct schema_field *fields;
+	uint16_t field_count;
+	uint16_t row_size; /* of the struct of this build */
+};
+
+extern const struct schema_table schema_tables[TABLE_COUNT];
+
+/* The field of that name, or NULL. */
+const struct schema_field *schema_field(const struct schema_table *table, const char *name);
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Whether a flow in an image makes sense, as if an enemy had written it: see state.h. */
+#include <string.h>
+#include <netinet/in.h>
+#include "ct.h"
+#include "port.h"
+#include "state.h"
+#include "text.h"
+
+static bool state_fits_proto(uint8_t state, uint8_t proto)
+{
+	switch (state) {
+	case ROAM_CT_SYN_SENT ... ROAM_CT_CLOSE:
+		return proto == IPPROTO_TCP;
+	case ROAM_CT_UDP_NEW:
+	case ROAM_CT_UDP_REPLIED:
+		return proto == IPPROTO_UDP;
+	case ROAM_CT_ICMP_NEW:
+	case ROAM_CT_ICMP_REPLIED:
+		return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+	case ROAM_CT_OTHER_NEW:
+	case ROAM_CT_OTHER_REPLIED:
+		return proto != IPPROTO_TCP && proto != IPPROTO_UDP;
+	default:
+		return false;
+	}
+}
+
+/* fe80:: with the interface identifier of the MAC, which the port stage takes for bound. */
+static bool is_link_local_of(const struct roam_addr *addr, const uint8_t *mac)
+{
+	const uint8_t own[16] = { 0xfe,       0x80,   0,      0,    0,    0,      0,      0,
+				  mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] };
+
+	return !memcmp(addr->bytes, own, sizeof(own));
+}
+
+static bool is_local(const struct roam_flow_key *key, const struct roam_port *ports, int count)
+{
+	uint32_t zone = ROAM_ZONE_NO(key->zone);
+
+	if (port_has_addr(ports, count, zone, &key->local))
+		return true;
+	for (int i = 0; i < count; i++) {
+		if (ports[i].zone == zone && is_link_local_of(&key->local, ports[i].mac))
+			return true;
+	}
+	return false;
+}
+
+static int check_key(const struct roam_flow_key *key)
+{
+	if (key->family != addr_family(&key->local) || key->family != addr_family(&key->remote))
+		return fail(-EBADMSG, "image: a flow whose addresses are not of its family");
+	if ((key->proto == IPPROTO_ICMP && key->family != ROAM_FAMILY_IPV4) ||
+	    (key->proto == IPPROTO_ICMPV6 && key->family != ROAM_FAMILY_IPV6))
+		return fail(-EBADMSG, "image: a flow of a protocol that its family does not have");
+	return 0;
+}
+
+int state_check_flow(const struct roam_flow_rec *rec, const struct roam_port *ports, int count)
+{
+	char addr[TEXT_ADDR_LEN];
+	int err = check_key(&rec->key);
+
+	if (err)
+		return err;
+	if (!state_fits_proto(rec->flow.state, rec->key.proto))
+		return fail(-EBADMSG, "image: a flow of protocol %u in state %s", rec->key.proto,
+			    text_enum_name(&text_ct_state, rec->flow.state));
+	if (rec->flow.flags & ~ROAM_FLOW_PICKED_UP)
+		return fail(-EBADMSG, "image: a flow with unknown flags");
+	if (!is_local(&rec->key, ports, count))
+		return fail(-EBADMSG, "image: a flow of %s, which is no address of the VM",
+			    text_addr(&rec->key.local, addr));
+	return 0;
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* From a host to an image: see state.h. */
+#include <string.h>
+#include <xxhash.h>
+#include "acl.h"
+#include "ct.h"
+#include "port.h"
+#include "state.h"
+#include "stats.h"
+#include "text.h"
+#include "vm.h"
+
+/* What is read of the VM before its flows. */
+struct policy {
+	uint32_t slot;
+	struct roam_vm vm;
+	struct roam_port ports[ROAM_VM_PORTS];
+	int port_count;
+	struct acl_list rules;
+	uint32_t *rule_row; /* by id: row in table acl, from 1 */
+};
+
+static void cleanup_policy(struct policy *policy)
+{
+	free(policy->rules.recs);
+	free(policy->rule_row);
+}
+#define _cleanup_policy_ __attribute__((cleanup(cleanup_policy)))
+
+static int read_policy(struct host *host, const char *name, struct policy *policy)
+{
+	int err = vm_find(host, name, &policy->slot);
+
+	if (!err)
+		err = vm_get(host, policy->slot, &policy->vm);
+	if (!err)
+		err = acl_list(host, policy->slot, &policy->rules);
+	if (err)
+		return err;
+	policy->port_count = port_list(host, policy->slot, policy->ports);
+	policy->rule_row = calloc(policy->vm.next_rule + 1, sizeof(*policy->rule_row));
+	if (!policy->rule_row)
+		return fail(-ENOMEM, "state: out of memory");
+	for (uint32_t i = 0; i < policy->rules.count; i++)
+		policy->rule_row[policy->rules.recs[i].rule.id] = i + 1;
+	return 0;
+}
+
+static void fill_maps(const struct policy *policy, struct image_maps *maps)
+{
+	maps->gen = policy->vm.gen;
+	maps->rule = policy->rule_row;
+	maps->rule_count = policy->vm.next_rule + 1;
+	maps->zone_count = ROAM_VM_PORTS;
+	for (int row = policy->port_count - 1; row >= 0; row--)
+		maps->zone[policy->ports[row].zone] = row;
+}
+
+/* Over what an operator wrote, host-local fields left out: two hosts with the same policy agree. */
+static uint64_t policy_digest(const struct policy *policy)
+{
+	XXH3_state_t *hash = XXH3_createState();
+	uint64_t digest;
+
+	XXH3_64bits_reset(hash);
+	XXH3_64bits_update(hash, policy->vm.default_action, sizeof(policy->vm.default_action));
+	XXH3_64bits_update(hash, &policy->vm.midstream, sizeof(policy->vm.midstream));
+	for (int i = 0; i < policy->port_count; i++) {
+		struct roam_port port = policy->ports[i];
+
+		port.vm = port.zone = port.ifindex = 0;
+		memset(port.dev, 0, sizeof(port.dev));
+		XXH3_64bits_update(hash, &port, sizeof(port));
+	}
+	for (uint32_t i = 0; i < policy->rules.count; i++) {
+		struct roam_acl_rule rule = policy->rules.recs[i].rule;
+
+		rule.id = 0;
+		XXH3_64bits_update(hash, &rule, sizeof(rule));
+	}
+	digest = XXH3_64bits_digest(hash);
+	XXH3_freeState(hash);
+	return digest;
+}
+
+/* The name of this host where it can be one; a host whose name cannot is nameless. */
+static void host_name(char ret_name[ROAM_NAME_LEN])
+{
+	char name[256] = "";
+
+	memset(ret_name, 0, ROAM_NAME_LEN);
+	if (!gethostname(name, sizeof(name) - 1) && text_name_valid(name))
+		memcpy(ret_name, name, strlen(name));
+}
+
+static int write_policy(struct image_writer *writer, const struct policy *policy)
+{
+	struct image_header header = { .policy_digest = policy_digest(policy) };
+	int err;
+
+	memcpy(header.vm, policy->vm.name, sizeof(header.vm));
+	memcpy(header.uuid, policy->vm.uuid, sizeof(header.uuid));
+	host_name(header.host);
+	err = image_write_header(writer, &header);
+	if (!err)
+		err = image_write_table(writer, TABLE_VM);
+	if (!err)
+		err = image_write_rows(writer, &policy->vm, 1);
+	if (!err)
+		err = image_write_table(writer, TABLE_PORT);
+	if (!err)
+		err = image_write_rows(writer, policy->ports, policy->port_count);
+	if (!err)
+		err = image_write_table(writer, TABLE_ACL);
+	return err ? err : image_write_rows(writer, policy->rules.recs, policy->rules.count);
+}
+
+static int write_flows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
+{
+	return image_write_rows(arg, rows, count);
+}
+
+static int write_stats(struct image_writer *writer, const struct roam_stats *stats)
+{
+	int err = image_write_table(writer, TABLE_STATS);
+
+	for (uint32_t reason = 0; reason < ROAM_REASON_COUNT && !err; reason++) {
+		for (uint32_t dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
+			const struct roam_counter *counter = &stats->by_reason[reason][dir];
+			struct roam_stats_rec rec = {
+				.packets = counter->packets,
+				.bytes = counter->bytes,
+				.reason = reason,
+				.dir = dir,
+			};
+
+			if (counter->packets)
+				err = image_write_rows(writer, &rec, 1);
+		}
+	}
+	return err;
+}
+
+int state_save(struct host *host, const struct state_save *save)
+{
+	_cleanup_image_writer_ struct image_writer *writer = NULL;
+	_cleanup_policy_ struct policy policy = {};
+	struct image_maps maps = { .now_ns = save->now_ns ? save->now_ns : now_ns() };
+	struct roam_stats stats;
+	int err = read_policy(host, save->vm, &policy);
+
+	if (err)
+		return err;
+	fill_maps(&policy, &maps);
+	err = image_writer_open(&maps, save->write, save->arg, &writer);
+	if (!err)
+		err = write_policy(writer, &policy);
+	if (!err)
+		err = image_write_table(writer, TABLE_FLOW);
+	if (!err)
+		err = ct_dump(host, policy.slot, write_flows, writer);
+	if (!err)
+		err = stats_fold(host, policy.slot, &stats);
+	if (!err)
+		err = write_stats(writer, &stats);
+	return err ? err : image_write_end(writer);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* `roam state`: a VM's policy and state to and from images. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "cmd.h"
+#include "image.h"
+#include "io.h"
+#include "state.h"
+#include "state_show.h"
+#include "text.h"
+
+#define DEVS_MAX ROAM_VM_PORTS
+
+static int state_save_cmd(struct cmd *cmd)
+{
+	struct state_save save = { .write = io_write };
+	const char *file;
+	struct io io;
+	int err = words_value(&cmd->words, "save", &save.vm);
+
+	if (err)
+		return err;
+	file = words_next(&cmd->words);
+	err = words_end(&cmd->words);
+	if (!err)
+		err = cmd_host(cmd);
+	if (!err)
+		err = io_create(file ? file : "-", &io);
+	if (err)
+		return err;
+	save.arg = &io;
+	err = state_save(cmd->host, &save);
+	return io_close(&io, err);
+}
+
+/* "MAC=DEV" */
+static int parse_dev(const char *text, struct state_dev *ret_dev)
+{
+	const char *equals = strchr(text, '=');
+	char mac[TEXT_MAC_LEN];
+
+	if (!equals || equals - text != TEXT_MAC_LEN - 1 || !equals[1])
+		return usage("'%.80s' is not MAC=DEV", text);
+	memcpy(mac, text, TEXT_MAC_LEN - 1);
+	mac[TEXT_MAC_LEN - 1] = '\0';
+	ret_dev->dev = equals + 1;
+	return text_mac_parse(mac, ret_dev->mac);
+}
+
+static int parse_load(struct words *words, struct state_load *load, struct state_dev *devs)
+{
+	const char *text;
+	int err = 0;
+
+	while (!err && words_peek(words)) {
+		if (words_take(words, "dev")) {
+			err = words_value(words, "dev", &text);
+			if (!err && load->dev_count == DEVS_MAX)
+				err = fail(-E2BIG, "state: more than %d devices", DEVS_MAX);
+			if (!err)
+				err = parse_dev(text, &devs[load->dev_count++]);
+		} else if (words_take(words, "vm")) {
+			err = words_value(words, "vm", &load->vm);
+		} else if (words_take(words, "replace")) {
+			load->replace = true;
+		} else if (words_take(words, "shut")) {
+			load->shut = true;
+		} else {
+			err = words_end(words);
+		}
+	}
+	return err;
+}
+
+static int state_load_cmd(struct cmd *cmd)
+{
+	struct state_dev devs[DEVS_MAX];
+	struct state_load load = { .devs = devs, .read = io_read };
+	struct state_loaded loaded;
+	const char *file;
+	struct io io;
+	int err = words_value(&cmd->words, "load", &file);
+
+	if (!err)
+		err = parse_load(&cmd->words, &load, devs);
+	if (!err)
+		err = cmd_host(cmd);
+	if (!err)
+		err = io_open(file, &io);
+	if (err)
+		return err;
+	load.arg = &io;
+	err = io_close(&io, state_load(cmd->host, &load, &loaded));
+	if (err)
+		return err;
+	out_item(cmd->out);
+	out_text(cmd->out, "loaded", loaded.vm);
+	out_number(cmd->out, "flows", loaded.flows);
+	out_switch(cmd->out, "own_policy", loaded.own_policy);
+	out_number(cmd->out, "skipped", loaded.skipped);
+	out_item_end(cmd->out);
+	return 0;
+}
+
+static int show_file(struct cmd *cmd, bool quiet)
+{
+	const char *file;
+	struct io io;
+	int err = words_value(&cmd->words, quiet ? "verify" : "show", &file);
+
+	if (!err)
+		err = words_end(&cmd->words);
+	if (!err)
+		err = io_open(file, &io);
+	if (err)
+		return err;
+	return io_close(&io, quiet ? state_verify(cmd->out, io_read, &io)
+				   : state_show(cmd->out, io_read, &io));
+}
+
+static int state_show_cmd(struct cmd *cmd)
+{
+	return show_file(cmd, false);
+}
+
+static int state_verify_cmd(struct cmd *cmd)
+{
+	return show_file(cmd, true);
+}
+
+static const struct verb verbs[] = {
+	{ "show", "FILE|-", "what is in an image; needs no host", state_show_cmd },
+	{ "verify", "FILE|-", "whether an image is whole and makes sense; needs no host",
+	  state_verify_cmd },
+	{ "save", "VM [FILE|-]", "writes a VM's policy and state", state_save_cmd },
+	{ "load", "FILE|- [vm NAME] [dev MAC=DEV]... [replace] [shut]",
+	  "makes the VM of an image here, all of it or nothing", state_load_cmd },
+};
+
+const struct object object_state = { "state", "images: policy and state of one VM", verbs,
+				     ARRAY_SIZE(verbs) };

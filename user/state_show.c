@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Looking into an image without a host: see state_show.h. Rules and zones keep the numbers that
+ * they have in the image; ages are shown as they are.
+ */
+#include <string.h>
+#include <roam/stats.h>
+#include "acl.h"
+#include "acl_show.h"
+#include "ct_show.h"
+#include "port.h"
+#include "port_show.h"
+#include "state.h"
+#include "state_show.h"
+#include "text.h"
+#include "util.h"
+#include "vm.h"
+
+/* Times of an image without a host are counted back from here: any moment will do. */
+#define NOW_NS (1ULL << 62)
+
+struct looking {
+	struct out *out; /* NULL: verify only */
+	struct image_maps maps;
+	struct image_header header;
+	struct roam_port ports[ROAM_VM_PORTS];
+	uint32_t port_count;
+	uint32_t *rule; /* identity, from 1 */
+	uint64_t rows[TABLE_COUNT];
+	uint32_t skipped;
+};
+
+static int on_header(const struct image_header *header, void *arg)
+{
+	struct looking *looking = arg;
+	char uuid[TEXT_UUID_LEN];
+
+	looking->header = *header;
+	if (!looking->out)
+		return 0;
+	out_item(looking->out);
+	out_bare(looking->out, "table", "header");
+	out_text(looking->out, "vm", header->vm);
+	out_text(looking->out, "uuid", text_uuid(header->uuid, uuid));
+	out_text(looking->out, "host", header->host);
+	out_number(looking->out, "sequence", header->sequence);
+	out_item_end(looking->out);
+	return 0;
+}
+
+static void show_vm(struct out *out, const struct roam_vm *vm)
+{
+	out_text(out, "name", vm->name);
+	out_group(out, "default");
+	out_text(out, "in", text_enum_name(&text_action, vm->default_action[ROAM_DIR_IN]));
+	out_text(out, "out", text_enum_name(&text_action, vm->default_action[ROAM_DIR_OUT]));
+	out_group_end(out);
+	out_text(out, "midstream", text_enum_name(&text_midstream, vm->midstream));
+	out_number(out, "flows", vm->quota_flows);
+	out_number(out, "half", vm->quota_half);
+	out_number(out, "epoch", vm->epoch);
+}
+
+static void show_stats(struct out *out, const struct roam_stats_rec *rec)
+{
+	out_bare(out, "dir", text_enum_name(&text_dir, rec->dir));
+	out_bare(out, "reason", text_enum_name(&text_reason, rec->reason));
+	out_number(out, "packets", rec->packets);
+	out_number(out, "bytes", rec->bytes);
+}
+
+static void show_row(struct out *out, enum schema_table_id table, const void *row)
+{
+	const struct roam_flow_rec *flow = row;
+	const struct roam_acl_rec *acl = row;
+
+	out_item(out);
+	out_bare(out, "table", schema_tables[table].name);
+	switch (table) {
+	case TABLE_VM:
+		show_vm(out, row);
+		break;
+	case TABLE_PORT:
+		port_show(out, row);
+		break;
+	case TABLE_ACL:
+		acl_show_rule(out, &acl->rule);
+		acl_show_hits(out, &acl->hits, NOW_NS);
+		break;
+	case TABLE_FLOW:
+		ct_show_flow(out, flow, NOW_NS);
+		out_number(out, "rule", flow->flow.rule);
+		out_switch(out, "stale", !flow->flow.gen);
+		break;
+	default:
+		show_stats(out, row);
+	}
+	out_item_end(out);
+}
+
+/* As state_load would, but for what only a host can know. */
+static int check_row(struct looking *looking, enum schema_table_id table, const void *row)
+{
+	const struct roam_vm *vm = row;
+	int err;
+
+	switch (table) {
+	case TABLE_VM:
+		if (looking->rows[TABLE_VM] || strcmp(vm->name, looking->header.vm) != 0)
+			return fail(-EBADMSG, "image: the header is of another VM than the rows");
+		return vm_validate(vm);
+	case TABLE_PORT:
+		if (looking->port_count == ROAM_VM_PORTS)
+			return fail(-EBADMSG, "image: more than %d ports", ROAM_VM_PORTS);
+		err = port_validate(row);
+		looking->ports[looking->port_count] = *(const struct roam_port *)row;
+		looking->ports[looking->port_count].zone = looking->port_count;
+		looking->maps.zone[looking->port_count] = looking->port_count;
+		looking->maps.zone_count = ++looking->port_count;
+		return err;
+	case TABLE_ACL:
+		if (looking->maps.rule_count == ROAM_ACL_RULES + 1)
+			return fail(-EBADMSG, "image: more than %d rules", ROAM_ACL_RULES);
+		looking->rule[looking->maps.rule_count] = looking->maps.rule_count;
+		looking->maps.rule_count++;
+		return acl_validate(&((const struct roam_acl_rec *)row)->rule);
+	case TABLE_FLOW:
+		return state_check_flow(row, looking->ports, looking->port_count);
+	default:
+		return 0;
+	}
+}
+
+static int on_rows(enum schema_table_id table, const void *rows, size_t count, void *arg)
+{
+	struct looking *looking = arg;
+	const uint8_t *row = rows;
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++, row += schema_tables[table].row_size) {
+		err = check_row(looking, table, row);
+		if (!err && looking->out)
+			show_row(looking->out, table, row);
+		looking->rows[table]++;
+	}
+	return err;
+}
+
+static void on_skipped(const char *table, const char *field, void *arg)
+{
+	(void)table;
+	(void)field;
+	((struct looking *)arg)->skipped++;
+}
+
+static int look(struct looking *looking, image_read_fn read, void *arg)
+{
+	struct image_sink sink = {
+		.header = on_header,
+		.rows = on_rows,
+		.skipped = on_skipped,
+		.maps = &looking->maps,
+		.arg = looking,
+	};
+	int err;
+
+	looking->rule = calloc(ROAM_ACL_RULES + 1, sizeof(*looking->rule));
+	if (!looking->rule)
+		return fail(-ENOMEM, "state: out of memory");
+	looking->maps = (struct image_maps){
+		.now_ns = NOW_NS,
+		.gen = 1,
+		.rule = looking->rule,
+		.rule_count = 1,
+	};
+	err = image_read(read, arg, &sink);
+	if (!err && looking->rows[TABLE_VM] != 1)
+		err = fail(-EBADMSG, "image: without the VM's row");
+	free(looking->rule);
+	return err;
+}
+
+int state_show(struct out *out, image_read_fn read, void *arg)
+{
+	struct looking looking = { .out = out };
+	int err;
+
+	out_list(out);
+	err = look(&looking, read, arg);
+	out_list_end(out);
+	return err;
+}
+
+int state_verify(struct out *out, image_read_fn read, void *arg)
+{
+	struct looking looking = {};
+	int err = look(&looking, read, arg);
+
+	if (err)
+		return err;
+	out_item(out);
+	out_text(out, "vm", looking.header.vm);
+	for (int table = TABLE_PORT; table < TABLE_COUNT; table++)
+		out_number(out, schema_tables[table].name, looking.rows[table]);
+	out_number(out, "skipped", looking.skipped);
+	out_item_end(out);
+	return 0;
+}
