@@ -35,7 +35,8 @@ fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
 vm-tests: all $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
 
 $(BUILD)/obj/tests/%.o $(BUILD)/asan/obj/tests/%.o $(BUILD)/fuzz/obj/%.o: EXTRA := $(TEST_INC)
-$(BUILD)/obj/tests/prog/%.o $(BUILD)/asan/obj/tests/prog/%.o: | $(BUILD)/gen/roam_test.skel.h
+PROG_OBJ := $(PROG:%=tests/prog/%.o) $(PROG_HELP:.c=.o)
+$(PROG_OBJ:%=$(BUILD)/obj/%) $(PROG_OBJ:%=$(BUILD)/asan/obj/%): | $(BUILD)/gen/roam_test.skel.h
 
 # ---- unit and prog, plain and sanitized -----------------------------------------------------
 
