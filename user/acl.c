@@ -11,9 +11,12 @@
 static int acl_add_cmd(struct cmd *cmd)
 {
 	struct roam_acl_rule rule;
+	const char *vm;
 	uint32_t slot;
-	int err = acl_words_add(cmd, &slot, &rule);
+	int err = acl_words_add(&cmd->words, &vm, &rule);
 
+	if (!err)
+		err = cmd_lock_vm(cmd, vm, &slot);
 	return err ? err : acl_add(cmd->host, slot, &rule);
 }
 
@@ -30,14 +33,16 @@ static int parse_name(struct words *words, const char **ret_name)
 
 static int acl_del_cmd(struct cmd *cmd)
 {
-	const char *name;
+	const char *vm, *name;
 	uint32_t slot;
-	int err = words_vm(cmd, &slot);
+	int err = words_vm(&cmd->words, &vm);
 
 	if (!err)
 		err = parse_name(&cmd->words, &name);
 	if (!err && !name)
 		return usage("'name RULE' is missing");
+	if (!err)
+		err = cmd_lock_vm(cmd, vm, &slot);
 	return err ? err : acl_del(cmd->host, slot, name);
 }
 
@@ -75,15 +80,15 @@ static int show_vm(struct host *host, uint32_t slot, void *arg)
 static int acl_show_cmd(struct cmd *cmd)
 {
 	struct show show = { .cmd = cmd };
-	uint32_t slot;
-	int err = words_vm_maybe(cmd, &slot);
+	const char *vm;
+	int err = words_vm_maybe(&cmd->words, &vm);
 
 	if (!err)
 		err = parse_name(&cmd->words, &show.name);
 	if (err)
 		return err;
 	out_list(cmd->out);
-	err = slot ? show_vm(cmd->host, slot, &show) : vm_each(cmd->host, show_vm, &show);
+	err = cmd_each_vm(cmd, vm, show_vm, &show);
 	out_list_end(cmd->out);
 	if (!err && show.name && !show.shown)
 		return fail(-ENOENT, "acl '%s': there is no rule of that name", show.name);

@@ -143,9 +143,9 @@ int acl_words_rule(struct words *words, struct roam_acl_rule *ret_rule)
 	return err;
 }
 
-int acl_words_add(struct cmd *cmd, uint32_t *ret_slot, struct roam_acl_rule *ret_rule)
+int acl_words_add(struct words *words, const char **ret_vm, struct roam_acl_rule *ret_rule)
 {
-	int err = words_vm(cmd, ret_slot);
+	int err = words_vm(words, ret_vm);
 
-	return err ? err : acl_words_rule(&cmd->words, ret_rule);
+	return err ? err : acl_words_rule(words, ret_rule);
 }

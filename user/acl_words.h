@@ -6,10 +6,10 @@
 #include <roam/acl.h>
 #include "cmd.h"
 
-/* "vm NAME name RULE in|out …": the VM's slot and the rule. Opens the host. */
-int acl_words_add(struct cmd *cmd, uint32_t *ret_slot, struct roam_acl_rule *ret_rule);
+/* "vm NAME name RULE in|out …" */
+int acl_words_add(struct words *words, const char **ret_vm, struct roam_acl_rule *ret_rule);
 
-/* "name RULE in|out …" alone; touches no host. */
+/* "name RULE in|out …" alone */
 int acl_words_rule(struct words *words, struct roam_acl_rule *ret_rule);
 
 #endif

@@ -52,28 +52,17 @@ static const struct verb *find_verb(const struct object *object, const char *wor
 	return count == 1 ? found : NULL;
 }
 
-static void print_verbs(const struct object *object)
+static void print_verb(const struct object *object, const struct verb *verb)
 {
-	for (size_t i = 0; i < object->count; i++) {
-		const struct verb *verb = &object->verbs[i];
-
-		printf("  roam %s %s%s%s\n      %s\n", object->name, verb->name,
-		       verb->usage[0] ? " " : "", verb->usage, verb->help);
-	}
+	printf("  roam %s %s%s%s\n      %s\n", object->name, verb->name, verb->usage[0] ? " " : "",
+	       verb->usage, verb->help);
 }
 
-void cmd_help(const char *word)
+static void print_objects(void)
 {
-	const struct object *object = word ? find_object(word) : NULL;
-
-	if (object) {
-		printf("roam %s: %s\n\n", object->name, object->help);
-		print_verbs(object);
-		return;
-	}
 	printf("usage: roam [-j] [-p] [--bpffs DIR] OBJECT VERB ...\n"
-	       "       roam batch FILE|-\n"
-	       "       roam help [OBJECT]\n\n"
+	       "       roam [-j] [-p] [--bpffs DIR] batch FILE|-\n"
+	       "       roam help [OBJECT [VERB]]\n\n"
 	       "  -j  JSON on stdout    -p  pretty JSON    --bpffs DIR  the host's folder (%s)\n\n"
 	       "objects:\n",
 	       HOST_DIR_DEFAULT);
@@ -81,35 +70,98 @@ void cmd_help(const char *word)
 		printf("  %-8s%s\n", objects[i]->name, objects[i]->help);
 }
 
+static int no_object(const char *word)
+{
+	return usage("'%.80s' is no object, or not the only one; see 'roam help'", word);
+}
+
+static int no_verb(const struct object *object, const char *word)
+{
+	return usage("'%.80s' is no verb of %s, or not the only one; see 'roam %s help'", word,
+		     object->name, object->name);
+}
+
+/* Help for all objects, for the one that is named, or for one verb of it. */
+static int help(char *const *word, int count)
+{
+	const struct object *object = count ? find_object(word[0]) : NULL;
+	const struct verb *verb = object && count > 1 ? find_verb(object, word[1]) : NULL;
+
+	if (count && !object)
+		return no_object(word[0]);
+	if (count > 1 && !verb)
+		return no_verb(object, word[1]);
+	if (!object) {
+		print_objects();
+		return 0;
+	}
+	printf("roam %s: %s\n\n", object->name, object->help);
+	for (size_t i = 0; i < object->count; i++) {
+		if (!verb || verb == &object->verbs[i])
+			print_verb(object, &object->verbs[i]);
+	}
+	return 0;
+}
+
 int cmd_run(struct cmd *cmd, char *const *word, int count)
 {
 	const struct object *object;
 	const struct verb *verb;
+	int err;
 
 	if (!count)
 		return usage("what to do is missing; see 'roam help'");
-	if (!strcmp(word[0], "help")) {
-		cmd_help(count > 1 ? word[1] : NULL);
-		return 0;
-	}
+	if (!strcmp(word[0], "help"))
+		return help(word + 1, count - 1);
+	if (count <= 3 && !strcmp(word[count - 1], "help"))
+		return help(word, count - 1);
 	object = find_object(word[0]);
 	if (!object)
-		return usage("'%s' is no object, or not the only one; see 'roam help'", word[0]);
-	if (count > 1 && !strcmp(word[1], "help")) {
-		cmd_help(object->name);
-		return 0;
-	}
+		return no_object(word[0]);
 	verb = count > 1 ? find_verb(object, word[1]) : &object->verbs[0];
 	if (!verb)
-		return usage("'%s' is no verb of %s, or not the only one; see 'roam %s help'",
-			     word[1], object->name, object->name);
+		return no_verb(object, word[1]);
 	cmd->words = (struct words){ .word = word, .count = count, .at = count > 1 ? 2 : 1 };
-	return verb->run(cmd);
+	err = verb->run(cmd);
+	cmd_unlock(cmd);
+	return err;
 }
 
 int cmd_host(struct cmd *cmd)
 {
 	return cmd->host ? 0 : host_open(cmd->bpffs, &cmd->host);
+}
+
+int cmd_lock_vm(struct cmd *cmd, const char *name, uint32_t *ret_slot)
+{
+	int err = cmd_host(cmd);
+
+	if (!err && !cmd->locked) {
+		err = host_lock(cmd->host);
+		cmd->locked = !err;
+	}
+	return err ? err : vm_find(cmd->host, name, ret_slot);
+}
+
+void cmd_unlock(struct cmd *cmd)
+{
+	if (cmd->locked)
+		host_unlock(cmd->host);
+	cmd->locked = false;
+}
+
+int cmd_each_vm(struct cmd *cmd, const char *name, int (*fn)(struct host *, uint32_t, void *),
+		void *arg)
+{
+	uint32_t slot;
+	int err = cmd_host(cmd);
+
+	if (err)
+		return err;
+	if (!name)
+		return vm_each(cmd->host, fn, arg);
+	err = vm_find(cmd->host, name, &slot);
+	return err ? err : fn(cmd->host, slot, arg);
 }
 
 int usage(const char *format, ...)
@@ -161,25 +213,15 @@ int words_end(const struct words *words)
 	return word ? usage("'%s' is not understood here", word) : 0;
 }
 
-int words_vm(struct cmd *cmd, uint32_t *ret_slot)
+int words_vm(struct words *words, const char **ret_name)
 {
-	const char *name = NULL;
-	int err;
-
-	if (!words_take(&cmd->words, "vm"))
+	if (!words_take(words, "vm"))
 		return usage("'vm NAME' is missing");
-	err = words_value(&cmd->words, "vm", &name);
-	if (!err)
-		err = cmd_host(cmd);
-	return err ? err : vm_find(cmd->host, name, ret_slot);
+	return words_value(words, "vm", ret_name);
 }
 
-int words_vm_maybe(struct cmd *cmd, uint32_t *ret_slot)
+int words_vm_maybe(struct words *words, const char **ret_name)
 {
-	const char *word = words_peek(&cmd->words);
-
-	if (word && !strcmp(word, "vm"))
-		return words_vm(cmd, ret_slot);
-	*ret_slot = ROAM_VM_NONE;
-	return cmd_host(cmd);
+	*ret_name = NULL;
+	return words_take(words, "vm") ? words_value(words, "vm", ret_name) : 0;
 }

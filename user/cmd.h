@@ -24,6 +24,7 @@ struct cmd {
 	const char *bpffs;
 	struct out *out;
 	struct host *host; /* open once cmd_host() has been called */
+	bool locked;       /* until the command ends: see cmd_lock_vm() */
 	struct words words;
 };
 
@@ -52,11 +53,19 @@ extern const struct object object_state;
 /* Runs one command (object, verb, words): 0, -errno with a line in fail_line(), or CMD_USAGE. */
 int cmd_run(struct cmd *cmd, char *const *word, int count);
 
-/* Prints help for all objects, or for the one that is named. */
-void cmd_help(const char *object);
+/* ---- the host: after all words have been understood ---- */
 
 /* Opens the host at cmd->bpffs, once. */
 int cmd_host(struct cmd *cmd);
+/*
+ * Opens the host, takes its lock and finds the VM: it stays the one that was named until the
+ * command ends, or cmd_unlock().
+ */
+int cmd_lock_vm(struct cmd *cmd, const char *name, uint32_t *ret_slot);
+void cmd_unlock(struct cmd *cmd);
+/* Opens the host and calls fn for the VM of that name, or for all if it is NULL (vm_each()). */
+int cmd_each_vm(struct cmd *cmd, const char *name, int (*fn)(struct host *, uint32_t, void *),
+		void *arg);
 
 /* ---- words ---- */
 
@@ -72,9 +81,9 @@ int words_end(const struct words *words);
 /* CMD_USAGE with a line. */
 int usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* "vm NAME", and the VM's slot. Opens the host. */
-int words_vm(struct cmd *cmd, uint32_t *ret_slot);
-/* The same where it may be left out: *ret_slot is ROAM_VM_NONE then. */
-int words_vm_maybe(struct cmd *cmd, uint32_t *ret_slot);
+/* "vm NAME" */
+int words_vm(struct words *words, const char **ret_name);
+/* The same where it may be left out: *ret_name is NULL then. */
+int words_vm_maybe(struct words *words, const char **ret_name);
 
 #endif

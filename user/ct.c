@@ -63,15 +63,15 @@ static int show_vm(struct host *host, uint32_t slot, void *arg)
 
 static int ct_show_cmd(struct cmd *cmd)
 {
-	uint32_t slot;
-	int err = words_vm_maybe(cmd, &slot);
+	const char *name;
+	int err = words_vm_maybe(&cmd->words, &name);
 
 	if (!err)
 		err = words_end(&cmd->words);
 	if (err)
 		return err;
 	out_list(cmd->out);
-	err = slot ? show_vm(cmd->host, slot, cmd->out) : vm_each(cmd->host, show_vm, cmd->out);
+	err = cmd_each_vm(cmd, name, show_vm, cmd->out);
 	out_list_end(cmd->out);
 	return err;
 }
@@ -79,11 +79,14 @@ static int ct_show_cmd(struct cmd *cmd)
 static int ct_flush_cmd(struct cmd *cmd)
 {
 	uint64_t count;
+	const char *name;
 	uint32_t slot;
-	int err = words_vm(cmd, &slot);
+	int err = words_vm(&cmd->words, &name);
 
 	if (!err)
 		err = words_end(&cmd->words);
+	if (!err)
+		err = cmd_lock_vm(cmd, name, &slot);
 	if (!err)
 		err = ct_flush(cmd->host, slot, &count);
 	if (err)

@@ -2,6 +2,7 @@
 /* `roam port`: the ports of VMs. */
 #include <stdio.h>
 #include <string.h>
+#include <net/if.h>
 #include "cmd.h"
 #include "port.h"
 #include "port_show.h"
@@ -123,19 +124,23 @@ static int parse_port(struct words *words, struct roam_port *port)
 static int port_add_cmd(struct cmd *cmd)
 {
 	struct roam_port port = {};
+	const char *name;
 	uint32_t slot;
-	int err = words_vm(cmd, &slot);
+	int err = words_vm(&cmd->words, &name);
 
 	if (!err)
 		err = parse_port(&cmd->words, &port);
+	if (!err)
+		err = cmd_lock_vm(cmd, name, &slot);
 	return err ? err : port_add(cmd->host, slot, &port);
 }
 
 static int port_del_cmd(struct cmd *cmd)
 {
 	uint8_t mac[ROAM_MAC_LEN];
+	const char *name;
 	uint32_t slot;
-	int err = words_vm(cmd, &slot);
+	int err = words_vm(&cmd->words, &name);
 
 	if (!err && !words_take(&cmd->words, "mac"))
 		return usage("'mac MAC' is missing");
@@ -143,6 +148,8 @@ static int port_del_cmd(struct cmd *cmd)
 		err = parse_mac(&cmd->words, mac);
 	if (!err)
 		err = words_end(&cmd->words);
+	if (!err)
+		err = cmd_lock_vm(cmd, name, &slot);
 	return err ? err : port_del(cmd->host, slot, mac);
 }
 
@@ -152,7 +159,8 @@ static void show_port(struct out *out, const struct roam_vm *vm, const struct ro
 	out_text(out, "vm", vm->name);
 	out_text(out, "dev", port->dev);
 	port_show(out, port);
-	out_switch(out, "unbound", !port->ifindex);
+	/* Its device is not there, or has been made anew since. */
+	out_switch(out, "unbound", !port->ifindex || if_nametoindex(port->dev) != port->ifindex);
 	out_item_end(out);
 }
 
@@ -170,16 +178,15 @@ static int show_ports(struct host *host, uint32_t slot, void *arg)
 
 static int port_show_cmd(struct cmd *cmd)
 {
-	uint32_t slot;
-	int err = words_vm_maybe(cmd, &slot);
+	const char *name;
+	int err = words_vm_maybe(&cmd->words, &name);
 
 	if (!err)
 		err = words_end(&cmd->words);
 	if (err)
 		return err;
 	out_list(cmd->out);
-	err = slot ? show_ports(cmd->host, slot, cmd->out)
-		   : vm_each(cmd->host, show_ports, cmd->out);
+	err = cmd_each_vm(cmd, name, show_ports, cmd->out);
 	out_list_end(cmd->out);
 	return err;
 }

@@ -16,8 +16,9 @@ static const char *verdict_text(uint32_t reason)
 	return reason_verdict[reason] == ROAM_PASS ? "pass" : "drop";
 }
 
-static int show_slot(struct host *host, uint32_t slot, struct out *out)
+static int show_slot(struct host *host, uint32_t slot, void *arg)
 {
+	struct out *out = arg;
 	struct roam_stats stats;
 	struct roam_vm vm;
 	int err = vm_get(host, slot, &vm);
@@ -45,24 +46,22 @@ static int show_slot(struct host *host, uint32_t slot, struct out *out)
 	return 0;
 }
 
-static int show_vm(struct host *host, uint32_t slot, void *arg)
-{
-	return show_slot(host, slot, arg);
-}
-
 static int stats_show_cmd(struct cmd *cmd)
 {
-	uint32_t slot;
-	int err = words_vm_maybe(cmd, &slot);
+	const char *name;
+	int err = words_vm_maybe(&cmd->words, &name);
 
 	if (!err)
 		err = words_end(&cmd->words);
+	if (!err)
+		err = cmd_host(cmd);
 	if (err)
 		return err;
 	out_list(cmd->out);
-	err = show_slot(cmd->host, slot, cmd->out); /* slot 0: what is no VM's */
-	if (!err && !slot)
-		err = vm_each(cmd->host, show_vm, cmd->out);
+	if (!name)
+		err = show_slot(cmd->host, ROAM_VM_NONE, cmd->out);
+	if (!err)
+		err = cmd_each_vm(cmd, name, show_slot, cmd->out);
 	out_list_end(cmd->out);
 	return err;
 }

@@ -49,26 +49,31 @@ static int parse_number(struct words *words, const char *keyword, uint32_t *ret_
 	return err ? err : text_u32_parse(keyword, text, ret_value);
 }
 
+static int parse_setting(struct words *words, struct roam_vm *vm)
+{
+	if (words_take(words, "default"))
+		return parse_default(words, vm);
+	if (words_take(words, "midstream"))
+		return parse_enum(words, "midstream", &text_midstream, &vm->midstream);
+	if (words_take(words, "flows"))
+		return parse_number(words, "flows", &vm->quota_flows);
+	if (words_take(words, "half"))
+		return parse_number(words, "half", &vm->quota_half);
+	if (words_take(words, "shut"))
+		vm->life = ROAM_LIFE_SHUT;
+	else if (words_take(words, "active"))
+		vm->life = ROAM_LIFE_ACTIVE;
+	else
+		return words_end(words);
+	return 0;
+}
+
 static int parse_settings(struct words *words, struct roam_vm *vm)
 {
 	int err = 0;
 
-	while (!err && words_peek(words)) {
-		if (words_take(words, "default"))
-			err = parse_default(words, vm);
-		else if (words_take(words, "midstream"))
-			err = parse_enum(words, "midstream", &text_midstream, &vm->midstream);
-		else if (words_take(words, "flows"))
-			err = parse_number(words, "flows", &vm->quota_flows);
-		else if (words_take(words, "half"))
-			err = parse_number(words, "half", &vm->quota_half);
-		else if (words_take(words, "shut"))
-			vm->life = ROAM_LIFE_SHUT;
-		else if (words_take(words, "active"))
-			vm->life = ROAM_LIFE_ACTIVE;
-		else
-			break;
-	}
+	while (!err && words_peek(words))
+		err = parse_setting(words, vm);
 	return err;
 }
 
@@ -96,9 +101,7 @@ static int parse_new_vm(struct words *words, struct roam_vm *vm)
 		if (!err)
 			err = text_uuid_parse(text, vm->uuid);
 	}
-	if (!err)
-		err = parse_settings(words, vm);
-	return err ? err : words_end(words);
+	return err ? err : parse_settings(words, vm);
 }
 
 static int vm_add_cmd(struct cmd *cmd)
@@ -134,23 +137,24 @@ static int vm_del_cmd(struct cmd *cmd)
 
 static int vm_set_cmd(struct cmd *cmd)
 {
+	struct words words;
+	struct roam_vm vm = {};
 	const char *name;
-	struct roam_vm vm;
 	uint32_t slot;
 	int err = words_value(&cmd->words, "set", &name);
 
-	if (!err)
-		err = cmd_host(cmd);
-	if (!err)
-		err = vm_find(cmd->host, name, &slot);
-	if (!err)
-		err = vm_get(cmd->host, slot, &vm);
 	if (!err && !words_peek(&cmd->words))
 		return usage("what to set is missing");
+	/* Once to refuse what is not understood before anything is opened, once for the row. */
+	words = cmd->words;
+	if (!err)
+		err = parse_settings(&words, &vm);
+	if (!err)
+		err = cmd_lock_vm(cmd, name, &slot);
+	if (!err)
+		err = vm_get(cmd->host, slot, &vm);
 	if (!err)
 		err = parse_settings(&cmd->words, &vm);
-	if (!err)
-		err = words_end(&cmd->words);
 	return err ? err : vm_set(cmd->host, slot, &vm);
 }
 
@@ -168,7 +172,7 @@ static void show_gauges(struct out *out, const struct roam_vm *vm, const uint32_
 
 static int show_vm(struct host *host, uint32_t slot, void *arg)
 {
-	struct out *out = ((struct cmd *)arg)->out;
+	struct out *out = arg;
 	char uuid[TEXT_UUID_LEN], incarnation[20];
 	uint32_t used[ROAM_CT_KINDS];
 	struct roam_vm vm;
@@ -200,17 +204,12 @@ static int show_vm(struct host *host, uint32_t slot, void *arg)
 static int vm_show_cmd(struct cmd *cmd)
 {
 	const char *name = words_next(&cmd->words);
-	uint32_t slot = ROAM_VM_NONE;
 	int err = words_end(&cmd->words);
 
-	if (!err)
-		err = cmd_host(cmd);
-	if (!err && name)
-		err = vm_find(cmd->host, name, &slot);
 	if (err)
 		return err;
 	out_list(cmd->out);
-	err = name ? show_vm(cmd->host, slot, cmd) : vm_each(cmd->host, show_vm, cmd);
+	err = cmd_each_vm(cmd, name, show_vm, cmd->out);
 	out_list_end(cmd->out);
 	return err;
 }
