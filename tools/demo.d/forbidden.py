@@ -3,7 +3,8 @@
 
 `forbidden.py SIDE DEV` on a device of the client ("client") or of the VM ("vm") sends frames that
 must never arrive at the other side, all of them with a mark in their payload, and counts marked
-frames that come in. "finish" on stdin makes it print {"sent": …, "leaks": …} and end.
+frames that come in. "finish" on stdin makes it print {"sent": …, "leaks": …, "leaked": the first few
+of them in hex} and end.
 
 From the client: openings to a port that is not allowed, segments in the middle of connections that
 do not exist, and frames that claim to be the VM. From the VM: frames with somebody else's address,
@@ -56,9 +57,14 @@ def frame(dmac, smac, packet):
     return dmac + smac + struct.pack("!H", ethertype) + packet
 
 
+def unused_port():
+    """Above ip_local_port_range: no connection of the demo has it."""
+    return random.randrange(61000, 65536)
+
+
 def from_client():
-    """One of each kind, with a source port that nobody uses."""
-    sport = random.randrange(50000, 60000)
+    """One of each kind."""
+    sport = unused_port()
     for vm, client in ((VM4, CLIENT4), (VM6, CLIENT6)):
         yield frame(VM_MAC, CLIENT_MAC, tcp(client, vm, sport, 22, SYN))
         yield frame(VM_MAC, CLIENT_MAC, tcp(client, vm, sport, 443, PSH_ACK))
@@ -67,7 +73,7 @@ def from_client():
 
 
 def from_vm():
-    sport = random.randrange(50000, 60000)
+    sport = unused_port()
     for vm, client, stranger in ((VM4, CLIENT4, STRANGER4), (VM6, CLIENT6, STRANGER6)):
         yield frame(CLIENT_MAC, VM_MAC, tcp(stranger, client, sport, 8443, SYN))
         yield frame(CLIENT_MAC, OTHER_MAC, tcp(vm, client, sport, 8443, SYN))
@@ -82,6 +88,7 @@ def main(side, dev):
     sock.bind((dev, 0))
     sock.setblocking(False)
     sent = leaks = 0
+    leaked = []
     print("ready", flush=True)
     while True:
         readable, _, _ = select.select([sock, sys.stdin], [], [], PERIOD)
@@ -92,7 +99,9 @@ def main(side, dev):
                 break
             except OSError:
                 continue  # the device was down for a moment
-            leaks += kind != socket.PACKET_OUTGOING and MARK in data
+            if kind != socket.PACKET_OUTGOING and MARK in data:
+                leaks += 1
+                leaked = leaked or [data.hex()]
         if sys.stdin in readable:
             break
         for data in make():
@@ -101,7 +110,7 @@ def main(side, dev):
                 sent += 1
             except OSError:
                 pass
-    print(json.dumps({"sent": sent, "leaks": leaks}), flush=True)
+    print(json.dumps({"sent": sent, "leaks": leaks, "leaked": leaked}), flush=True)
 
 
 main(sys.argv[1], sys.argv[2])
