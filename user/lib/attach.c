@@ -14,6 +14,8 @@
  * on: linux/bpf.h of 6.6, enum bpf_attach_type. */
 #define ATTACH_TCX_INGRESS 46
 #define ATTACH_TCX_EGRESS  47
+/* Before all programs that are there: BPF_F_BEFORE of 6.6. */
+#define ATTACH_FIRST (1U << 3)
 
 /* Our filter in a clsact chain is the one with this handle and priority ("ro", "am"). */
 #define CLSACT_HANDLE   0x726f
@@ -52,6 +54,8 @@ static bool link_is_alive(const char *path, uint32_t ifindex)
 
 static int attach_tcx(struct host *host, const struct hook *hook, uint32_t ifindex)
 {
+	/* First, because a program that says "pass" ends the chain, and ours never does. */
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = ATTACH_FIRST);
 	char path[512];
 	_cleanup_close_ int fd = -1;
 
@@ -59,7 +63,7 @@ static int attach_tcx(struct host *host, const struct hook *hook, uint32_t ifind
 	if (link_is_alive(path, ifindex))
 		return 0;
 	unlink(path);
-	fd = bpf_link_create(host_prog(host, hook->prog), ifindex, hook->tcx_type, NULL);
+	fd = bpf_link_create(host_prog(host, hook->prog), ifindex, hook->tcx_type, &opts);
 	if (fd < 0)
 		return -errno;
 	if (bpf_obj_pin(fd, path))
