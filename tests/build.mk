@@ -7,6 +7,7 @@
 #   tests/prog/NAME.c  build/tests/prog/NAME   the same, and build/gen/roam_test.skel.h
 #   tests/fuzz/NAME.c  build/tests/fuzz/NAME   libFuzzer; libroam with -DROAM_FUZZ
 #   tests/e2e/NAME.c   build/tests/e2e/NAME    helpers of the shell tests, plain, no libraries
+#   tests/vm/NAME.c    build/tests/vm/NAME     helpers inside guests: plain, libbpf, prog's helpers
 #   tests/abi/NAME.c   build/tests/abi/NAME    helpers of the ABI test, with libbpf
 #   tests/budget/…     build/tests/budget/…    plain, with the harness and libbpf
 #
@@ -23,6 +24,7 @@ UNIT  := $(call test_names,tests/unit)
 PROG  := $(call test_names,tests/prog)
 FUZZ  := $(call test_names,tests/fuzz)
 E2E_C := $(call test_names,tests/e2e)
+VM_C  := $(call test_names,tests/vm)
 GATES := $(patsubst tests/%.c,%,$(wildcard tests/abi/*.c tests/budget/*.c))
 UNIT_HELP := $(call helpers,tests/unit)
 PROG_HELP := $(call helpers,tests/prog)
@@ -32,7 +34,7 @@ tests: $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers v
        $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
        $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam)
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
-vm-tests: all $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
+vm-tests: all $(VM_C:%=$(BUILD)/tests/vm/%) $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
 
 $(BUILD)/obj/tests/%.o $(BUILD)/asan/obj/tests/%.o $(BUILD)/fuzz/obj/%.o: EXTRA := $(TEST_INC)
 PROG_OBJ := $(PROG:%=tests/prog/%.o) $(PROG_HELP:.c=.o)
@@ -92,6 +94,10 @@ $(BUILD)/tests/abi/%: $(BUILD)/obj/tests/abi/%.o
 	$(CC) -o $@ $^ -lbpf -lelf -lz
 
 $(BUILD)/tests/budget/%: $(BUILD)/obj/tests/budget/%.o $(BUILD)/obj/tests/harness.o
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ -lbpf -lelf -lz
+
+$(BUILD)/tests/vm/%: $(BUILD)/obj/tests/vm/%.o $(BUILD)/tests/plain/prog.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ -lbpf -lelf -lz
 

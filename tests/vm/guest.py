@@ -114,7 +114,7 @@ def put_roam(root):
     """The plain build and the tests, as in the source tree."""
     tree = root / "roam"
     for source in [BUILD / "roam", BUILD / "layout.bpf.o", *(BUILD / "tests").glob("e2e/*"),
-                   *(BUILD / "tests").glob("budget/*"), *(BUILD / "tests").glob("abi/*"),
+                   *(BUILD / "tests").glob("budget/*"), *(BUILD / "tests").glob("vm/*"),
                    *(BUILD / "tests/plain").glob("unit/*"), *(BUILD / "tests/plain").glob("prog/*")]:
         if source.is_file():
             put(root, source, Path("/roam/build") / str(source.relative_to(BUILD)).replace("/plain/", "/"))
