@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Move anywhere: a random trace runs through one host to its end. After every packet its image is
+ * saved; each image is loaded into another host (other slot, other device, other uptime) and the
+ * rest of the trace runs there. Every verdict, every counter and the final state must be those of
+ * the run that never moved.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include "acl.h"
+#include "ct.h"
+#include "draft.h"
+#include "harness.h"
+#include "hosts.h"
+#include "port.h"
+#include "state.h"
+#include "stats.h"
+#include "vm.h"
+
+#define SECOND       1000000000ULL
+#define TRACE_LEN    40
+#define FLOWS_MAX    256
+#define IMAGE_MAX    (1 << 20)
+#define UPTIME_HERE  (500000 * SECOND)
+#define UPTIME_THERE (3 * SECOND) /* ages of flows exceed it */
+
+struct traced {
+	struct packet packet;
+	enum roam_dir dir;
+	enum front_end front;
+	uint64_t at_ns; /* since the trace began */
+	enum roam_verdict verdict;
+};
+
+struct image {
+	uint8_t *bytes;
+	size_t len;
+	size_t at;
+};
+
+/* The state of the VM in terms that do not depend on the host. */
+struct final {
+	struct roam_flow_rec flows[FLOWS_MAX];
+	uint32_t count;
+	struct roam_stats stats;
+	struct roam_acl_rec rules[8];
+	uint32_t rule_count;
+};
+
+static uint32_t pick(uint32_t below)
+{
+	return (uint32_t)random() % below;
+}
+
+static const uint8_t flag_choices[] = {
+	ROAM_TCP_SYN,
+	ROAM_TCP_SYN,
+	ROAM_TCP_SYN | ROAM_TCP_ACK,
+	ROAM_TCP_SYN | ROAM_TCP_ACK,
+	ROAM_TCP_ACK,
+	ROAM_TCP_ACK,
+	ROAM_TCP_ACK,
+	ROAM_TCP_ACK | ROAM_TCP_PSH,
+	ROAM_TCP_FIN | ROAM_TCP_ACK,
+	ROAM_TCP_RST | ROAM_TCP_ACK,
+	ROAM_TCP_FIN | ROAM_TCP_SYN,
+};
+
+/* Few tuples, so that packets of a trace belong together. */
+static struct packet_spec random_spec(enum roam_dir dir)
+{
+	static const uint16_t vm_ports[] = { 80, 22, 40000, 40001 };
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, 0 };
+	int family = pick(2) ? 4 : 6;
+	uint8_t proto = protos[pick(5)];
+	struct packet_spec spec;
+	uint16_t port = vm_ports[pick(4)];
+
+	if (!proto)
+		proto = family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	spec = cast_packet(family, dir, proto);
+	*(dir == ROAM_DIR_OUT ? &spec.sport : &spec.dport) = port;
+	spec.tcp_flags = flag_choices[pick(sizeof(flag_choices))];
+	spec.tcp_scale = pick(3) ? 7 : 0;
+	spec.seq = 1000 + pick(5000);
+	spec.ack = 1000 + pick(5000);
+	spec.payload = pick(100);
+	spec.icmp_id = 1 + pick(2);
+	spec.icmp_type = family == 4 ? (pick(2) ? 8 : 0) : (pick(2) ? 128 : 129);
+	if (!pick(12)) /* somebody else's address */
+		*(dir == ROAM_DIR_OUT ? &spec.src : &spec.dst) = cast_stranger_addr(family);
+	return spec;
+}
+
+static void make_trace(struct traced *trace)
+{
+	/* Mostly milliseconds; sometimes long enough for one timeout or another. */
+	static const uint32_t gaps_s[] = { 0, 0, 0, 0, 0, 1, 11, 31, 61, 121 };
+	uint64_t at_ns = 0;
+
+	for (int i = 0; i < TRACE_LEN; i++) {
+		enum roam_dir dir = pick(2);
+		struct packet_spec spec = random_spec(dir);
+
+		at_ns += gaps_s[pick(10)] * SECOND + pick(1000000);
+		trace[i].dir = dir;
+		trace[i].front = pick(FRONT_ENDS);
+		trace[i].at_ns = at_ns;
+		packet_build(&spec, &trace[i].packet);
+	}
+}
+
+static int write_image(const void *bytes, size_t size, void *arg)
+{
+	struct image *image = arg;
+
+	if (image->len + size > IMAGE_MAX)
+		return -ENOSPC;
+	memcpy(image->bytes + image->len, bytes, size);
+	image->len += size;
+	return 0;
+}
+
+static int read_image(void *bytes, size_t size, void *arg)
+{
+	struct image *image = arg;
+
+	if (image->at + size > image->len)
+		return -ENODATA;
+	memcpy(bytes, image->bytes + image->at, size);
+	image->at += size;
+	return 0;
+}
+
+static int save(struct test_host *host, struct image *image)
+{
+	struct state_save save = {
+		.vm = "vm",
+		.now_ns = host->now_ns,
+		.write = write_image,
+		.arg = image,
+	};
+
+	image->bytes = malloc(IMAGE_MAX);
+	image->len = image->at = 0;
+	return state_save(host->host, &save);
+}
+
+static int load(struct test_host *host, struct image *image)
+{
+	struct state_dev dev = { .dev = host->dev };
+	struct state_load load = {
+		.devs = &dev,
+		.dev_count = 1,
+		.now_ns = host->now_ns,
+		.read = read_image,
+		.arg = image,
+	};
+	struct state_loaded loaded;
+
+	memcpy(dev.mac, cast_vm_mac, ROAM_MAC_LEN);
+	return state_load(host->host, &load, &loaded);
+}
+
+static int collect_flows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
+{
+	struct final *final = arg;
+
+	for (uint32_t i = 0; i < count && final->count < FLOWS_MAX; i++)
+		final->flows[final->count++] = rows[i];
+	return 0;
+}
+
+static int compare_flows(const void *a, const void *b)
+{
+	const struct roam_flow_rec *x = a, *y = b;
+
+	return memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+/* A rule's number on this host becomes its place in the order of matching. */
+static uint32_t rule_place(const struct final *final, uint32_t id)
+{
+	for (uint32_t i = 0; i < final->rule_count; i++) {
+		if (final->rules[i].rule.id == id)
+			return i + 1;
+	}
+	return 0;
+}
+
+static void normalize(struct final *final, const struct roam_vm *vm, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < final->count; i++) {
+		struct roam_flow *flow = &final->flows[i].flow;
+
+		flow->created_ns = now_ns - flow->created_ns;
+		flow->seen_ns = now_ns - flow->seen_ns;
+		flow->gen = flow->gen == vm->gen;
+		flow->rule = rule_place(final, flow->rule);
+	}
+	for (uint32_t i = 0; i < final->rule_count; i++) {
+		final->rules[i].rule.id = 0;
+		if (final->rules[i].hits.last_ns)
+			final->rules[i].hits.last_ns = now_ns - final->rules[i].hits.last_ns;
+	}
+	qsort(final->flows, final->count, sizeof(final->flows[0]), compare_flows);
+}
+
+static bool collect(struct test_host *host, struct final *final)
+{
+	struct acl_list list;
+	struct roam_vm vm;
+	uint32_t slot;
+
+	memset(final, 0, sizeof(*final));
+	if (!CHECK_OK(vm_find(host->host, "vm", &slot)) ||
+	    !CHECK_OK(vm_get(host->host, slot, &vm)) ||
+	    !CHECK_OK(acl_list(host->host, slot, &list)) ||
+	    !CHECK_OK(ct_dump(host->host, slot, collect_flows, final)) ||
+	    !CHECK_OK(stats_fold(host->host, slot, &final->stats)))
+		return false;
+	final->rule_count = list.count;
+	memcpy(final->rules, list.recs, list.count * sizeof(*list.recs));
+	free(list.recs);
+	normalize(final, &vm, host->now_ns);
+	return true;
+}
+
+/* Runs one packet at its time; its verdict is noted, or must be the one that was. */
+static void run_packet(struct test_host *host, struct traced *traced, uint64_t uptime, bool noting)
+{
+	enum roam_verdict verdict;
+
+	host->now_ns = uptime + traced->at_ns;
+	verdict = hosts_run(host, traced->front, traced->dir, &traced->packet);
+	if (noting)
+		traced->verdict = verdict;
+	else
+		CHECK_EQ(verdict, traced->verdict);
+}
+
+static void compare(const struct final *here, const struct final *there)
+{
+	CHECK_EQ(there->count, here->count);
+	for (uint32_t i = 0; i < here->count && i < there->count; i++) {
+		CHECK_MEM(&there->flows[i].key, &here->flows[i].key, sizeof(here->flows[i].key));
+		CHECK_MEM(&there->flows[i].flow, &here->flows[i].flow, sizeof(here->flows[i].flow));
+	}
+	CHECK_MEM(&there->stats, &here->stats, sizeof(here->stats));
+	CHECK_EQ(there->rule_count, here->rule_count);
+	CHECK_MEM(there->rules, here->rules, sizeof(here->rules));
+}
+
+static void move_after(struct test_host *there, struct traced *trace, struct image *image, int k)
+{
+	there->now_ns = UPTIME_THERE + trace[k].at_ns;
+	if (!CHECK_OK(load(there, image)))
+		return;
+	for (int i = k + 1; i < TRACE_LEN; i++)
+		run_packet(there, &trace[i], UPTIME_THERE, false);
+}
+
+static void one_trace(struct test_host *here, struct test_host *there)
+{
+	static struct traced trace[TRACE_LEN];
+	static struct final expected, found;
+	struct image images[TRACE_LEN] = {};
+
+	make_trace(trace);
+	hosts_add_vm(here);
+	for (int k = 0; k < TRACE_LEN; k++) {
+		run_packet(here, &trace[k], UPTIME_HERE, true);
+		CHECK_OK(save(here, &images[k]));
+	}
+	if (!collect(here, &expected))
+		return;
+	for (int k = 0; k < TRACE_LEN && !harness_stopped(); k++) {
+		move_after(there, trace, &images[k], k);
+		if (collect(there, &found))
+			compare(&expected, &found);
+		CHECK_OK(vm_del(there->host, "vm"));
+		if (harness_stopped())
+			note("moved after packet %d", k);
+	}
+	CHECK_OK(vm_del(here->host, "vm"));
+	for (int k = 0; k < TRACE_LEN; k++)
+		free(images[k].bytes);
+}
+
+/* Somebody else's VM takes the first slot there, so that the numbers differ. */
+static void take_first_slot(struct test_host *host)
+{
+	struct roam_vm vm = {
+		.name = "other",
+		.life = ROAM_LIFE_ACTIVE,
+		.quota_flows = ROAM_QUOTA_MIN,
+		.quota_half = ROAM_QUOTA_MIN,
+	};
+	struct draft *draft;
+
+	CHECK_OK(draft_open(host->host, &vm, ROAM_VM_NONE, &draft));
+	CHECK_OK(draft_publish(draft));
+	draft_close(draft);
+}
+
+TEST(move_anywhere)
+{
+	struct test_host here, there;
+
+	srandom(harness_seed());
+	hosts_enter();
+	hosts_make("here", &here);
+	hosts_make("there", &there);
+	take_first_slot(&there);
+	for (unsigned i = 0; i < harness_rounds(3) && !harness_stopped(); i++)
+		one_trace(&here, &there);
+	hosts_remove(&here);
+	hosts_remove(&there);
+}
