@@ -2,6 +2,7 @@
 /* roam: options, then one command or a file of them. */
 #include <stdio.h>
 #include <string.h>
+#include <bpf/libbpf.h>
 #include "batch.h"
 #include "cmd.h"
 
@@ -32,6 +33,7 @@ int main(int argc, char **argv)
 	enum out_form form = OUT_TEXT;
 	int at = parse_options(argc, argv, &cmd, &form), err = CMD_USAGE;
 
+	libbpf_set_print(NULL); /* what went wrong is in fail_line() */
 	cmd.out = out_open(form);
 	if (at > 0 && at < argc && !strcmp(argv[at], "batch"))
 		err = batch_run(&cmd, argv + at + 1, argc - at - 1);

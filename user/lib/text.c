@@ -48,18 +48,27 @@ int text_u32_parse(const char *what, const char *text, uint32_t *ret_value)
 	return 0;
 }
 
+/* Exactly two hexadecimal digits: sscanf() would take blanks and signs as well. */
+static bool byte_parse(const char *text, uint8_t *ret_byte)
+{
+	char digits[3] = { text[0], text[0] ? text[1] : '\0', '\0' };
+
+	if (!isxdigit((unsigned char)digits[0]) || !isxdigit((unsigned char)digits[1]))
+		return false;
+	*ret_byte = strtoul(digits, NULL, 16);
+	return true;
+}
+
 int text_mac_parse(const char *text, uint8_t ret_mac[ROAM_MAC_LEN])
 {
-	unsigned int b[ROAM_MAC_LEN];
-	int end = 0;
+	bool good = strlen(text) == TEXT_MAC_LEN - 1;
+	uint8_t mac[ROAM_MAC_LEN];
 
-	if (strlen(text) != TEXT_MAC_LEN - 1 ||
-	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-		   &end) != ROAM_MAC_LEN ||
-	    end != TEXT_MAC_LEN - 1)
+	for (int i = 0; i < ROAM_MAC_LEN && good; i++)
+		good = byte_parse(text + 3 * i, &mac[i]) && (!i || text[3 * i - 1] == ':');
+	if (!good)
 		return fail(-EINVAL, "mac '%.80s' is not of the form 52:54:00:aa:bb:10", text);
-	for (int i = 0; i < ROAM_MAC_LEN; i++)
-		ret_mac[i] = b[i];
+	memcpy(ret_mac, mac, sizeof(mac));
 	return 0;
 }
 
@@ -173,18 +182,34 @@ int text_range_parse(const char *text, struct roam_port_range *ret_range)
 	return 0;
 }
 
+/* An id at the beginning of *text, which is moved behind it; 0 if there is none. */
+static uint32_t vlan_id_parse(const char **text)
+{
+	uint32_t id = 0;
+
+	while (isdigit((unsigned char)**text) && id <= VLAN_ID_MAX)
+		id = id * 10 + (*(*text)++ - '0');
+	return id <= VLAN_ID_MAX ? id : 0;
+}
+
 int text_vlan_parse(const char *text, uint32_t *ret_vlan)
 {
-	unsigned int outer = 0, inner = 0;
-	int end = 0, got;
+	const char *at = text;
+	uint32_t outer, inner = 0;
+	bool good;
 
 	if (!strcmp(text, "untagged")) {
 		*ret_vlan = 0;
 		return 0;
 	}
-	got = sscanf(text, "%4u%n.%4u%n", &outer, &end, &inner, &end);
-	if (got < 1 || text[end] || !isdigit((unsigned char)text[0]) || !outer ||
-	    outer > VLAN_ID_MAX || (got == 2 && !inner) || inner > VLAN_ID_MAX)
+	outer = vlan_id_parse(&at);
+	good = outer;
+	if (*at == '.') {
+		at++;
+		inner = vlan_id_parse(&at);
+		good = good && inner;
+	}
+	if (!good || *at)
 		return fail(-EINVAL,
 			    "vlan '%.80s' is not 'untagged', an id from 1 to 4094, or OUTER.INNER",
 			    text);
@@ -194,25 +219,22 @@ int text_vlan_parse(const char *text, uint32_t *ret_vlan)
 
 int text_uuid_parse(const char *text, uint8_t ret_uuid[16])
 {
+	bool good = strlen(text) == TEXT_UUID_LEN - 1;
+	const char *at = text;
 	uint8_t uuid[16];
-	unsigned int byte, at = 0;
 
-	for (size_t i = 0; i < sizeof(uuid); i++) {
-		if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-')
-			goto refuse;
-		if (!isxdigit((unsigned char)text[at]) || !isxdigit((unsigned char)text[at + 1]) ||
-		    sscanf(text + at, "%2x", &byte) != 1)
-			goto refuse;
-		uuid[i] = byte;
+	for (size_t i = 0; i < sizeof(uuid) && good; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			good = *at++ == '-';
+		good = good && byte_parse(at, &uuid[i]);
 		at += 2;
 	}
-	if (text[at])
-		goto refuse;
+	if (!good)
+		return fail(-EINVAL,
+			    "uuid '%.80s' is not of the form 1b4e28ba-2fa1-11d2-883f-0016d3cca427",
+			    text);
 	memcpy(ret_uuid, uuid, sizeof(uuid));
 	return 0;
-refuse:
-	return fail(-EINVAL, "uuid '%.80s' is not of the form 1b4e28ba-2fa1-11d2-883f-0016d3cca427",
-		    text);
 }
 
 const char *text_mac(const uint8_t mac[ROAM_MAC_LEN], char buf[TEXT_MAC_LEN])

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* The words of `acl add`: from packet terms to the VM's end and the other one, and refusals. */
+#include <stdio.h>
+#include <string.h>
+#include <netinet/in.h>
+#include "acl.h"
+#include "acl_words.h"
+#include "harness.h"
+#include "text.h"
+
+#define WORDS_MAX 32
+
+/* Words with blanks between them, as a batch splits them; `line` is cut to pieces. */
+static int parse(const char *text, struct roam_acl_rule *ret_rule)
+{
+	char line[256], *word[WORDS_MAX], *rest;
+	int count = 0, err;
+
+	snprintf(line, sizeof(line), "%s", text);
+	for (char *at = strtok_r(line, " ", &rest); at; at = strtok_r(NULL, " ", &rest))
+		word[count++] = at;
+	err = acl_words_rule(&(struct words){ .word = word, .count = count }, ret_rule);
+	return err ? err : acl_validate(ret_rule);
+}
+
+static struct roam_prefix prefix(const char *text)
+{
+	struct roam_prefix value = {};
+
+	if (text)
+		CHECK_OK(text_prefix_parse(text, &value));
+	return value;
+}
+
+static const struct rule {
+	const char *name;
+	const char *words;
+	uint8_t dir, action, family, proto, any_proto;
+	const char *local, *remote; /* NULL: any */
+	struct roam_port_range lport, rport;
+	uint32_t prio;
+} rules[] = {
+	{ "from the manual",
+	  "name https in prio 10 allow tcp from any dport 443",
+	  ROAM_DIR_IN,
+	  ROAM_ACTION_ALLOW,
+	  0,
+	  IPPROTO_TCP,
+	  0,
+	  NULL,
+	  NULL,
+	  { 443, 443 },
+	  { 0, 65535 },
+	  10 },
+	{ "shortest",
+	  "name a in drop",
+	  ROAM_DIR_IN,
+	  ROAM_ACTION_DROP,
+	  0,
+	  0,
+	  1,
+	  NULL,
+	  NULL,
+	  { 0, 65535 },
+	  { 0, 65535 },
+	  1000 },
+	{ "in, both ends",
+	  "name a in allow udp from 10.0.0.0/8 to 10.0.0.10 sport 53 dport 1024-2000",
+	  ROAM_DIR_IN,
+	  ROAM_ACTION_ALLOW,
+	  4,
+	  IPPROTO_UDP,
+	  0,
+	  "10.0.0.10",
+	  "10.0.0.0/8",
+	  { 1024, 2000 },
+	  { 53, 53 },
+	  1000 },
+	{ "out, both ends",
+	  "name a out allow udp from 10.0.0.10 to 10.0.0.0/8 sport 1024-2000 dport 53",
+	  ROAM_DIR_OUT,
+	  ROAM_ACTION_ALLOW,
+	  4,
+	  IPPROTO_UDP,
+	  0,
+	  "10.0.0.10",
+	  "10.0.0.0/8",
+	  { 1024, 2000 },
+	  { 53, 53 },
+	  1000 },
+	{ "IPv6",
+	  "name a out drop any to fd00::/8",
+	  ROAM_DIR_OUT,
+	  ROAM_ACTION_DROP,
+	  6,
+	  0,
+	  1,
+	  NULL,
+	  "fd00::/8",
+	  { 0, 65535 },
+	  { 0, 65535 },
+	  1000 },
+	{ "any4",
+	  "name a in allow tcp from any4",
+	  ROAM_DIR_IN,
+	  ROAM_ACTION_ALLOW,
+	  4,
+	  IPPROTO_TCP,
+	  0,
+	  NULL,
+	  NULL,
+	  { 0, 65535 },
+	  { 0, 65535 },
+	  1000 },
+	{ "any6",
+	  "name a in allow tcp to any6",
+	  ROAM_DIR_IN,
+	  ROAM_ACTION_ALLOW,
+	  6,
+	  IPPROTO_TCP,
+	  0,
+	  NULL,
+	  NULL,
+	  { 0, 65535 },
+	  { 0, 65535 },
+	  1000 },
+	{ "icmp is IPv4",
+	  "name a in allow icmp",
+	  ROAM_DIR_IN,
+	  ROAM_ACTION_ALLOW,
+	  4,
+	  IPPROTO_ICMP,
+	  0,
+	  NULL,
+	  NULL,
+	  { 0, 65535 },
+	  { 0, 65535 },
+	  1000 },
+	{ "icmp6 is IPv6",
+	  "name a in allow icmp6 from any",
+	  ROAM_DIR_IN,
+	  ROAM_ACTION_ALLOW,
+	  6,
+	  IPPROTO_ICMPV6,
+	  0,
+	  NULL,
+	  NULL,
+	  { 0, 65535 },
+	  { 0, 65535 },
+	  1000 },
+	{ "by number",
+	  "name a in allow proto 47",
+	  ROAM_DIR_IN,
+	  ROAM_ACTION_ALLOW,
+	  0,
+	  47,
+	  0,
+	  NULL,
+	  NULL,
+	  { 0, 65535 },
+	  { 0, 65535 },
+	  1000 },
+	{ "all IPv4 as a prefix",
+	  "name a in allow from 0.0.0.0/0",
+	  ROAM_DIR_IN,
+	  ROAM_ACTION_ALLOW,
+	  4,
+	  0,
+	  1,
+	  NULL,
+	  "0.0.0.0/0",
+	  { 0, 65535 },
+	  { 0, 65535 },
+	  1000 },
+};
+
+TEST_EACH(accepts, rules)
+{
+	struct roam_prefix local = prefix(row->local), remote = prefix(row->remote);
+	struct roam_acl_rule rule;
+
+	if (!CHECK_OK(parse(row->words, &rule)))
+		return;
+	CHECK_EQ(rule.dir, row->dir);
+	CHECK_EQ(rule.prio, row->prio);
+	CHECK_EQ(rule.action, row->action);
+	CHECK_EQ(rule.family, row->family);
+	CHECK_EQ(rule.proto, row->proto);
+	CHECK_EQ(rule.any_proto, row->any_proto);
+	CHECK_MEM(&rule.local, &local, sizeof(local));
+	CHECK_MEM(&rule.remote, &remote, sizeof(remote));
+	CHECK_MEM(&rule.lport, &row->lport, sizeof(row->lport));
+	CHECK_MEM(&rule.rport, &row->rport, sizeof(row->rport));
+}
+
+static const struct refusal {
+	const char *name;
+	const char *words;
+	const char *line; /* what the refusal must name */
+} refusals[] = {
+	{ "nothing", "", "name RULE" },
+	{ "no name", "in allow tcp", "name RULE" },
+	{ "a bad name", "name -x in allow tcp", "-x" },
+	{ "no direction", "name a", "missing" },
+	{ "a bad direction", "name a forward allow", "forward" },
+	{ "no action", "name a in prio 5", "missing" },
+	{ "a bad action", "name a in reject", "reject" },
+	{ "a bad priority", "name a in prio x allow", "prio 'x'" },
+	{ "a bad protocol", "name a in allow sctp", "sctp" },
+	{ "a protocol above 255", "name a in allow proto 256", "256" },
+	{ "a bad prefix", "name a in allow from 10.0.0.1/8", "10.0.0.1/8" },
+	{ "an open end", "name a in allow tcp dport", "dport" },
+	{ "both families", "name a in allow from 10.0.0.1 to fd00::1", "IPv4 and IPv6" },
+	{ "icmp over IPv6", "name a in allow icmp from any6", "IPv4 and IPv6" },
+	{ "icmp6 over IPv4", "name a in allow icmp6 to 10.0.0.0/8", "IPv4 and IPv6" },
+	{ "ports of icmp", "name a in allow icmp dport 4", "ports" },
+	{ "ports of anything", "name a in allow any sport 4", "ports" },
+	{ "ports back to front", "name a in allow tcp dport 9-4", "9-4" },
+	{ "more words", "name a in allow tcp from any please", "please" },
+};
+
+TEST_EACH(refuses, refusals)
+{
+	struct roam_acl_rule rule;
+
+	CHECK_NE(parse(row->words, &rule), 0);
+	CHECK_HAS(fail_line(), row->line);
+}
