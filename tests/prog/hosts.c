@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Real hosts for the prog tests: see hosts.h. */
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <net/if.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -27,6 +29,16 @@ static void must(int err, const char *what)
 	abort();
 }
 
+/* Runs `ip` with these words, which end with NULL. */
+static void ip(const char *const *words)
+{
+	pid_t pid;
+	int status;
+
+	must(posix_spawnp(&pid, "ip", NULL, NULL, (char *const *)words, environ), "starting ip");
+	must(waitpid(pid, &status, 0) != pid || status, "ip");
+}
+
 /* In a mount namespace of its own the bpffs needs no unmounting; the folder is removed at once. */
 void hosts_enter(void)
 {
@@ -34,7 +46,7 @@ void hosts_enter(void)
 	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
 	must(!mkdtemp(mount_point), "a folder");
 	must(mount("bpf", mount_point, "bpf", 0, NULL), "a bpffs");
-	must(system("ip link set lo up"), "loopback");
+	ip((const char *[]){ "ip", "link", "set", "lo", "up", NULL });
 }
 
 /* The tests' front ends over the host's maps. */
@@ -64,14 +76,14 @@ static void load_fronts(struct test_host *host, const char *dir)
 
 void hosts_make(const char *name, struct test_host *ret_host)
 {
-	char dir[256], command[128];
+	char dir[256], peer[ROAM_DEV_LEN];
 
 	memset(ret_host, 0, sizeof(*ret_host));
 	snprintf(dir, sizeof(dir), "%s/%s", mount_point, name);
 	snprintf(ret_host->dev, sizeof(ret_host->dev), "dev-%s", name);
-	snprintf(command, sizeof(command), "ip link add %s type veth peer name peer-%s",
-		 ret_host->dev, name);
-	must(system(command), command);
+	snprintf(peer, sizeof(peer), "peer-%s", name);
+	ip((const char *[]){ "ip", "link", "add", ret_host->dev, "type", "veth", "peer", "name",
+			     peer, NULL });
 	ret_host->ifindex = if_nametoindex(ret_host->dev);
 	must(host_init(dir, NULL, 0), "host_init");
 	must(host_open(dir, &ret_host->host), "host_open");

@@ -26,11 +26,11 @@
 #define UPTIME_THERE (3 * SECOND) /* ages of flows exceed it */
 
 struct traced {
-	struct packet packet;
+	uint64_t at_ns; /* since the trace began */
 	enum roam_dir dir;
 	enum front_end front;
-	uint64_t at_ns; /* since the trace began */
 	enum roam_verdict verdict;
+	struct packet packet;
 };
 
 struct image {

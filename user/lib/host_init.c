@@ -19,7 +19,7 @@
 #include "tables.h"
 #include "vm.h"
 
-#define PATH_LEN 512
+#define PATH_LEN  512
 #define ENTRY_LEN (PATH_LEN + 64) /* of something below such a path */
 
 static const char *const folders[] = { "maps", "progs", "links", "journal" };
@@ -40,8 +40,9 @@ static int check_bpffs(const char *dir)
 	char parent[PATH_LEN];
 	struct statfs fs;
 
-	snprintf(parent, sizeof(parent), "%s", dir);
-	*strrchr(parent, '/') = '\0';
+	snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(dir, '/') - dir), dir);
+	if (!parent[0])
+		return fail(-EINVAL, "host %s: the root folder is not a bpffs", dir);
 	if (!statfs(parent, &fs) && fs.f_type == BPF_FS_MAGIC)
 		return 0;
 	if (!strcmp(parent, "/sys/fs/bpf") && !mount("bpf", parent, "bpf", 0, "mode=0700"))
@@ -135,21 +136,21 @@ static int make_folders(const char *dir)
 static int load(struct roam **ret_skel)
 {
 	struct roam *skel;
+	int err;
 
 	libbpf_set_print(keep_log);
 	skel = roam__open();
 	if (!skel)
-		return fail_errno(-errno, "host: cannot open the programs");
+		return fail(-ENOMEM, "host: cannot open the programs");
 	/* A port's list behind XDP is for devices whose frames only XDP sees; nobody attaches it.
 	 */
 	bpf_program__set_autoload(skel->progs.xdp_in, false);
 	bpf_program__set_autoload(skel->progs.xdp_out, false);
-	if (roam__load(skel)) {
-		int err = -errno;
-
+	err = roam__load(skel);
+	if (err) {
 		roam__destroy(skel);
-		return fail(err, "host: the kernel refuses the programs: %s: %s", strerror(-err),
-			    load_log);
+		return fail(err, "host: the kernel refuses the programs: %s: %.*s", strerror(-err),
+			    (int)strcspn(load_log, "\n"), load_log);
 	}
 	*ret_skel = skel;
 	return 0;
