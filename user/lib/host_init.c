@@ -24,13 +24,23 @@
 
 static const char *const folders[] = { "maps", "progs", "links", "journal" };
 
-static char load_log[2048];
+static char load_error[256];
 
-/* The verifier's log is worth showing only if loading fails: keep the last lines. */
-static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
+/*
+ * Keeps libbpf's first line, which names the program. The verifier's log is printed as it is: it
+ * comes only when loading has failed.
+ */
+static int keep_error(enum libbpf_print_level level, const char *format, va_list args)
 {
-	if (level == LIBBPF_WARN)
-		vsnprintf(load_log, sizeof(load_log), format, args);
+	static char text[64 * 1024];
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	if (strstr(text, "BEGIN PROG LOAD LOG"))
+		fputs(text, stderr);
+	else if (!load_error[0])
+		snprintf(load_error, sizeof(load_error), "%.*s", (int)strcspn(text, "\n"), text);
 	return 0;
 }
 
@@ -138,7 +148,8 @@ static int load(struct roam **ret_skel)
 	struct roam *skel;
 	int err;
 
-	libbpf_set_print(keep_log);
+	load_error[0] = '\0';
+	libbpf_set_print(keep_error);
 	skel = roam__open();
 	if (!skel)
 		return fail(-ENOMEM, "host: cannot open the programs");
@@ -149,8 +160,8 @@ static int load(struct roam **ret_skel)
 	err = roam__load(skel);
 	if (err) {
 		roam__destroy(skel);
-		return fail(err, "host: the kernel refuses the programs: %s: %.*s", strerror(-err),
-			    (int)strcspn(load_log, "\n"), load_log);
+		return fail(err, "host: the kernel refuses the programs: %s: %s", strerror(-err),
+			    load_error);
 	}
 	*ret_skel = skel;
 	return 0;
@@ -179,6 +190,8 @@ int host_init(const char *dir, char *const *uplinks, int uplink_count)
 
 	if (dir[0] != '/' || strlen(dir) > PATH_LEN / 2 || dir[strlen(dir) - 1] == '/')
 		return fail(-EINVAL, "host: bpffs '%s' is not an absolute path", dir);
+	if (strchr(strrchr(dir, '/'), '.'))
+		return fail(-EINVAL, "host: bpffs '%s': a bpffs takes no dots in names", dir);
 	err = check_bpffs(dir);
 	if (err)
 		return err;
