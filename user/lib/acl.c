@@ -186,6 +186,25 @@ int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,
 	return 0;
 }
 
+int acl_drop_stray_hits(struct host *host, uint32_t slot)
+{
+	_cleanup_close_ int rules = host_inner(host, HOST_MAP_acl_policy, slot);
+	_cleanup_close_ int rows = host_inner(host, HOST_MAP_acl_hits, slot);
+	struct roam_acl_rule rule;
+	uint32_t id, *at = NULL;
+
+	if (rules < 0 || rows < 0)
+		return rules < 0 ? rules : rows;
+	while (!bpf_map_get_next_key(rows, at, &id)) {
+		at = &id;
+		if (bpf_map_lookup_elem(rules, &id, &rule)) {
+			bpf_map_delete_elem(rows, &id);
+			at = NULL; /* there is no going on from a key that is gone */
+		}
+	}
+	return 0;
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);

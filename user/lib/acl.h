@@ -32,6 +32,9 @@ int acl_add(struct host *host, uint32_t slot, struct roam_acl_rule *rule);
 int acl_add_many(struct host *host, uint32_t slot, struct roam_acl_rule *rules, uint32_t count);
 int acl_del(struct host *host, uint32_t slot, const char *name);
 
+/* Removes counters of rules that are not there: what a killed process may leave. */
+int acl_drop_stray_hits(struct host *host, uint32_t slot);
+
 /* Compiles both lists and swaps them in. Needs the host's lock. */
 int acl_compile(struct host *host, uint32_t slot);
 

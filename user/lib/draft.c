@@ -174,6 +174,16 @@ static void free_replaced(struct host *host, uint32_t slot, const char *name)
 	}
 }
 
+/* A change of a VM that was not new. */
+static int mend(struct host *host, uint32_t slot, const struct roam_vm *vm)
+{
+	int err = acl_drop_stray_hits(host, slot);
+
+	if (!vm->ct_moving) /* tables for a quota that did not become the VM's */
+		tables_clear_bank(host, slot, !vm->ct_bank);
+	return err ? err : vm_sync(host, slot);
+}
+
 int draft_finish(struct host *host, uint32_t slot)
 {
 	struct roam_vm vm;
@@ -187,7 +197,7 @@ int draft_finish(struct host *host, uint32_t slot)
 		if (!err)
 			err = port_bind_all(host, slot);
 	} else {
-		err = vm_sync(host, slot);
+		err = mend(host, slot, &vm);
 	}
 	free_replaced(host, slot, vm.name);
 	return err;

@@ -92,11 +92,17 @@ int vm_sync(struct host *host, uint32_t slot)
 
 void vm_free_slot(struct host *host, uint32_t slot)
 {
-	struct roam_vm none = {};
+	struct roam_vm none = {}, vm;
 
 	port_unbind_all(host, slot);
-	vm_put(host, slot, &none); /* before its tables: no program looks for them any more */
+	/* No program looks for its tables any more; whoever finishes this still sees whose it was.
+	 */
+	if (!vm_get(host, slot, &vm)) {
+		vm.life = ROAM_LIFE_SHUT;
+		vm_put(host, slot, &vm);
+	}
 	tables_clear(host, slot);
+	vm_put(host, slot, &none);
 }
 
 int vm_del(struct host *host, const char *name)

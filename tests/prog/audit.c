@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* A host as text: see audit.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/bpf.h>
+#include "acl.h"
+#include "audit.h"
+#include "ct.h"
+#include "port.h"
+#include "text.h"
+#include "vm.h"
+
+struct audit {
+	struct host *host;
+	FILE *to;
+	bool named[AUDIT_SLOTS];
+	uint64_t flows;
+};
+
+static const char *owner(struct audit *audit, uint32_t slot, struct roam_vm *vm)
+{
+	if (slot < AUDIT_SLOTS && audit->named[slot] && !vm_get(audit->host, slot, vm))
+		return vm->name;
+	return "NOBODY";
+}
+
+static void print_rules(struct audit *audit, uint32_t slot, const char *name)
+{
+	_cleanup_close_ int hits = host_inner(audit->host, HOST_MAP_acl_hits, slot);
+	_cleanup_acl_list_ struct acl_list list = {};
+	uint32_t id, *at = NULL, rows = 0;
+
+	if (acl_list(audit->host, slot, &list))
+		fprintf(audit->to, "%s: NO RULES: %s\n", name, fail_line());
+	for (uint32_t i = 0; i < list.count; i++)
+		fprintf(audit->to, "%s: rule %s, %s, prio %u\n", name, list.recs[i].rule.name,
+			text_enum_name(&text_dir, list.recs[i].rule.dir), list.recs[i].rule.prio);
+	while (!bpf_map_get_next_key(hits, at, &id)) {
+		at = &id;
+		rows++;
+	}
+	fprintf(audit->to, "%s: %u rows of hits\n", name, rows);
+}
+
+/* What the acl stage walks, by the ids of its rules, counted from the oldest. */
+static void print_matches(struct audit *audit, uint32_t slot, enum roam_dir dir, const char *name)
+{
+	_cleanup_close_ int fd = host_inner(audit->host, HOST_MAP_acl_match,
+					    slot * ROAM_DIR_COUNT + dir);
+	struct roam_acl_match match;
+	uint32_t i = 0;
+
+	for (; !bpf_map_lookup_elem(fd, &i, &match) && match.action != ROAM_ACL_END; i++)
+		fprintf(audit->to, "%s: %s list has at %u port %u\n", name,
+			text_enum_name(&text_dir, dir), i, match.lport.first);
+	fprintf(audit->to, "%s: %s list of %u\n", name, text_enum_name(&text_dir, dir), i);
+}
+
+static int count_flows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
+{
+	(void)rows;
+	*(uint64_t *)arg += count;
+	return 0;
+}
+
+static void print_flows(struct audit *audit, uint32_t slot, const struct roam_vm *vm)
+{
+	uint32_t used[ROAM_CT_KINDS] = {};
+	uint64_t flows = 0;
+	int err = ct_dump(audit->host, slot, count_flows, &flows);
+
+	ct_used(audit->host, slot, used);
+	fprintf(audit->to, "%s: %llu flows (%s), gauges %u and %u\n", vm->name,
+		(unsigned long long)flows, err ? fail_line() : "all", used[0], used[1]);
+	if (vm->ct_moving)
+		fprintf(audit->to, "%s: STILL MOVING\n", vm->name);
+	for (uint32_t kind = 0; kind < ROAM_CT_KINDS; kind++) {
+		_cleanup_close_ int fd = host_inner(audit->host, HOST_MAP_ct_table,
+						    ROAM_CT_TABLE(slot, !vm->ct_bank, kind));
+
+		if (fd >= 0)
+			fprintf(audit->to, "%s: A TABLE IN THE IDLE BANK\n", vm->name);
+	}
+}
+
+static int print_vm(struct host *host, uint32_t slot, void *arg)
+{
+	struct roam_port ports[ROAM_VM_PORTS];
+	int count = port_list(host, slot, ports);
+	struct audit *audit = arg;
+	char mac[TEXT_MAC_LEN];
+	struct roam_vm vm;
+
+	if (slot >= AUDIT_SLOTS || vm_get(host, slot, &vm))
+		return fprintf(audit->to, "A SLOT OUT OF BOUNDS\n");
+	audit->named[slot] = true;
+	fprintf(audit->to, "%s: %s, in %u, out %u, midstream %u, quotas %u and %u\n", vm.name,
+		text_enum_name(&text_life, vm.life), vm.default_action[ROAM_DIR_IN],
+		vm.default_action[ROAM_DIR_OUT], vm.midstream, vm.quota_flows, vm.quota_half);
+	for (int i = 0; i < count; i++)
+		fprintf(audit->to, "%s: port %s on %s (%u), zone %s\n", vm.name,
+			text_mac(ports[i].mac, mac), ports[i].dev, ports[i].ifindex,
+			ports[i].zone_name);
+	print_rules(audit, slot, vm.name);
+	print_matches(audit, slot, ROAM_DIR_IN, vm.name);
+	print_matches(audit, slot, ROAM_DIR_OUT, vm.name);
+	print_flows(audit, slot, &vm);
+	return 0;
+}
+
+static void print_shared(struct audit *audit)
+{
+	struct roam_port_key conf, *conf_at = NULL;
+	uint8_t mac[8], *mac_at = NULL;
+	struct roam_addr addr, *addr_at = NULL;
+	char text[TEXT_ADDR_LEN];
+	struct roam_vm vm;
+	uint32_t slot;
+
+	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_port_conf), conf_at, &conf);
+	     conf_at = &conf)
+		fprintf(audit->to, "port_conf: of %s\n", owner(audit, conf.vm, &vm));
+	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_port_mac), mac_at, mac);
+	     mac_at = mac) {
+		host_get(audit->host, HOST_MAP_port_mac, mac, &slot);
+		fprintf(audit->to, "port_mac: %s is of %s\n", text_mac(mac, text),
+			owner(audit, slot, &vm));
+	}
+	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_port_addr), addr_at, &addr);
+	     addr_at = &addr) {
+		host_get(audit->host, HOST_MAP_port_addr, &addr, &slot);
+		fprintf(audit->to, "port_addr: %s is of %s\n", text_addr(&addr, text),
+			owner(audit, slot, &vm));
+	}
+}
+
+static void print_devices(struct audit *audit)
+{
+	uint32_t ifindex, *at = NULL;
+	struct roam_port row;
+	struct roam_vm vm;
+
+	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_port_dev), at, &ifindex);
+	     at = &ifindex) {
+		host_get(audit->host, HOST_MAP_port_dev, &ifindex, &row);
+		fprintf(audit->to, "port_dev: %u is of %s\n", ifindex, owner(audit, row.vm, &vm));
+	}
+}
+
+static void print_folder(struct audit *audit, const char *folder)
+{
+	char path[512];
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "%s/%s", host_dir(audit->host), folder);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] != '.')
+			fprintf(audit->to, "%s/%s\n", folder, entry->d_name);
+	}
+}
+
+static bool has_inner(struct audit *audit, enum host_map outer, uint32_t index)
+{
+	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
+
+	return fd >= 0;
+}
+
+static void print_leftovers(struct audit *audit, uint32_t slot)
+{
+	struct roam_vm vm;
+	bool tables = has_inner(audit, HOST_MAP_acl_policy, slot) ||
+		      has_inner(audit, HOST_MAP_acl_hits, slot) ||
+		      has_inner(audit, HOST_MAP_stats, slot);
+
+	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++)
+		tables |= has_inner(audit, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir);
+	for (uint32_t i = 0; i < ROAM_CT_TABLES; i++)
+		tables |= has_inner(audit, HOST_MAP_ct_table, slot * ROAM_CT_TABLES + i) ||
+			  has_inner(audit, HOST_MAP_ct_clock, slot * ROAM_CT_TABLES + i);
+	if (tables)
+		fprintf(audit->to, "TABLES OF NOBODY in slot %u\n", slot);
+	if (!vm_get(audit->host, slot, &vm) && vm.life != ROAM_LIFE_FREE)
+		fprintf(audit->to, "A ROW OF NOBODY in slot %u: '%s', %s\n", slot, vm.name,
+			text_enum_name(&text_life, vm.life));
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Maps have no order of their own. */
+static char *sort_lines(char *text)
+{
+	char *line[512], *rest, *sorted = calloc(1, strlen(text) + 1);
+	int count = 0;
+
+	for (char *at = strtok_r(text, "\n", &rest); at && count < 512;
+	     at = strtok_r(NULL, "\n", &rest))
+		line[count++] = at;
+	qsort(line, count, sizeof(line[0]), compare_lines);
+	for (int i = 0; i < count && sorted; i++) {
+		strcat(sorted, line[i]);
+		strcat(sorted, "\n");
+	}
+	free(text);
+	return sorted;
+}
+
+char *audit(struct host *host)
+{
+	struct audit state = { .host = host };
+	size_t size;
+	char *text;
+
+	state.to = open_memstream(&text, &size);
+	if (!state.to)
+		return NULL;
+	vm_each(host, print_vm, &state);
+	print_shared(&state);
+	print_devices(&state);
+	print_folder(&state, "links");
+	print_folder(&state, "journal");
+	for (uint32_t slot = ROAM_VM_NONE + 1; slot < AUDIT_SLOTS; slot++) {
+		if (!state.named[slot])
+			print_leftovers(&state, slot);
+	}
+	fclose(state.to);
+	return sort_lines(text);
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * A process is killed at each point of each change that it can make to a host. Whoever opens the
+ * host next must find it as before the change, or as after, with nothing left that belongs to
+ * nobody.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "acl.h"
+#include "audit.h"
+#include "ct.h"
+#include "draft.h"
+#include "harness.h"
+#include "hosts.h"
+#include "killer.h"
+#include "port.h"
+#include "text.h"
+#include "vm.h"
+
+#define FLOWS       8
+#define CHANGES_MAX 400
+
+static const uint8_t other_mac[ROAM_MAC_LEN] = { 0x52, 0x54, 0, 0, 0, 0x77 };
+
+static struct roam_flow_rec make_flow(unsigned int i)
+{
+	return (struct roam_flow_rec){
+		.key = { .lport = htons(1000 + i), .family = 4, .proto = IPPROTO_TCP },
+		.flow = { .created_ns = i, .seen_ns = now_ns(), .state = ROAM_CT_ESTABLISHED },
+	};
+}
+
+static struct roam_port other_port(void)
+{
+	struct roam_port port = { .dev = "peer-kill", .addr_count = 2 };
+
+	memcpy(port.mac, other_mac, sizeof(port.mac));
+	text_mac(port.mac, port.zone_name);
+	text_addr_parse("192.0.2.77", &port.addr[0]);
+	text_addr_parse("2001:db8::77", &port.addr[1]);
+	return port;
+}
+
+static struct roam_acl_rule make_rule(const char *name, uint16_t port)
+{
+	struct roam_acl_rule rule = {
+		.action = ROAM_ACTION_ALLOW,
+		.proto = IPPROTO_TCP,
+		.lport = { port, port },
+		.rport = { 0, UINT16_MAX },
+	};
+
+	snprintf(rule.name, sizeof(rule.name), "%s", name);
+	return rule;
+}
+
+/* ---- the changes; each by a process of its own, on the VM "vm" in this slot ---- */
+
+static int add_rule(struct host *host, uint32_t slot)
+{
+	struct roam_acl_rule rule = make_rule("new", 25);
+
+	return acl_add(host, slot, &rule);
+}
+
+static int del_rule(struct host *host, uint32_t slot)
+{
+	return acl_del(host, slot, "web");
+}
+
+static int add_port(struct host *host, uint32_t slot)
+{
+	struct roam_port port = other_port();
+
+	return port_add(host, slot, &port);
+}
+
+static int del_port(struct host *host, uint32_t slot)
+{
+	struct roam_port ports[ROAM_VM_PORTS];
+
+	if (port_list(host, slot, ports) < 1)
+		return -ENOENT;
+	return port_del(host, slot, ports[0].mac);
+}
+
+static int set_all(struct host *host, uint32_t slot)
+{
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	vm.default_action[ROAM_DIR_IN] = ROAM_ACTION_ALLOW;
+	vm.midstream = ROAM_MIDSTREAM_PICKUP;
+	vm.life = ROAM_LIFE_SHUT;
+	return err ? err : vm_set(host, slot, &vm);
+}
+
+/* More room for flows and less for half-open ones, and a setting at the same time. */
+static int set_quotas(struct host *host, uint32_t slot)
+{
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	vm.midstream = ROAM_MIDSTREAM_PICKUP;
+	vm.quota_flows = 1000;
+	vm.quota_half = 70;
+	return err ? err : vm_set(host, slot, &vm);
+}
+
+static int del_vm(struct host *host, uint32_t slot)
+{
+	(void)slot;
+	return vm_del(host, "vm");
+}
+
+/* A VM with everything that a draft can have. */
+static int make_vm(struct host *host, const char *name, uint32_t replaces, struct roam_port port)
+{
+	_cleanup_draft_ struct draft *draft = NULL;
+	struct roam_acl_rule rule = make_rule("other", 99);
+	struct roam_flow_rec flow = make_flow(100);
+	struct roam_stats stats = {};
+	struct roam_vm vm = {
+		.life = ROAM_LIFE_ACTIVE,
+		.quota_flows = ROAM_QUOTA_MIN,
+		.quota_half = ROAM_QUOTA_MIN,
+	};
+	int err = text_name_parse("vm", name, vm.name);
+
+	if (!err)
+		err = draft_open(host, &vm, replaces, &draft);
+	if (!err)
+		err = draft_add_port(draft, &port);
+	if (!err)
+		err = draft_add_rule(draft, &rule, NULL);
+	if (!err)
+		err = draft_set_stats(draft, &stats);
+	if (!err)
+		err = draft_load_flows(draft, ROAM_CT_FLOWS, &flow, 1);
+	return err ? err : draft_publish(draft);
+}
+
+static int add_vm(struct host *host, uint32_t slot)
+{
+	(void)slot;
+	return make_vm(host, "new", ROAM_VM_NONE, other_port());
+}
+
+static int replace_vm(struct host *host, uint32_t slot)
+{
+	return make_vm(host, "vm", slot, other_port());
+}
+
+static int drop_draft(struct host *host, uint32_t slot)
+{
+	struct roam_port ports[ROAM_VM_PORTS], port = other_port();
+
+	/* Refused when it is published: the MAC is taken. */
+	if (port_list(host, slot, ports) < 1)
+		return -ENOENT;
+	memcpy(port.mac, ports[0].mac, sizeof(port.mac));
+	return make_vm(host, "new", ROAM_VM_NONE, port) == -EEXIST ? 0 : -EINVAL;
+}
+
+static const struct change {
+	const char *name;
+	int (*make)(struct host *host, uint32_t slot);
+} changes[] = {
+	{ "acl add", add_rule },  { "acl del", del_rule },      { "port add", add_port },
+	{ "port del", del_port }, { "vm set", set_all },        { "vm set quotas", set_quotas },
+	{ "vm add", add_vm },     { "vm replace", replace_vm }, { "vm add, refused", drop_draft },
+	{ "vm del", del_vm },
+};
+
+/* ---- the test ---- */
+
+struct job {
+	const struct change *change;
+	const char *dir;
+};
+
+/* In the process that is killed. */
+static int run_job(const void *arg)
+{
+	const struct job *job = arg;
+	_cleanup_host_ struct host *host = NULL;
+	uint32_t slot;
+	int err = host_open(job->dir, &host);
+
+	if (!err)
+		err = vm_find(host, "vm", &slot);
+	return err ? err : job->change->make(host, slot);
+}
+
+static int del_any(struct host *host, uint32_t slot, void *arg)
+{
+	struct roam_vm vm;
+
+	(void)arg;
+	return vm_get(host, slot, &vm) ? -ENOENT : vm_del(host, vm.name);
+}
+
+/* One VM "vm" with a port, two rules and some flows, and nothing else. */
+static bool reset(struct test_host *host)
+{
+	struct roam_flow_rec flows[FLOWS];
+	uint32_t slot;
+
+	vm_each(host->host, del_any, NULL);
+	hosts_add_vm(host);
+	for (unsigned int i = 0; i < FLOWS; i++)
+		flows[i] = make_flow(i);
+	return CHECK_OK(vm_find(host->host, "vm", &slot)) &&
+	       CHECK_OK(ct_load(host->host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), flows, FLOWS));
+}
+
+/* As the next process finds the host. */
+static char *look(const char *dir)
+{
+	_cleanup_host_ struct host *host = NULL;
+
+	return CHECK_OK(host_open(dir, &host)) ? audit(host) : NULL;
+}
+
+static void say_difference(const char *found, const char *before, const char *after)
+{
+	char *copy = strdup(found), *rest;
+
+	for (char *at = strtok_r(copy, "\n", &rest); at; at = strtok_r(NULL, "\n", &rest)) {
+		if (!strstr(before, at) || !strstr(after, at))
+			note("found: %s", at);
+	}
+	free(copy);
+}
+
+/* Kills at each change in turn until there are no more. */
+static void kill_everywhere(struct test_host *host, const struct job *job, const char *before,
+			    const char *after)
+{
+	bool used = true;
+
+	for (unsigned int nth = 1; nth < CHANGES_MAX; nth++) {
+		int result = 0, killed;
+		char *found;
+		bool good;
+
+		if (used && !reset(host))
+			return;
+		killed = killer_run(run_job, job, nth, &result);
+		if (!killed) {
+			CHECK_EQ(result, 0);
+			note("%u points", nth - 1);
+			return;
+		}
+		found = look(job->dir);
+		good = found && (!strcmp(found, before) || !strcmp(found, after));
+		if (!CHECK(good)) {
+			note("killed before its change %u", nth);
+			say_difference(found ? found : "", before, after);
+		}
+		used = found && strcmp(found, before) != 0;
+		free(found);
+		if (!good)
+			return;
+	}
+	CHECK(!"a change that never ends");
+}
+
+/* One host for all tests: it is as good as new after each of them. */
+static struct test_host *kill_host(void)
+{
+	static struct test_host host;
+
+	if (!host.host) {
+		hosts_enter();
+		hosts_make("kill", &host);
+	}
+	return &host;
+}
+
+TEST_EACH(before_or_after, changes)
+{
+	struct test_host *host = kill_host();
+	struct job job = { row, host_dir(host->host) };
+	char *before, *after;
+	int result = -1;
+
+	if (!reset(host))
+		return;
+	before = look(job.dir);
+	CHECK_EQ(killer_run(run_job, &job, 0, &result), 0);
+	CHECK_EQ(result, 0);
+	after = look(job.dir);
+	if (CHECK(before && after))
+		kill_everywhere(host, &job, before, after);
+	free(before);
+	free(after);
+}
