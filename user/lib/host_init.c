@@ -73,7 +73,13 @@ static void remove_tree(const char *dir)
 	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Half-made hosts of processes that are dead: DIR-new-PID (bpffs takes no dots in names). */
+/* Where a host is made and unmade: DIR-new-PID (bpffs takes no dots in names). */
+static void beside(const char *dir, char ret_path[PATH_LEN])
+{
+	snprintf(ret_path, PATH_LEN, "%s-new-%d", dir, getpid());
+}
+
+/* Half-made hosts, and half-removed ones, of processes that are dead. */
 static void remove_dead(const char *dir)
 {
 	const char *base = strrchr(dir, '/') + 1;
@@ -201,7 +207,7 @@ int host_init(const char *dir, char *const *uplinks, int uplink_count)
 	err = load(&skel);
 	if (err)
 		return err;
-	snprintf(made, sizeof(made), "%s-new-%d", dir, getpid());
+	beside(dir, made);
 	err = build(skel, made, uplinks, uplink_count);
 	if (!err && rename(made, dir))
 		err = fail_errno(-errno, "host %s: cannot rename it into place", dir);
@@ -222,14 +228,20 @@ int host_teardown(const char *dir)
 {
 	_cleanup_host_ struct host *host = NULL;
 	int err = host_open(dir, &host);
+	char gone[PATH_LEN];
 
 	if (!err)
 		err = host_lock(host);
 	if (err)
 		return err;
 	vm_each(host, unbind, NULL); /* clsact filters are not pinned */
-	remove_tree(dir);
-	if (!access(dir, F_OK))
-		return fail(-EBUSY, "host %s: cannot remove all of it", dir);
+	/* From here on there is no host; what a kill leaves of it, the next one to be made removes.
+	 */
+	beside(dir, gone);
+	if (rename(dir, gone))
+		return fail_errno(-errno, "host %s: cannot take it down", dir);
+	remove_tree(gone);
+	if (!access(gone, F_OK))
+		return fail(-EBUSY, "host %s: cannot remove all of it: see %s", dir, gone);
 	return 0;
 }
