@@ -21,6 +21,9 @@ enum outcome {
 	OUTCOME_COUNT,
 };
 
+/* What takes longer is worth a line. */
+#define SLOW_S 2
+
 static struct harness_test *tests, **last = &tests;
 static enum outcome outcome;
 static char why[256];
@@ -215,13 +218,25 @@ static void run_body(const struct run *run)
 	free(self);
 }
 
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
 static enum outcome run_one(const struct run *run, unsigned number)
 {
+	double start = now_s(), took;
 	char name[256];
 
 	run_name(run, name, sizeof(name));
 	outcome = OUTCOME_PASS;
 	run_body(run);
+	took = now_s() - start;
+	if (took > SLOW_S)
+		note("%s took %.1f s", name, took);
 	if (outcome == OUTCOME_SKIP)
 		printf("ok %u %s # SKIP %s\n", number, name, why);
 	else
