@@ -103,6 +103,15 @@ static int help(char *const *word, int count)
 	return 0;
 }
 
+/* "vm" where the first verb's usage begins with "[vm NAME]": the verb may be left out. */
+static bool begins_usage(const struct object *object, const char *word)
+{
+	const char *usage = object->verbs[0].usage;
+	size_t len = strlen(word);
+
+	return usage[0] == '[' && !strncmp(usage + 1, word, len) && usage[1 + len] == ' ';
+}
+
 int cmd_run(struct cmd *cmd, char *const *word, int count)
 {
 	const struct object *object;
@@ -118,10 +127,14 @@ int cmd_run(struct cmd *cmd, char *const *word, int count)
 	object = find_object(word[0]);
 	if (!object)
 		return no_object(word[0]);
-	verb = count > 1 ? find_verb(object, word[1]) : &object->verbs[0];
+	cmd->words = (struct words){ .word = word, .count = count, .at = 2 };
+	verb = count > 1 ? find_verb(object, word[1]) : NULL;
+	if (count == 1 || (!verb && begins_usage(object, word[1]))) {
+		verb = &object->verbs[0];
+		cmd->words.at = 1;
+	}
 	if (!verb)
 		return no_verb(object, word[1]);
-	cmd->words = (struct words){ .word = word, .count = count, .at = count > 1 ? 2 : 1 };
 	err = verb->run(cmd);
 	cmd_unlock(cmd);
 	return err;

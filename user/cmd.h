@@ -38,7 +38,7 @@ struct verb {
 struct object {
 	const char *name;
 	const char *help;
-	const struct verb *verbs; /* the first one is meant when there is none */
+	const struct verb *verbs; /* the first one may be left out */
 	size_t count;
 };
 

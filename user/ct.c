@@ -23,7 +23,7 @@ static const char *rule_name(const struct acl_list *rules, uint32_t id)
 		if (rules->recs[i].rule.id == id)
 			return rules->recs[i].rule.name;
 	}
-	return "";
+	return "?"; /* deleted since */
 }
 
 static int show_rows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
@@ -36,7 +36,8 @@ static int show_rows(const struct roam_flow_rec *rows, uint32_t count, void *arg
 		out_item(show->out);
 		out_text(show->out, "vm", show->vm->name);
 		ct_show_flow(show->out, &rows[i], show->now_ns);
-		out_text(show->out, "rule", rule_name(show->rules, flow->rule));
+		if (flow->rule != ROAM_RULE_NONE)
+			out_text(show->out, "rule", rule_name(show->rules, flow->rule));
 		out_switch(show->out, "stale", flow->gen != show->vm->gen);
 		out_item_end(show->out);
 	}

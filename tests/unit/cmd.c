@@ -41,6 +41,8 @@ static const struct understood {
 	{ "a rule less", "acl del vm a name https" },
 	{ "counters", "stats" },
 	{ "counters of a VM", "stats show vm a" },
+	{ "counters of a VM, no verb", "stats vm a" },
+	{ "flows of a VM, no verb", "ct vm a" },
 	{ "flows", "ct flush vm a" },
 };
 
@@ -70,6 +72,7 @@ static const struct misuse {
 	{ "a switch half way", "port add vm a dev t mac 52:54:00:aa:bb:10 dhcp maybe", "maybe" },
 	{ "no VM for a rule", "acl add name a in allow", "vm NAME" },
 	{ "more words", "ct show vm a please", "please" },
+	{ "no VM for no verb", "stats vm", "vm" },
 	{ "help for nothing", "help nonsense", "nonsense" },
 };
 
