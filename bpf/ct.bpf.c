@@ -37,7 +37,7 @@ static __always_inline bool is_tracked(const struct roam_pkt *pkt)
 	}
 }
 
-static __always_inline enum roam_verdict full(struct roam_pkt *pkt, __u32 kind, long err)
+static __always_inline enum roam_verdict full(struct roam_pkt *pkt, __u32 kind, int err)
 {
 	switch (err) {
 	case -ENOMEM:
@@ -81,7 +81,7 @@ static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct
 		.candidates = CT_CANDIDATES,
 	};
 	__u8 before = ref->flow->state;
-	long err;
+	int err;
 
 	ref->flow->state = state;
 	err = ct_insert(&how, key, ref->flow);
@@ -211,7 +211,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 		.open_icmp_type = pkt->open_icmp_type,
 		.open_icmp_code = pkt->open_icmp_code,
 	};
-	long err;
+	int err;
 
 	how.table = ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, kind);
 	if (pkt->ct == ROAM_PKT_CT_MIDSTREAM)
@@ -262,7 +262,7 @@ static long load_row(__u32 i, struct roam_ct_load *load)
 	struct ct_insert how = { .table = load->table }; /* no candidates: nothing is replaced */
 	const struct roam_flow_rec *row = bpf_map_lookup_elem(&ct_xfer, &i);
 	struct roam_flow_key key;
-	long err;
+	int err;
 
 	if (!row) {
 		load->error = -E2BIG;

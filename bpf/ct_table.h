@@ -130,14 +130,17 @@ struct ct_insert {
 /*
  * Stores a new row: 0, -EEXIST, -ENOSPC (full of live rows), -ENOMEM or -ENOENT (no such table).
  * The clock is full exactly if the table is, or if some of its entries stand for nothing.
+ *
+ * An int, for Linux before 6.4: there the verifier calls a map's own function, which returns an
+ * int, where the helper returns a long, and -EEXIST compares unequal to itself in 64 bits.
  */
-static __always_inline long ct_insert(const struct ct_insert *how, const struct roam_flow_key *key,
-				      const struct roam_flow *flow)
+static __always_inline int ct_insert(const struct ct_insert *how, const struct roam_flow_key *key,
+				     const struct roam_flow *flow)
 {
 	struct roam_ct_tick tick = { .key = *key, .stamp = flow->created_ns };
 	__u32 table = how->table;
 	void *rows, *clock;
-	long err;
+	int err;
 
 	rows = bpf_map_lookup_elem(&ct_table, &table);
 	clock = bpf_map_lookup_elem(&ct_clock, &table);
@@ -198,12 +201,24 @@ static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct ro
 	return ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref);
 }
 
+/*
+ * A row that moves, from half to flows or from bank to bank, is in its new table before it leaves
+ * the old one: whoever looked into the new one too early finds it there by looking again.
+ */
 static __always_inline bool ct_find(const struct roam_pkt *pkt, const struct roam_flow_key *key,
 				    struct ct_ref *ret_ref)
 {
-	if (ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref))
+	__u32 bank = pkt->ct_bank & 1, flows = ROAM_CT_TABLE(pkt->vm, bank, ROAM_CT_FLOWS);
+	struct roam_flow *flow;
+
+	if (ct_find_in(pkt, bank, key, ret_ref))
 		return true;
-	return pkt->ct_moving && ct_fetch(pkt, key, ret_ref);
+	if (pkt->ct_moving)
+		return ct_fetch(pkt, key, ret_ref) || ct_find_in(pkt, bank, key, ret_ref);
+	flow = ct_lookup(flows, key);
+	if (flow)
+		*ret_ref = (struct ct_ref){ flow, flows, ROAM_CT_FLOWS };
+	return flow;
 }
 
 #endif
