@@ -21,7 +21,7 @@ PREFIX  ?= /usr/local
 ARCH    := $(shell $(CC) -print-multiarch 2>/dev/null)
 WARN    := -Wall -Wextra -Werror
 DEPS    := -MMD -MP
-BPF_CFLAGS := --target=bpf -O2 -g $(WARN) $(DEPS) -Iinclude -Ibpf -I/usr/include/$(ARCH)
+BPF_CFLAGS := --target=bpf -mcpu=v3 -O2 -g $(WARN) $(DEPS) -Iinclude -Ibpf -I/usr/include/$(ARCH)
 CFLAGS  := -std=gnu17 -O2 -g $(WARN) $(DEPS) -D_GNU_SOURCE \
 	   -Iinclude -Iuser/lib -Iuser -I$(BUILD)/gen
 PKGS    := libbpf libelf zlib jansson libzstd libxxhash

@@ -11,12 +11,11 @@
 #include <bpf/bpf_helpers.h>
 #include <roam/pkt.h>
 #include <roam/vm.h>
+#include "bucket.h"
 #include "stages.h"
 
 /* Rows that a new flow on a full table looks at before it is refused. */
 #define CT_CANDIDATES 8
-
-#define NS_PER_S 1000000000ULL
 
 struct ct_rows {
 	__uint(type, BPF_MAP_TYPE_HASH);

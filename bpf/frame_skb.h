@@ -12,22 +12,27 @@
 
 #include <stdbool.h>
 #include <linux/bpf.h>
+#include <linux/types.h>
 #include <bpf/bpf_helpers.h>
 
+typedef struct __sk_buff frame_ctx;
+
 struct frame {
-	struct __sk_buff *ctx;
+	frame_ctx *ctx;
 	__u32 len;      /* bytes of the frame, link layer included */
 	__u32 vlan_tci; /* tag in the metadata */
 	bool has_vlan;  /* whether there is one */
+	__u32 gso_size; /* payload of each segment that this frame will be cut into; 0: of none */
 };
 
-static __always_inline struct frame frame_open(struct __sk_buff *skb)
+static __always_inline struct frame frame_open(frame_ctx *skb)
 {
 	return (struct frame){
 		.ctx = skb,
 		.len = skb->len,
 		.vlan_tci = skb->vlan_tci,
 		.has_vlan = skb->vlan_present,
+		.gso_size = skb->gso_size,
 	};
 }
 
@@ -35,6 +40,13 @@ static __always_inline struct frame frame_open(struct __sk_buff *skb)
 static __always_inline bool frame_read(const struct frame *frame, __u32 off, void *to, __u32 size)
 {
 	return !bpf_skb_load_bytes(frame->ctx, off, to, size);
+}
+
+/* Writes bytes that no checksum of a transport covers; false if it cannot. */
+static __always_inline bool frame_write(const struct frame *frame, __u32 off, const void *from,
+					__u32 size)
+{
+	return !bpf_skb_store_bytes(frame->ctx, off, from, size, BPF_F_RECOMPUTE_CSUM);
 }
 
 #endif

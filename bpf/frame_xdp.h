@@ -10,14 +10,17 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+typedef struct xdp_md frame_ctx;
+
 struct frame {
-	struct xdp_md *ctx;
+	frame_ctx *ctx;
 	__u32 len; /* bytes of the frame, link layer and all its buffers included */
 	__u32 vlan_tci;
 	bool has_vlan;
+	__u32 gso_size; /* none: no driver shows XDP frames that are still to be cut */
 };
 
-static __always_inline struct frame frame_open(struct xdp_md *xdp)
+static __always_inline struct frame frame_open(frame_ctx *xdp)
 {
 	return (struct frame){ .ctx = xdp, .len = bpf_xdp_get_buff_len(xdp) };
 }
@@ -26,6 +29,13 @@ static __always_inline struct frame frame_open(struct xdp_md *xdp)
 static __always_inline bool frame_read(const struct frame *frame, __u32 off, void *to, __u32 size)
 {
 	return !bpf_xdp_load_bytes(frame->ctx, off, to, size);
+}
+
+/* Writes bytes that no checksum of a transport covers; false if it cannot. */
+static __always_inline bool frame_write(const struct frame *frame, __u32 off, const void *from,
+					__u32 size)
+{
+	return !bpf_xdp_store_bytes(frame->ctx, off, (void *)from, size);
 }
 
 #endif

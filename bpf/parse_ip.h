@@ -89,6 +89,7 @@ static __always_inline enum roam_reason parse_ipv4(const struct frame *frame, st
 	if (ip.version != 4 || header < sizeof(ip) || total < header || off + total > frame->len)
 		return ROAM_REASON_MALFORMED;
 
+	pkt->l3_off = off;
 	pkt->key.family = ROAM_FAMILY_IPV4;
 	pkt->key.proto = ip.protocol;
 	pkt->hop_limit = ip.ttl;
@@ -182,6 +183,7 @@ static __always_inline enum roam_reason parse_ipv6(const struct frame *frame, st
 	if (ip.version != 6 || end > frame->len)
 		return ROAM_REASON_MALFORMED;
 
+	pkt->l3_off = off;
 	pkt->key.family = ROAM_FAMILY_IPV6;
 	pkt->key.proto = ip.nexthdr;
 	pkt->hop_limit = ip.hop_limit;

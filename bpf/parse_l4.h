@@ -134,6 +134,7 @@ static __always_inline enum roam_reason parse_tcp(const struct frame *frame, str
 	header = tcp.doff * 4;
 	if (header < sizeof(tcp) || header > len)
 		return ROAM_REASON_MALFORMED;
+	pkt->l4_off = off;
 	set_ports(pkt, tcp.source, tcp.dest);
 	pkt->tcp_flags = ((const __u8 *)&tcp)[13] & 0x3f; /* CWR and ECE are not ours to judge */
 	pkt->tcp_seq = bpf_ntohl(tcp.seq);
@@ -168,6 +169,7 @@ static __always_inline enum roam_reason parse_udp(const struct frame *frame, str
 	if (!frame_read(frame, off, &udp, sizeof(udp)) || len < sizeof(udp) ||
 	    (udp.len && bpf_ntohs(udp.len) < sizeof(udp)) || bpf_ntohs(udp.len) > len)
 		return ROAM_REASON_MALFORMED;
+	pkt->l4_off = off;
 	set_ports(pkt, udp.source, udp.dest);
 	pkt->link = dhcp_message(udp.source, udp.dest);
 	return ROAM_REASON_NONE;

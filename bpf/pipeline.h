@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The data plane on one page. A front end (tc.bpf.c, xdp.bpf.c) makes a struct roam_pkt, has
- * parse.h fill it, and calls one of the lists below; they know nothing of tc or XDP.
+ * The data plane on one page. A front end (tc.bpf.c, xdp.bpf.c) makes a struct roam_pkt and calls
+ * one of the lists below with it; the stages know nothing of tc or XDP.
  *
+ *   parse   from bytes to struct roam_pkt
  *   port    whose packet? is the VM open, the VLAN the port's? what is known about the addresses?
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
  *   ct      known flow? then it is judged by its state; otherwise: may this open one?
  *   acl     the rules, for openings, for untracked packets, and for flows of an older policy
+ *   qos     the VM's rate; the mark that its packets get
  *   commit  the flow is made or brought up to date: only now, so a dropped packet leaves nothing
+ *   rewrite what the stages have decided to change, in the bytes
  *   count   under one reason, per VM and direction
  *
  * The first verdict other than CONTINUE ends a list. `in` and `out` differ in nothing but the
@@ -16,8 +19,38 @@
 #ifndef ROAM_BPF_PIPELINE_H
 #define ROAM_BPF_PIPELINE_H
 
+#include <roam/vm.h>
 #include "parse.h"
+#include "rewrite.h"
 #include "stages.h"
+
+/* Not inlined, nor is write_frame: their stack is free again when the stages need theirs. */
+static __noinline enum roam_reason read_frame(frame_ctx *ctx, struct roam_pkt *pkt)
+{
+	struct frame frame = frame_open(ctx);
+
+	return parse(&frame, pkt);
+}
+
+static __noinline bool write_frame(frame_ctx *ctx, struct roam_pkt *pkt)
+{
+	struct frame frame = frame_open(ctx);
+
+	return rewrite(&frame, pkt);
+}
+
+static __always_inline enum roam_verdict qos(struct roam_pkt *pkt)
+{
+	return pkt->features & ROAM_VM_QOS ? qos_check(pkt) : ROAM_CONTINUE;
+}
+
+/* What belongs to a flow that policy has admitted. */
+static __always_inline enum roam_verdict established(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict = qos(pkt);
+
+	return verdict == ROAM_CONTINUE ? pass(pkt, ROAM_REASON_ESTABLISHED) : verdict;
+}
 
 static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
@@ -26,29 +59,36 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
 	if (pkt->ct == ROAM_PKT_CT_FLOW)
-		return pass(pkt, ROAM_REASON_ESTABLISHED);
+		return established(pkt);
 	verdict = acl_check(pkt);
 	if (verdict == ROAM_DROP && pkt->ct == ROAM_PKT_CT_STALE)
 		return ct_revoke(pkt);
+	if (verdict == ROAM_CONTINUE)
+		verdict = qos(pkt);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
 	return ct_commit(pkt);
 }
 
 /* The whole list of a port, in either direction. */
-static __always_inline enum roam_verdict port_pipeline(struct roam_pkt *pkt)
+static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
 {
-	enum roam_verdict verdict = port_check(pkt);
+	enum roam_verdict verdict;
 
+	pkt->reason = read_frame(ctx, pkt);
+	verdict = port_check(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = spoof_check(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = firewall(pkt);
+	if (verdict == ROAM_PASS && pkt->has_dscp && !write_frame(ctx, pkt))
+		verdict = drop(pkt, ROAM_REASON_NO_MEMORY);
 	return stats_count(pkt, verdict);
 }
 
-static __always_inline enum roam_verdict uplink_pipeline(struct roam_pkt *pkt)
+static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
 {
+	pkt->reason = read_frame(ctx, pkt);
 	return stats_count(pkt, uplink_check(pkt));
 }
 

@@ -169,6 +169,7 @@ static __always_inline void note_policy(struct roam_pkt *pkt, const struct roam_
 	pkt->midstream = vm->midstream;
 	pkt->ct_bank = vm->ct_bank;
 	pkt->ct_moving = vm->ct_moving;
+	pkt->features = vm->features;
 }
 
 __noinline enum roam_verdict port_check(struct roam_pkt *pkt)

@@ -20,6 +20,7 @@ enum roam_verdict port_check(struct roam_pkt *pkt);
 enum roam_verdict spoof_check(struct roam_pkt *pkt);
 enum roam_verdict ct_check(struct roam_pkt *pkt);
 enum roam_verdict acl_check(struct roam_pkt *pkt);
+enum roam_verdict qos_check(struct roam_pkt *pkt);
 
 /* After the list: a flow for a packet that would open one and may; passes or drops. */
 enum roam_verdict ct_commit(struct roam_pkt *pkt);

@@ -9,25 +9,15 @@
 #include "frame_skb.h"
 #include "pipeline.h"
 
-/* Not inlined: its stack is free again when the stages need theirs. */
-static __noinline enum roam_reason parse_skb(struct __sk_buff *skb, struct roam_pkt *pkt)
-{
-	struct frame frame = frame_open(skb);
-
-	return parse(&frame, pkt);
-}
-
 static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 {
 	struct roam_pkt pkt = {};
 
 	pkt.now_ns = bpf_ktime_get_ns();
 	pkt.ifindex = skb->ifindex;
-	pkt.len = skb->len;
 	pkt.dir = dir;
-	pkt.reason = parse_skb(skb, &pkt);
 
-	switch (port_pipeline(&pkt)) {
+	switch (port_pipeline(skb, &pkt)) {
 	case ROAM_PASS:
 		return TC_ACT_UNSPEC; /* TCX_NEXT: other programs of the chain run */
 	case ROAM_CONTINUE:

@@ -9,21 +9,11 @@
 #include "frame_xdp.h"
 #include "pipeline.h"
 
-/* Not inlined: its stack is free again when the stages need theirs. */
-static __noinline enum roam_reason parse_xdp(struct xdp_md *xdp, struct roam_pkt *pkt)
-{
-	struct frame frame = frame_open(xdp);
-
-	return parse(&frame, pkt);
-}
-
 static __always_inline void start(struct xdp_md *xdp, enum roam_dir dir, struct roam_pkt *pkt)
 {
 	pkt->now_ns = bpf_ktime_get_ns();
 	pkt->ifindex = xdp->ingress_ifindex;
-	pkt->len = bpf_xdp_get_buff_len(xdp);
 	pkt->dir = dir;
-	pkt->reason = parse_xdp(xdp, pkt);
 }
 
 static __always_inline int finish(enum roam_verdict verdict)
@@ -44,7 +34,7 @@ int xdp_uplink(struct xdp_md *xdp)
 	struct roam_pkt pkt = {};
 
 	start(xdp, ROAM_DIR_IN, &pkt);
-	return finish(uplink_pipeline(&pkt));
+	return finish(uplink_pipeline(xdp, &pkt));
 }
 
 SEC("xdp.frags")
@@ -53,7 +43,7 @@ int xdp_out(struct xdp_md *xdp)
 	struct roam_pkt pkt = {};
 
 	start(xdp, ROAM_DIR_OUT, &pkt);
-	return finish(port_pipeline(&pkt));
+	return finish(port_pipeline(xdp, &pkt));
 }
 
 SEC("xdp.frags")
@@ -62,5 +52,5 @@ int xdp_in(struct xdp_md *xdp)
 	struct roam_pkt pkt = {};
 
 	start(xdp, ROAM_DIR_IN, &pkt);
-	return finish(port_pipeline(&pkt));
+	return finish(port_pipeline(xdp, &pkt));
 }

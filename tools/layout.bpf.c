@@ -8,6 +8,7 @@
 #include <roam/ct.h>
 #include <roam/pkt.h>
 #include <roam/port.h>
+#include <roam/qos.h>
 #include <roam/stats.h>
 #include <roam/vm.h>
 
@@ -20,6 +21,7 @@ struct roam_flow_rec flow_rec;
 struct roam_pkt pkt;
 struct roam_port port;
 struct roam_port_key port_key;
+struct roam_qos_rec qos_rec;
 struct roam_stats stats;
 struct roam_stats_rec stats_rec;
 struct roam_vm vm;
@@ -41,3 +43,4 @@ enum roam_reason reason;
 enum roam_tcp_end_flags tcp_end_flags;
 enum roam_tcp_flag tcp_flag;
 enum roam_verdict verdict;
+enum roam_vm_feature vm_feature;

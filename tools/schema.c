@@ -16,7 +16,7 @@ static const struct {
 	const char *type;
 } tables[] = {
 	{ "vm", "roam_vm" },         { "port", "roam_port" },       { "acl", "roam_acl_rec" },
-	{ "flow", "roam_flow_rec" }, { "stats", "roam_stats_rec" },
+	{ "flow", "roam_flow_rec" }, { "stats", "roam_stats_rec" }, { "qos", "roam_qos_rec" },
 };
 
 static const struct btf *btf;

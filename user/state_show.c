@@ -10,7 +10,9 @@
 #include "ct_show.h"
 #include "port.h"
 #include "port_show.h"
+#include "qos_show.h"
 #include "state.h"
+#include "state_features.h"
 #include "state_show.h"
 #include "text.h"
 #include "util.h"
@@ -87,6 +89,9 @@ static void show_row(struct out *out, enum schema_table_id table, const void *ro
 		acl_show_rule(out, &acl->rule);
 		acl_show_hits(out, &acl->hits, NOW_NS);
 		break;
+	case TABLE_QOS:
+		qos_show(out, row, NOW_NS);
+		break;
 	case TABLE_FLOW:
 		ct_show_flow(out, flow, NOW_NS);
 		out_number(out, "rule", flow->flow.rule);
@@ -127,7 +132,7 @@ static int check_row(struct looking *looking, enum schema_table_id table, const 
 	case TABLE_FLOW:
 		return state_check_flow(row, looking->ports, looking->port_count);
 	default:
-		return 0;
+		return state_features_check(table, row);
 	}
 }
 

@@ -55,12 +55,14 @@ struct roam_pkt {
 	/* Front end. */
 	__u64 now_ns;  /* CLOCK_MONOTONIC, read once */
 	__u32 ifindex; /* the port's device */
-	__u32 len;     /* bytes on the wire, link layer included */
 	__u8 dir;      /* enum roam_dir */
 	__u8 reason;   /* enum roam_reason; set by whoever ends the list */
 
 	/* Parse. */
-	__u8 link; /* enum roam_link_msg */
+	__u16 l3_off; /* where the IP header begins in the frame; 0: there is none */
+	__u32 len;    /* bytes on the wire, link layer and every GSO segment's headers included */
+	__u16 l4_off; /* where the TCP or UDP header begins; 0: there is none */
+	__u8 link;    /* enum roam_link_msg */
 	__u8 hop_limit;
 	__be16 ethertype; /* behind the VLAN tags */
 	__u8 smac[ROAM_MAC_LEN];
@@ -95,6 +97,7 @@ struct roam_pkt {
 	__u8 switches;
 	__u8 ct_bank;
 	__u8 ct_moving;
+	__u8 features;    /* enum roam_vm_feature */
 	__u8 facts;       /* enum roam_pkt_fact */
 	__u8 local_kind;  /* enum roam_local_kind of key.local */
 	__u8 target_kind; /* the same of target */
@@ -106,11 +109,14 @@ struct roam_pkt {
 	__u8 open_icmp_type;
 	__u8 open_icmp_code;
 	__u8 ct_replaces; /* 1: a dead row with the same key makes room for the opening */
-	__u8 pad[5];
+	__u8 has_dscp;    /* 1: the packet gets `dscp` when it passes */
+	__u8 dscp;
+	__u8 pad[2];
 	__u32 rule; /* that decided, or ROAM_RULE_NONE */
+	__u32 pad2;
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 168);
+ROAM_ASSERT_SIZE(struct roam_pkt, 176);
 
 #define ROAM_PKT_NO_SCALE 0xff
 

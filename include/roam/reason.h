@@ -57,8 +57,10 @@ enum roam_verdict {
 	X(CT_INVALID, "ct_invalid", DROP, "does not fit the state of its flow")                    \
 	X(CT_FULL, "ct_full", DROP, "the VM's flow table is full of live flows")                   \
 	X(CT_HALF_FULL, "ct_half_full", DROP, "the VM has too many half-open flows")               \
-	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for a new row")                  \
+	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for it")                         \
 	X(NO_TABLE, "no_table", DROP, "a table of the VM is missing: the engine cannot judge")     \
+	/* dropped by quality of service */                                                        \
+	X(QOS_RATE, "qos_rate", DROP, "more than the VM's rate and burst in this direction")       \
 	/* dropped at the uplink */                                                                \
 	X(OUTSIDE_MAC, "outside_mac", DROP, "comes from outside with a local VM's MAC")            \
 	X(OUTSIDE_ADDR, "outside_addr", DROP, "comes from outside with a local VM's address")

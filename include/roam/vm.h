@@ -52,6 +52,12 @@ enum roam_midstream {
 		ROAM_MIDSTREAM_COUNT
 };
 
+/* What a VM has beyond port, ct and acl: stages that are skipped where it has none of it. */
+enum roam_vm_feature {
+	ROAM_VM_QOS = 1 << 0,
+	ROAM_VM_IPS = 1 << 1,
+};
+
 struct roam_vm {
 	/* Read for every packet. */
 	__u32 gen; /* generation of the policy; grows with every change; 0 is older than all */
@@ -63,7 +69,8 @@ struct roam_vm {
 	__u8 next_life; /* of a slot that is MAKING: its life once it is published */
 	__u8 unsynced;  /* 1: policy rows changed, but what programs read may not have followed yet
 			 */
-	__u8 pad[4];
+	__u8 features;  /* enum roam_vm_feature: which of the VM's rows the programs look at */
+	__u8 pad[3];
 
 	/* Policy as written, and what user space must remember. */
 	char name[ROAM_NAME_LEN] ROAM_CARRY("name", "required");

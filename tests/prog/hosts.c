@@ -98,6 +98,7 @@ void hosts_remove(struct test_host *host)
 	roam_test__destroy(host->skel);
 	host_close(host->host);
 	must(host_teardown(dir), "host_teardown");
+	ip((const char *[]){ "ip", "link", "del", host->dev, NULL });
 }
 
 static void add_rule(struct draft *draft, const char *name, enum roam_dir dir, uint16_t lport)
@@ -143,9 +144,10 @@ void hosts_add_vm(struct test_host *host)
 enum roam_verdict hosts_run(struct test_host *host, enum front_end front, enum roam_dir dir,
 			    const struct packet *packet)
 {
-	struct __sk_buff skb = { .ifindex = host->ifindex };
+	struct __sk_buff skb = { .ifindex = host->ifindex, .gso_size = packet->gso_size };
 	struct xdp_md xdp = { .ingress_ifindex = host->ifindex, .data_end = packet->len };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->len);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->len,
+		    .data_out = host->after.bytes, .data_size_out = PACKET_MAX);
 	bool out = dir == ROAM_DIR_OUT;
 	struct bpf_program *prog;
 
@@ -161,6 +163,7 @@ enum roam_verdict hosts_run(struct test_host *host, enum front_end front, enum r
 		opts.ctx_size_in = sizeof(xdp);
 	}
 	must(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), "running a packet");
+	host->after.len = opts.data_size_out;
 	if (front == FRONT_TC)
 		return (int)opts.retval == -1 ? ROAM_PASS : ROAM_DROP;
 	return opts.retval == XDP_PASS ? ROAM_PASS : ROAM_DROP;

@@ -21,7 +21,8 @@ struct test_host {
 	struct roam_test *skel;
 	char dev[ROAM_DEV_LEN]; /* a device for the VM's port */
 	uint32_t ifindex;
-	uint64_t now_ns; /* the clock of this host; the test sets it */
+	uint64_t now_ns;     /* the clock of this host; the test sets it */
+	struct packet after; /* the last packet as it was when its list had ended */
 };
 
 /* The namespaces; once, before the first host. */

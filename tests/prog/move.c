@@ -14,6 +14,7 @@
 #include "harness.h"
 #include "hosts.h"
 #include "port.h"
+#include "qos.h"
 #include "state.h"
 #include "stats.h"
 #include "vm.h"
@@ -31,6 +32,7 @@ struct traced {
 	enum front_end front;
 	enum roam_verdict verdict;
 	struct packet packet;
+	struct packet after; /* what the list has made of it, if it passed */
 };
 
 struct image {
@@ -46,6 +48,7 @@ struct final {
 	struct roam_stats stats;
 	struct roam_acl_rec rules[8];
 	uint32_t rule_count;
+	struct roam_qos_rec qos[ROAM_DIR_COUNT];
 };
 
 static uint32_t pick(uint32_t below)
@@ -204,6 +207,10 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 		if (final->rules[i].hits.last_ns)
 			final->rules[i].hits.last_ns = now_ns - final->rules[i].hits.last_ns;
 	}
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		if (final->qos[dir].state.paid_ns)
+			final->qos[dir].state.paid_ns = now_ns - final->qos[dir].state.paid_ns;
+	}
 	qsort(final->flows, final->count, sizeof(final->flows[0]), compare_flows);
 }
 
@@ -220,6 +227,8 @@ static bool collect(struct test_host *host, struct final *final)
 	    !CHECK_OK(ct_dump(host->host, slot, collect_flows, final)) ||
 	    !CHECK_OK(stats_fold(host->host, slot, &final->stats)))
 		return false;
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
+		CHECK_OK(qos_get(host->host, slot, dir, &final->qos[dir]));
 	final->rule_count = list.count;
 	memcpy(final->rules, list.recs, list.count * sizeof(*list.recs));
 	free(list.recs);
@@ -234,10 +243,16 @@ static void run_packet(struct test_host *host, struct traced *traced, uint64_t u
 
 	host->now_ns = uptime + traced->at_ns;
 	verdict = hosts_run(host, traced->front, traced->dir, &traced->packet);
-	if (noting)
+	if (noting) {
 		traced->verdict = verdict;
-	else
-		CHECK_EQ(verdict, traced->verdict);
+		traced->after = host->after;
+		return;
+	}
+	CHECK_EQ(verdict, traced->verdict);
+	if (verdict != ROAM_PASS)
+		return;
+	CHECK_EQ(host->after.len, traced->after.len);
+	CHECK_MEM(host->after.bytes, traced->after.bytes, traced->after.len);
 }
 
 static void compare(const struct final *here, const struct final *there)
@@ -250,6 +265,7 @@ static void compare(const struct final *here, const struct final *there)
 	CHECK_MEM(&there->stats, &here->stats, sizeof(here->stats));
 	CHECK_EQ(there->rule_count, here->rule_count);
 	CHECK_MEM(there->rules, here->rules, sizeof(here->rules));
+	CHECK_MEM(there->qos, here->qos, sizeof(here->qos));
 }
 
 static void move_after(struct test_host *there, struct traced *trace, struct image *image, int k)
@@ -261,6 +277,25 @@ static void move_after(struct test_host *there, struct traced *trace, struct ima
 		run_packet(there, &trace[i], UPTIME_THERE, false);
 }
 
+/* A rate that a trace exceeds now and then, in one direction or both, and a mark. */
+static void add_features(struct test_host *host)
+{
+	struct roam_qos conf = {
+		.is_set = 1,
+		.rate_Bps = 50 * ROAM_QOS_RATE_MIN,
+		.burst = ROAM_QOS_BURST_MIN,
+		.has_dscp = pick(2),
+		.dscp = 46,
+	};
+	uint32_t slot;
+
+	CHECK_OK(vm_find(host->host, "vm", &slot));
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		if (pick(2))
+			CHECK_OK(qos_set(host->host, slot, dir, &conf));
+	}
+}
+
 static void one_trace(struct test_host *here, struct test_host *there)
 {
 	static struct traced trace[TRACE_LEN];
@@ -269,6 +304,7 @@ static void one_trace(struct test_host *here, struct test_host *there)
 
 	make_trace(trace);
 	hosts_add_vm(here);
+	add_features(here);
 	for (int k = 0; k < TRACE_LEN; k++) {
 		run_packet(here, &trace[k], UPTIME_HERE, true);
 		CHECK_OK(save(here, &images[k]));

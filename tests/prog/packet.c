@@ -255,6 +255,7 @@ void packet_build(const struct packet_spec *spec, struct packet *ret_packet)
 	if (!ethertype)
 		ethertype = is_ipv4(&spec->src) ? ETH_P_IP : ETH_P_IPV6;
 	ret_packet->len = 0;
+	ret_packet->gso_size = 0;
 	memcpy(append(ret_packet, ROAM_MAC_LEN), spec->dmac, ROAM_MAC_LEN);
 	memcpy(append(ret_packet, ROAM_MAC_LEN), spec->smac, ROAM_MAC_LEN);
 	for (int i = 0; i < 2 && spec->vlan[i]; i++) {

@@ -16,6 +16,7 @@
 struct packet {
 	uint8_t bytes[PACKET_MAX];
 	uint32_t len;
+	uint32_t gso_size; /* 0, or the payload of each segment that tc is told it stands for */
 };
 
 struct packet_spec {

@@ -80,3 +80,15 @@ int stage_commit(struct xdp_md *xdp)
 	verdict = ct_commit(&pkt);
 	return bpf_xdp_store_bytes(xdp, 0, &pkt, sizeof(pkt)) ? NOT_A_PACKET : verdict;
 }
+
+SEC("xdp")
+int stage_qos(struct xdp_md *xdp)
+{
+	struct roam_pkt pkt;
+	int verdict;
+
+	if (bpf_xdp_load_bytes(xdp, 0, &pkt, sizeof(pkt)))
+		return NOT_A_PACKET;
+	verdict = qos_check(&pkt);
+	return bpf_xdp_store_bytes(xdp, 0, &pkt, sizeof(pkt)) ? NOT_A_PACKET : verdict;
+}

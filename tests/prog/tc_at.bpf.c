@@ -11,23 +11,14 @@
 
 volatile __u64 tc_now_ns;
 
-static __noinline enum roam_reason parse_skb(struct __sk_buff *skb, struct roam_pkt *pkt)
-{
-	struct frame frame = frame_open(skb);
-
-	return parse(&frame, pkt);
-}
-
 static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 {
 	struct roam_pkt pkt = {};
 
 	pkt.now_ns = tc_now_ns;
 	pkt.ifindex = skb->ifindex;
-	pkt.len = skb->len;
 	pkt.dir = dir;
-	pkt.reason = parse_skb(skb, &pkt);
-	return port_pipeline(&pkt) == ROAM_PASS ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	return port_pipeline(skb, &pkt) == ROAM_PASS ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
 
 SEC("tc")

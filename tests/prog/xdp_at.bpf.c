@@ -7,23 +7,14 @@
 
 volatile __u64 xdp_now_ns;
 
-static __noinline enum roam_reason parse_xdp(struct xdp_md *xdp, struct roam_pkt *pkt)
-{
-	struct frame frame = frame_open(xdp);
-
-	return parse(&frame, pkt);
-}
-
 static __always_inline int run(struct xdp_md *xdp, enum roam_dir dir)
 {
 	struct roam_pkt pkt = {};
 
 	pkt.now_ns = xdp_now_ns;
 	pkt.ifindex = xdp->ingress_ifindex;
-	pkt.len = bpf_xdp_get_buff_len(xdp);
 	pkt.dir = dir;
-	pkt.reason = parse_xdp(xdp, &pkt);
-	return port_pipeline(&pkt) == ROAM_PASS ? XDP_PASS : XDP_DROP;
+	return port_pipeline(xdp, &pkt) == ROAM_PASS ? XDP_PASS : XDP_DROP;
 }
 
 SEC("xdp.frags")

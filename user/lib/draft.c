@@ -193,6 +193,7 @@ int draft_finish(struct host *host, uint32_t slot)
 		return err;
 	if (vm.life == ROAM_LIFE_MAKING) {
 		vm.life = vm.next_life;
+		vm.features = vm_features(host, slot);
 		err = vm_put(host, slot, &vm);
 		if (!err)
 			err = port_bind_all(host, slot);

@@ -31,6 +31,8 @@
 	X(ct_clock)                                                                                \
 	X(ct_fill)                                                                                 \
 	X(ct_xfer)                                                                                 \
+	X(qos_conf)                                                                                \
+	X(qos_state)                                                                               \
 	X(stats)
 
 enum host_map {

@@ -4,6 +4,7 @@
 #include <roam/acl.h>
 #include <roam/ct.h>
 #include <roam/port.h>
+#include <roam/qos.h>
 #include <roam/stats.h>
 #include <roam/vm.h>
 #include "schema.h"
@@ -15,6 +16,7 @@ const struct schema_table schema_tables[TABLE_COUNT] = {
 	[TABLE_VM] = { "vm", vm_fields, ARRAY_SIZE(vm_fields), sizeof(struct roam_vm) },
 	[TABLE_PORT] = { "port", port_fields, ARRAY_SIZE(port_fields), sizeof(struct roam_port) },
 	[TABLE_ACL] = { "acl", acl_fields, ARRAY_SIZE(acl_fields), sizeof(struct roam_acl_rec) },
+	[TABLE_QOS] = { "qos", qos_fields, ARRAY_SIZE(qos_fields), sizeof(struct roam_qos_rec) },
 	[TABLE_FLOW] = { "flow", flow_fields, ARRAY_SIZE(flow_fields),
 			 sizeof(struct roam_flow_rec) },
 	[TABLE_STATS] = { "stats", stats_fields, ARRAY_SIZE(stats_fields),

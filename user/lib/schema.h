@@ -40,6 +40,7 @@ enum schema_table_id {
 	TABLE_VM,    /* struct roam_vm, one row */
 	TABLE_PORT,  /* struct roam_port */
 	TABLE_ACL,   /* struct roam_acl_rec, in the order of matching */
+	TABLE_QOS,   /* struct roam_qos_rec */
 	TABLE_FLOW,  /* struct roam_flow_rec */
 	TABLE_STATS, /* struct roam_stats_rec */
 	TABLE_COUNT,

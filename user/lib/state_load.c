@@ -9,6 +9,7 @@
 #include "draft.h"
 #include "port.h"
 #include "state.h"
+#include "state_features.h"
 #include "text.h"
 #include "vm.h"
 
@@ -37,6 +38,7 @@ struct loading {
 	bool has_vm;
 	struct roam_flow_rec *waiting[ROAM_CT_KINDS];
 	uint32_t waiting_count[ROAM_CT_KINDS];
+	struct state_features features;
 	struct roam_stats stats;
 	struct state_loaded loaded;
 };
@@ -108,7 +110,13 @@ static int on_vm(struct loading *loading, const struct roam_vm *row)
 		return err;
 	vm.life = loading->load->shut ? ROAM_LIFE_SHUT : ROAM_LIFE_ACTIVE;
 	loading->has_vm = true;
-	return draft_open(loading->host, &vm, loading->own_slot, &loading->draft);
+	err = draft_open(loading->host, &vm, loading->own_slot, &loading->draft);
+	loading->features = (struct state_features){
+		.host = loading->host,
+		.draft = loading->draft,
+		.own_slot = loading->own_slot,
+	};
+	return err;
 }
 
 static int find_dev(const struct loading *loading, struct roam_port *port)
@@ -215,7 +223,7 @@ static int on_row(struct loading *loading, enum schema_table_id table, const voi
 	case TABLE_STATS:
 		return on_stats(loading, row);
 	default:
-		return 0;
+		return state_features_row(&loading->features, table, row);
 	}
 }
 
@@ -359,7 +367,7 @@ static int on_table_end(enum schema_table_id table, void *arg)
 	case TABLE_STATS:
 		return draft_set_stats(loading->draft, &loading->stats);
 	default:
-		return 0;
+		return state_features_end(&loading->features, table);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "ct.h"
 #include "port.h"
 #include "state.h"
+#include "state_features.h"
 #include "stats.h"
 #include "text.h"
 #include "vm.h"
@@ -57,7 +58,7 @@ static void fill_maps(const struct policy *policy, struct image_maps *maps)
 }
 
 /* Over what an operator wrote, host-local fields left out: two hosts with the same policy agree. */
-static uint64_t policy_digest(const struct policy *policy)
+static uint64_t policy_digest(struct host *host, const struct policy *policy)
 {
 	XXH3_state_t *hash = XXH3_createState();
 	uint64_t digest;
@@ -78,6 +79,7 @@ static uint64_t policy_digest(const struct policy *policy)
 		rule.id = 0;
 		XXH3_64bits_update(hash, &rule, sizeof(rule));
 	}
+	state_digest_features(host, policy->slot, hash);
 	digest = XXH3_64bits_digest(hash);
 	XXH3_freeState(hash);
 	return digest;
@@ -93,9 +95,9 @@ static void host_name(char ret_name[ROAM_NAME_LEN])
 		memcpy(ret_name, name, strlen(name));
 }
 
-static int write_policy(struct image_writer *writer, const struct policy *policy)
+static int write_policy(struct host *host, struct image_writer *writer, const struct policy *policy)
 {
-	struct image_header header = { .policy_digest = policy_digest(policy) };
+	struct image_header header = { .policy_digest = policy_digest(host, policy) };
 	int err;
 
 	memcpy(header.vm, policy->vm.name, sizeof(header.vm));
@@ -112,7 +114,9 @@ static int write_policy(struct image_writer *writer, const struct policy *policy
 		err = image_write_rows(writer, policy->ports, policy->port_count);
 	if (!err)
 		err = image_write_table(writer, TABLE_ACL);
-	return err ? err : image_write_rows(writer, policy->rules.recs, policy->rules.count);
+	if (!err)
+		err = image_write_rows(writer, policy->rules.recs, policy->rules.count);
+	return err ? err : state_write_features(host, policy->slot, writer);
 }
 
 static int write_flows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
@@ -154,7 +158,7 @@ int state_save(struct host *host, const struct state_save *save)
 	fill_maps(&policy, &maps);
 	err = image_writer_open(&maps, save->write, save->arg, &writer);
 	if (!err)
-		err = write_policy(writer, &policy);
+		err = write_policy(host, writer, &policy);
 	if (!err)
 		err = image_write_table(writer, TABLE_FLOW);
 	if (!err)

@@ -6,6 +6,7 @@
 #include "ct.h"
 #include "journal.h"
 #include "port.h"
+#include "qos.h"
 #include "tables.h"
 #include "text.h"
 #include "vm.h"
@@ -64,6 +65,22 @@ int vm_validate(const struct roam_vm *vm)
 	return 0;
 }
 
+uint8_t vm_features(struct host *host, uint32_t slot)
+{
+	return qos_is_used(host, slot) ? ROAM_VM_QOS : 0;
+}
+
+int vm_sync_features(struct host *host, uint32_t slot)
+{
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	if (err)
+		return err;
+	vm.features = vm_features(host, slot);
+	return vm_put(host, slot, &vm);
+}
+
 int vm_sync_ports(struct host *host, uint32_t slot)
 {
 	struct roam_vm vm;
@@ -75,6 +92,7 @@ int vm_sync_ports(struct host *host, uint32_t slot)
 	/* After the lists: a packet that still saw an old list carries the old generation, so its
 	 * flow is matched again. 0 is older than every generation. */
 	vm.gen = vm.gen + 1 ? vm.gen + 1 : 1;
+	vm.features = vm_features(host, slot);
 	err = vm_put(host, slot, &vm);
 	if (!err && vm.ct_moving)
 		err = ct_finish_move(host, slot);
@@ -102,6 +120,7 @@ void vm_free_slot(struct host *host, uint32_t slot)
 		vm_put(host, slot, &vm);
 	}
 	tables_clear(host, slot);
+	qos_clear(host, slot);
 	vm_put(host, slot, &none);
 }
 

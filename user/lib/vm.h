@@ -30,6 +30,10 @@ int vm_sync(struct host *host, uint32_t slot);
 /* The same where no rule has changed. */
 int vm_sync_ports(struct host *host, uint32_t slot);
 
+/* roam_vm.features as the rows of the features say. Needs the host's lock. */
+int vm_sync_features(struct host *host, uint32_t slot);
+uint8_t vm_features(struct host *host, uint32_t slot);
+
 /* Frees a slot that no name points to: tables, ports, row. Needs the host's lock. */
 void vm_free_slot(struct host *host, uint32_t slot);
 
