@@ -12,6 +12,7 @@
 #include <roam/pkt.h>
 #include <roam/vm.h>
 #include "bucket.h"
+#include "ct_wire.h"
 #include "stages.h"
 
 /* Rows that a new flow on a full table looks at before it is refused. */
@@ -90,12 +91,28 @@ static __always_inline void ct_count_rows(__u32 table, __s32 change)
 		__sync_fetch_and_add(&fill->used, change);
 }
 
-static __always_inline void ct_delete(__u32 table, const struct roam_flow_key *key)
+/* The row of a flow that goes on in another table of the VM: its second key stays. */
+static __always_inline void ct_unlink(__u32 table, const struct roam_flow_key *key)
 {
 	void *rows = bpf_map_lookup_elem(&ct_table, &table);
 
 	if (rows && !bpf_map_delete_elem(rows, key))
 		ct_count_rows(table, -1);
+}
+
+/* The row of a flow that is over. Not inlined: for its callers' stack. */
+static __noinline int ct_delete(__u32 table, const struct roam_flow_key *key)
+{
+	void *rows = bpf_map_lookup_elem(&ct_table, &table);
+	struct roam_flow *flow = rows ? bpf_map_lookup_elem(rows, key) : NULL;
+
+	if (!flow)
+		return -ENOENT;
+	if (flow->lb_role)
+		wire_release(table, key, flow);
+	if (!bpf_map_delete_elem(rows, key))
+		ct_count_rows(table, -1);
+	return 0;
 }
 
 /*
@@ -104,19 +121,23 @@ static __always_inline void ct_delete(__u32 table, const struct roam_flow_key *k
  */
 static __always_inline bool ct_reclaim_one(__u32 table, void *rows, void *clock, __u64 now_ns)
 {
-	struct roam_ct_tick tick;
+	struct ct_scratch *scratch = ct_scratch_get();
+	struct roam_ct_tick *tick;
 	struct roam_flow *flow;
 
-	if (bpf_map_pop_elem(clock, &tick))
+	if (!scratch)
+		return false;
+	tick = &scratch->tick;
+	if (bpf_map_pop_elem(clock, tick))
 		return true;
-	flow = bpf_map_lookup_elem(rows, &tick.key);
-	if (!flow || (__u32)flow->created_ns != tick.stamp)
+	flow = bpf_map_lookup_elem(rows, &tick->key);
+	if (!flow || (__u32)flow->created_ns != tick->stamp)
 		return true;
 	if (ct_expired(flow, now_ns)) {
-		ct_delete(table, &tick.key);
+		ct_delete(table, &tick->key);
 		return true;
 	}
-	bpf_map_push_elem(clock, &tick, BPF_ANY);
+	bpf_map_push_elem(clock, tick, BPF_ANY);
 	return false;
 }
 
@@ -196,7 +217,7 @@ static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct ro
 		*ret_ref = old; /* no room for it here yet: it is judged where it is */
 		return true;
 	}
-	ct_delete(old.table, key);
+	ct_unlink(old.table, key);
 	return ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref);
 }
 

@@ -49,4 +49,26 @@ static __always_inline bool frame_write(const struct frame *frame, __u32 off, co
 	return !bpf_skb_store_bytes(frame->ctx, off, from, size, BPF_F_RECOMPUTE_CSUM);
 }
 
+/*
+ * What translation needs (translate.h): the checksum of the IPv4 header, the one of the transport,
+ * and bytes whose change those have been told already. The helpers know what an offload has left to
+ * the device.
+ */
+static __always_inline bool frame_fix_l3(const struct frame *frame, __u32 off, __u32 from, __u32 to)
+{
+	return !bpf_l3_csum_replace(frame->ctx, off, from, to, sizeof(to));
+}
+
+static __always_inline bool frame_fix_l4(const struct frame *frame, __u32 off, __u64 from_to,
+					 __u64 flags)
+{
+	return !bpf_l4_csum_replace(frame->ctx, off, from_to >> 32, (__u32)from_to, flags);
+}
+
+static __always_inline bool frame_store(const struct frame *frame, __u32 off, const void *from,
+					__u32 size)
+{
+	return !bpf_skb_store_bytes(frame->ctx, off, from, size, 0);
+}
+
 #endif

@@ -38,4 +38,34 @@ static __always_inline bool frame_write(const struct frame *frame, __u32 off, co
 	return !bpf_xdp_store_bytes(frame->ctx, off, (void *)from, size);
 }
 
+/* Nothing is translated behind XDP: the stages drop what would have to be (lb_front). */
+static __always_inline bool frame_fix_l3(const struct frame *frame, __u32 off, __u32 from, __u32 to)
+{
+	(void)frame;
+	(void)off;
+	(void)from;
+	(void)to;
+	return false;
+}
+
+static __always_inline bool frame_fix_l4(const struct frame *frame, __u32 off, __u64 from_to,
+					 __u64 flags)
+{
+	(void)frame;
+	(void)off;
+	(void)from_to;
+	(void)flags;
+	return false;
+}
+
+static __always_inline bool frame_store(const struct frame *frame, __u32 off, const void *from,
+					__u32 size)
+{
+	(void)frame;
+	(void)off;
+	(void)from;
+	(void)size;
+	return false;
+}
+
 #endif

@@ -5,10 +5,12 @@
  *
  *   parse   from bytes to struct roam_pkt
  *   port    whose packet? is the VM open, the VLAN the port's? what is known about the addresses?
+ *   view    of a packet toward the VM: the tuple that its application will see
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
  *   ct      known flow? then it is judged by its state; otherwise: may this open one?
  *   acl     the rules, for openings, for untracked packets, and for flows of an older policy
  *   qos     the VM's rate; the mark that its packets get
+ *   lb      of an opening: the backend that it gets
  *   commit  the flow is made or brought up to date: only now, so a dropped packet leaves nothing
  *   rewrite what the stages have decided to change, in the bytes
  *   count   under one reason, per VM and direction
@@ -52,6 +54,39 @@ static __always_inline enum roam_verdict established(struct roam_pkt *pkt)
 	return verdict == ROAM_CONTINUE ? pass(pkt, ROAM_REASON_ESTABLISHED) : verdict;
 }
 
+static __always_inline void view(struct roam_pkt *pkt)
+{
+	if (!(pkt->features & ROAM_VM_LB) || pkt->dir == ROAM_DIR_OUT || !pkt->l4_off)
+		return;
+	ct_view(pkt);
+	if (!pkt->lb_role && !pkt->lb_hairpin)
+		lb_view(pkt);
+	if (pkt->lb_role == ROAM_LB_ROLE_BACKEND)
+		port_local(pkt);
+}
+
+/* Picks that clash with another flow on the wire before an opening is dropped. */
+#define LB_TRIES 4
+
+/* What an opening takes part in, and that its tuple on the wire is its own. */
+static __always_inline enum roam_verdict balance(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict = ROAM_CONTINUE;
+
+	if (!(pkt->features & ROAM_VM_LB) || !pkt->l4_off || pkt->ct == ROAM_PKT_CT_STALE)
+		return ROAM_CONTINUE;
+	for (int i = 0; i < LB_TRIES; i++) {
+		pkt->lb_try = i;
+		verdict = lb_check(pkt);
+		if (verdict == ROAM_CONTINUE && pkt->ct)
+			verdict = ct_claim(pkt);
+		if (verdict == ROAM_CONTINUE || pkt->reason != ROAM_REASON_LB_CLASH ||
+		    pkt->lb_role != ROAM_LB_ROLE_CLIENT)
+			break;
+	}
+	return verdict;
+}
+
 static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = ct_check(pkt);
@@ -65,6 +100,8 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 		return ct_revoke(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = qos(pkt);
+	if (verdict == ROAM_CONTINUE)
+		verdict = balance(pkt);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
 	return ct_commit(pkt);
@@ -77,12 +114,16 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 
 	pkt->reason = read_frame(ctx, pkt);
 	verdict = port_check(pkt);
-	if (verdict == ROAM_CONTINUE)
+	if (verdict == ROAM_CONTINUE) {
+		view(pkt);
 		verdict = spoof_check(pkt);
+	}
 	if (verdict == ROAM_CONTINUE)
 		verdict = firewall(pkt);
-	if (verdict == ROAM_PASS && pkt->has_dscp && !write_frame(ctx, pkt))
+	if (verdict == ROAM_PASS && needs_rewrite(pkt) && !write_frame(ctx, pkt))
 		verdict = drop(pkt, ROAM_REASON_NO_MEMORY);
+	if (verdict == ROAM_PASS && pkt->lb_role)
+		lb_count(pkt);
 	return stats_count(pkt, verdict);
 }
 

@@ -75,12 +75,6 @@ static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)
 	return !__builtin_memcmp(a, b, ROAM_MAC_LEN);
 }
 
-static __always_inline bool addr_equal(const struct roam_addr *a, const struct roam_addr *b)
-{
-	return a->words[3] == b->words[3] && a->words[2] == b->words[2] &&
-	       a->words[1] == b->words[1] && a->words[0] == b->words[0];
-}
-
 static __always_inline bool addr_is_ipv4(const struct roam_addr *addr)
 {
 	return !addr->words[0] && !addr->words[1] && addr->words[2] == bpf_htonl(0xffff);
@@ -199,6 +193,43 @@ __noinline enum roam_verdict port_check(struct roam_pkt *pkt)
 	pkt->key.zone = ROAM_ZONE(port->zone, pkt->vlan);
 	note_policy(pkt, vm);
 	note_facts(pkt, port);
+	return ROAM_CONTINUE;
+}
+
+static __always_inline const struct roam_port *port_of(const struct roam_pkt *pkt)
+{
+	__u32 ifindex = pkt->ifindex;
+
+	return bpf_map_lookup_elem(&port_dev, &ifindex);
+}
+
+__noinline enum roam_verdict port_local(struct roam_pkt *pkt)
+{
+	const struct roam_port *port = pkt ? port_of(pkt) : NULL;
+
+	if (!port)
+		return ROAM_DROP;
+	pkt->local_kind = local_kind(port, &pkt->key.local);
+	return ROAM_CONTINUE;
+}
+
+__noinline enum roam_verdict port_addr_at(struct roam_pkt *pkt, __u32 i)
+{
+	const struct roam_port *port = pkt ? port_of(pkt) : NULL;
+
+	if (!port || i >= ROAM_PORT_ADDRS || i >= port->addr_count)
+		return ROAM_DROP;
+	pkt->key.local = port->addr[i];
+	pkt->local_kind = ROAM_LOCAL_BOUND;
+	return ROAM_CONTINUE;
+}
+
+__noinline enum roam_verdict port_holds(const struct roam_pkt *pkt)
+{
+	const struct roam_port *port = pkt ? port_of(pkt) : NULL;
+
+	if (!port || local_kind(port, &pkt->lb_addr) != ROAM_LOCAL_BOUND)
+		return ROAM_DROP;
 	return ROAM_CONTINUE;
 }
 

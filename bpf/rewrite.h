@@ -10,6 +10,7 @@
 #include <bpf/bpf_endian.h>
 #include <roam/pkt.h>
 #include <roam/qos.h>
+#include "translate.h"
 
 #define DSCP_SHIFT 2 /* the two bits below are ECN's (RFC 3168) */
 #define DSCP_IN_IPV6                                                                               \
@@ -61,9 +62,17 @@ static __always_inline bool mark_ipv6(const struct frame *frame, const struct ro
 	return first == before || frame_write(frame, pkt->l3_off, &first, sizeof(first));
 }
 
+/* What is to be changed in a packet that passes. */
+static __always_inline bool needs_rewrite(const struct roam_pkt *pkt)
+{
+	return pkt->has_dscp || pkt->lb_role;
+}
+
 /* False if the frame could not be written: it must not pass as it is. */
 static __always_inline bool rewrite(const struct frame *frame, const struct roam_pkt *pkt)
 {
+	if (pkt->lb_role && !translate(frame, pkt))
+		return false;
 	if (!pkt->has_dscp || !pkt->l3_off)
 		return true;
 	return pkt->key.family == ROAM_FAMILY_IPV4 ? mark_ipv4(frame, pkt) : mark_ipv6(frame, pkt);

@@ -22,6 +22,26 @@ enum roam_verdict ct_check(struct roam_pkt *pkt);
 enum roam_verdict acl_check(struct roam_pkt *pkt);
 enum roam_verdict qos_check(struct roam_pkt *pkt);
 
+/*
+ * Load balancing. Before the other stages of a packet toward the VM, ct_view and then lb_view turn
+ * its key into the application's: those of known flows, those of openings to a VIP of which the VM
+ * is a backend. lb_check finishes an opening: the backend that the VM's gets, or what is to be
+ * noted in the flow; ct_claim makes sure of its tuple on the wire: if it says lb_clash, another
+ * lb_try may find a free one. lb_count is for what has passed.
+ */
+enum roam_verdict ct_view(struct roam_pkt *pkt);
+enum roam_verdict ct_claim(struct roam_pkt *pkt);
+enum roam_verdict lb_view(struct roam_pkt *pkt);
+enum roam_verdict lb_check(struct roam_pkt *pkt);
+enum roam_verdict lb_count(struct roam_pkt *pkt);
+
+/* For them, of the packet's port: local_kind again, for another key.local. */
+enum roam_verdict port_local(struct roam_pkt *pkt);
+/* Its address of this number as key.local; DROP if there is none. */
+enum roam_verdict port_addr_at(struct roam_pkt *pkt, __u32 i);
+/* CONTINUE if lb_addr is an address of it. */
+enum roam_verdict port_holds(const struct roam_pkt *pkt);
+
 /* After the list: a flow for a packet that would open one and may; passes or drops. */
 enum roam_verdict ct_commit(struct roam_pkt *pkt);
 
@@ -30,6 +50,12 @@ enum roam_verdict ct_revoke(struct roam_pkt *pkt);
 
 /* The end of every packet: counts it under its reason. Returns its argument's verdict. */
 enum roam_verdict stats_count(struct roam_pkt *pkt, enum roam_verdict verdict);
+
+static __always_inline bool addr_equal(const struct roam_addr *a, const struct roam_addr *b)
+{
+	return a->words[3] == b->words[3] && a->words[2] == b->words[2] &&
+	       a->words[1] == b->words[1] && a->words[0] == b->words[0];
+}
 
 static __always_inline enum roam_verdict drop(struct roam_pkt *pkt, enum roam_reason reason)
 {

@@ -6,6 +6,7 @@
  */
 #include <roam/acl.h>
 #include <roam/ct.h>
+#include <roam/lb.h>
 #include <roam/pkt.h>
 #include <roam/port.h>
 #include <roam/qos.h>
@@ -17,7 +18,16 @@ struct roam_acl_rec acl_rec;
 struct roam_ct_fill ct_fill;
 struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;
+struct roam_ct_wire ct_wire;
 struct roam_flow_rec flow_rec;
+struct roam_lb_backend lb_backend;
+struct roam_lb_key lb_key;
+struct roam_lb_member lb_member;
+struct roam_lb_member_key lb_member_key;
+struct roam_lb_rec lb_rec;
+struct roam_lb_service lb_service;
+struct roam_lb_stats lb_stats;
+struct roam_lb_table lb_table;
 struct roam_pkt pkt;
 struct roam_port port;
 struct roam_port_key port_key;
@@ -32,6 +42,8 @@ enum roam_ct_kind ct_kind;
 enum roam_ct_state ct_state;
 enum roam_dir dir;
 enum roam_flow_flags flow_flags;
+enum roam_lb_role lb_role;
+enum roam_lb_state lb_state;
 enum roam_life life;
 enum roam_link_msg link_msg;
 enum roam_local_kind local_kind;

@@ -17,6 +17,7 @@ static const struct {
 } tables[] = {
 	{ "vm", "roam_vm" },         { "port", "roam_port" },       { "acl", "roam_acl_rec" },
 	{ "flow", "roam_flow_rec" }, { "stats", "roam_stats_rec" }, { "qos", "roam_qos_rec" },
+	{ "lb", "roam_lb_rec" },
 };
 
 static const struct btf *btf;

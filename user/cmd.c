@@ -7,8 +7,8 @@
 #include "vm.h"
 
 static const struct object *const objects[] = {
-	&object_host, &object_vm,  &object_port,  &object_acl,
-	&object_ct,   &object_qos, &object_stats, &object_state,
+	&object_host, &object_vm,  &object_port,  &object_acl,   &object_ct,
+	&object_lb,   &object_qos, &object_stats, &object_state,
 };
 
 /* An exact name, or the only one that begins so. */
@@ -145,7 +145,7 @@ int cmd_host(struct cmd *cmd)
 	return cmd->host ? 0 : host_open(cmd->bpffs, &cmd->host);
 }
 
-int cmd_lock_vm(struct cmd *cmd, const char *name, uint32_t *ret_slot)
+int cmd_lock(struct cmd *cmd)
 {
 	int err = cmd_host(cmd);
 
@@ -153,6 +153,13 @@ int cmd_lock_vm(struct cmd *cmd, const char *name, uint32_t *ret_slot)
 		err = host_lock(cmd->host);
 		cmd->locked = !err;
 	}
+	return err;
+}
+
+int cmd_lock_vm(struct cmd *cmd, const char *name, uint32_t *ret_slot)
+{
+	int err = cmd_lock(cmd);
+
 	return err ? err : vm_find(cmd->host, name, ret_slot);
 }
 

@@ -47,6 +47,7 @@ extern const struct object object_vm;
 extern const struct object object_port;
 extern const struct object object_acl;
 extern const struct object object_ct;
+extern const struct object object_lb;
 extern const struct object object_qos;
 extern const struct object object_stats;
 extern const struct object object_state;
@@ -63,6 +64,8 @@ int cmd_host(struct cmd *cmd);
  * command ends, or cmd_unlock().
  */
 int cmd_lock_vm(struct cmd *cmd, const char *name, uint32_t *ret_slot);
+/* The same without a VM. */
+int cmd_lock(struct cmd *cmd);
 void cmd_unlock(struct cmd *cmd);
 /* Opens the host and calls fn for the VM of that name, or for all if it is NULL (vm_each()). */
 int cmd_each_vm(struct cmd *cmd, const char *name, int (*fn)(struct host *, uint32_t, void *),

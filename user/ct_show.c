@@ -32,5 +32,12 @@ void ct_show_flow(struct out *out, const struct roam_flow_rec *rec, uint64_t now
 	out_signed(out, "age_s", age_s(now_ns, flow->created_ns));
 	out_signed(out, "idle_s", idle);
 	out_signed(out, "expires_s", (int64_t)ct_state_timeout_s(flow->state) - idle);
+	if (flow->lb_role) {
+		out_group(out, "lb");
+		out_bare(out, "role", text_enum_name(&text_lb_role, flow->lb_role));
+		out_text(out, "addr", text_addr(&flow->lb_addr, text));
+		out_number(out, "port", ntohs(flow->lb_port));
+		out_group_end(out);
+	}
 	out_switch(out, "picked_up", flow->flags & ROAM_FLOW_PICKED_UP);
 }

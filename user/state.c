@@ -97,6 +97,8 @@ static int state_load_cmd(struct cmd *cmd)
 	out_item(cmd->out);
 	out_text(cmd->out, "loaded", loaded.vm);
 	out_number(cmd->out, "flows", loaded.flows);
+	if (loaded.sessions_left)
+		out_number(cmd->out, "sessions_left", loaded.sessions_left);
 	out_switch(cmd->out, "own_policy", loaded.own_policy);
 	out_number(cmd->out, "skipped", loaded.skipped);
 	out_item_end(cmd->out);

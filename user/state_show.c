@@ -8,11 +8,13 @@
 #include "acl.h"
 #include "acl_show.h"
 #include "ct_show.h"
+#include "lb_show.h"
 #include "port.h"
 #include "port_show.h"
 #include "qos_show.h"
 #include "state.h"
 #include "state_features.h"
+#include "state_lb.h"
 #include "state_show.h"
 #include "text.h"
 #include "util.h"
@@ -27,7 +29,8 @@ struct looking {
 	struct image_header header;
 	struct roam_port ports[ROAM_VM_PORTS];
 	uint32_t port_count;
-	uint32_t *rule; /* identity, from 1 */
+	uint32_t *rule;    /* identity, from 1 */
+	uint32_t *service; /* the same */
 	uint64_t rows[TABLE_COUNT];
 	uint32_t skipped;
 };
@@ -97,6 +100,9 @@ static void show_row(struct out *out, enum schema_table_id table, const void *ro
 		out_number(out, "rule", flow->flow.rule);
 		out_switch(out, "stale", !flow->flow.gen);
 		break;
+	case TABLE_LB:
+		lb_show_rec(out, row);
+		break;
 	default:
 		show_stats(out, row);
 	}
@@ -129,6 +135,12 @@ static int check_row(struct looking *looking, enum schema_table_id table, const 
 		looking->rule[looking->maps.rule_count] = looking->maps.rule_count;
 		looking->maps.rule_count++;
 		return acl_validate(&((const struct roam_acl_rec *)row)->rule);
+	case TABLE_LB:
+		if (looking->maps.service_count == ROAM_LB_SERVICES + 1)
+			return fail(-EBADMSG, "image: more than %d services", ROAM_LB_SERVICES);
+		looking->service[looking->maps.service_count] = looking->maps.service_count;
+		looking->maps.service_count++;
+		return state_lb_check_row(row);
 	case TABLE_FLOW:
 		return state_check_flow(row, looking->ports, looking->port_count);
 	default:
@@ -170,18 +182,25 @@ static int look(struct looking *looking, image_read_fn read, void *arg)
 	int err;
 
 	looking->rule = calloc(ROAM_ACL_RULES + 1, sizeof(*looking->rule));
-	if (!looking->rule)
+	looking->service = calloc(ROAM_LB_SERVICES + 1, sizeof(*looking->service));
+	if (!looking->rule || !looking->service) {
+		free(looking->rule);
+		free(looking->service);
 		return fail(-ENOMEM, "state: out of memory");
+	}
 	looking->maps = (struct image_maps){
 		.now_ns = NOW_NS,
 		.gen = 1,
 		.rule = looking->rule,
 		.rule_count = 1,
+		.service = looking->service,
+		.service_count = 1,
 	};
 	err = image_read(read, arg, &sink);
 	if (!err && looking->rows[TABLE_VM] != 1)
 		err = fail(-EBADMSG, "image: without the VM's row");
 	free(looking->rule);
+	free(looking->service);
 	return err;
 }
 

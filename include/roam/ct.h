@@ -8,10 +8,15 @@
  * table takes a few candidates to replace, without help from user space. Two banks of both exist
  * while a quota changes; roam_vm.ct_bank names the one in use.
  *
+ * A flow whose connection is translated (load balancing) has a second key, the tuple on the wire,
+ * by which its packets toward the VM find it; the row of that key lives and dies with the flow.
+ *
  * Map `ct_table`: ARRAY_OF_MAPS by ROAM_CT_TABLE(); inner HASH (not preallocated), struct
  * roam_flow_key -> struct roam_flow; max_entries is the quota. Map `ct_clock`: ARRAY_OF_MAPS by the
  * same index; inner QUEUE of struct roam_ct_tick with the same max_entries. Map `ct_fill`: ARRAY
- * by the same index of struct roam_ct_fill, mmapable. Programs and user space write all three.
+ * by the same index of struct roam_ct_fill, mmapable. Map `ct_wire`: ARRAY_OF_MAPS by
+ * ROAM_CT_WIRE(); inner HASH, struct roam_flow_key -> struct roam_ct_wire, with room for all flows
+ * of both tables; only there while roam_vm.lb is 1. Programs and user space write all four.
  */
 #ifndef ROAM_CT_H
 #define ROAM_CT_H
@@ -27,6 +32,7 @@ enum roam_ct_kind {
 #define ROAM_CT_BANKS                 2
 #define ROAM_CT_TABLES                (ROAM_CT_KINDS * ROAM_CT_BANKS)
 #define ROAM_CT_TABLE(vm, bank, kind) ((vm) * ROAM_CT_TABLES + (bank) * ROAM_CT_KINDS + (kind))
+#define ROAM_CT_WIRE(vm, bank)        ((vm) * ROAM_CT_BANKS + (bank))
 
 /*
  * States and their idle timeouts: those of nf_conntrack (Linux,
@@ -111,6 +117,31 @@ enum roam_flow_flags {
 };
 
 /*
+ * What load balancing does to a connection, by what the VM is in it.
+ *
+ * client: the VM talks to the VIP (the flow's remote end), on the wire to `lb_addr` and `lb_port`,
+ * the backend. backend: somebody talks to the VIP, on the wire `lb_addr` and `lb_port`; the VM is
+ * talked to as the flow's local end. A VM that gets itself as backend has two flows, whose packets
+ * from the VM are sent back to it: hairpin_client (VM -> VIP; `lb_addr` and `lb_port` are the
+ * backend's, so the VM's own), and hairpin_server (VM <- VIP, with the client's port as the remote
+ * one; `lb_addr` is the client's, so the VM's own, `lb_port` the VIP's). There the VIP stands in
+ * for the VM's own address, which it would not take from outside.
+ */
+#define ROAM_LB_ROLES(X)                                                                           \
+	X(NONE, "none")                                                                            \
+	X(CLIENT, "client")                                                                        \
+	X(BACKEND, "backend")                                                                      \
+	X(HAIRPIN_CLIENT, "hairpin_client")                                                        \
+	X(HAIRPIN_SERVER, "hairpin_server")
+
+enum roam_lb_role {
+#define X(id, text) ROAM_LB_ROLE_##id,
+	ROAM_LB_ROLES(X)
+#undef X
+		ROAM_LB_ROLE_COUNT
+};
+
+/*
  * A flow. Times are CLOCK_MONOTONIC of the host, compared signed: a loaded flow may be older than
  * the host's uptime. `packets` and `bytes` are indexed by direction and added to atomically.
  * `seen_ns`, `state`, `gen` and `rule` may be written by both directions at once: each write is one
@@ -131,10 +162,16 @@ struct roam_flow {
 	__u8 open_tcp_flags ROAM_CARRY("uint", "required");
 	__u8 open_icmp_type ROAM_CARRY("uint", "required");
 	__u8 open_icmp_code ROAM_CARRY("uint", "required");
-	__u8 pad[2];
+	/* Written once, when the flow is made. */
+	__u8 lb_role ROAM_CARRY("enum/LB_ROLE", "required");
+	__u8 pad;
+	struct roam_addr lb_addr ROAM_CARRY("addr", "required");
+	__u32 lb_service ROAM_CARRY("service", "required"); /* roam_lb_service.id */
+	__be16 lb_port ROAM_CARRY("be", "required");
+	__u16 lb_backend; /* its number, for counting; 0: not known here */
 };
 
-ROAM_ASSERT_SIZE(struct roam_flow, 96);
+ROAM_ASSERT_SIZE(struct roam_flow, 120);
 
 /* A flow with its key, as an image and the bulk loader carry it. */
 struct roam_flow_rec {
@@ -143,7 +180,7 @@ struct roam_flow_rec {
 	struct roam_flow flow;
 };
 
-ROAM_ASSERT_SIZE(struct roam_flow_rec, 144);
+ROAM_ASSERT_SIZE(struct roam_flow_rec, 168);
 
 /*
  * An entry of a clock. It stands for the row with this key only while that row's created_ns has
@@ -156,6 +193,15 @@ struct roam_ct_tick {
 };
 
 ROAM_ASSERT_SIZE(struct roam_ct_tick, 48);
+
+/* Whose second key it is. */
+struct roam_ct_wire {
+	struct roam_flow_key key; /* the flow's own */
+	__u8 role;                /* enum roam_lb_role of the flow */
+	__u8 pad[3];
+};
+
+ROAM_ASSERT_SIZE(struct roam_ct_wire, 48);
 
 struct roam_ct_fill {
 	__u32 used; /* rows in the table; added to and taken from atomically */

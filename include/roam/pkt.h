@@ -111,12 +111,23 @@ struct roam_pkt {
 	__u8 ct_replaces; /* 1: a dead row with the same key makes room for the opening */
 	__u8 has_dscp;    /* 1: the packet gets `dscp` when it passes */
 	__u8 dscp;
-	__u8 pad[2];
+	/*
+	 * Load balancing: as in struct roam_flow. Between the view of the wire and the rewrite
+	 * `key` is the application's.
+	 */
+	__u8 can_translate; /* 1: the front end can; set by it */
+	__u8 lb_role;
 	__u32 rule; /* that decided, or ROAM_RULE_NONE */
-	__u32 pad2;
+	struct roam_addr lb_addr;
+	__u32 lb_service;
+	__be16 lb_port;
+	__u16 lb_backend;
+	__u8 lb_hairpin; /* 1: on the way from the client's end of a hairpin to the server's */
+	__u8 lb_try;     /* picks that have clashed */
+	__u8 pad[2];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 176);
+ROAM_ASSERT_SIZE(struct roam_pkt, 200);
 
 #define ROAM_PKT_NO_SCALE 0xff
 

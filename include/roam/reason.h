@@ -59,6 +59,10 @@ enum roam_verdict {
 	X(CT_HALF_FULL, "ct_half_full", DROP, "the VM has too many half-open flows")               \
 	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for it")                         \
 	X(NO_TABLE, "no_table", DROP, "a table of the VM is missing: the engine cannot judge")     \
+	/* dropped by the load balancer */                                                         \
+	X(LB_NO_BACKEND, "lb_no_backend", DROP, "no backend of the service takes new sessions")    \
+	X(LB_CLASH, "lb_clash", DROP, "another flow has the translated tuple already")             \
+	X(LB_FRONT, "lb_front", DROP, "needs a translation, which XDP must not do")                \
 	/* dropped by quality of service */                                                        \
 	X(QOS_RATE, "qos_rate", DROP, "more than the VM's rate and burst in this direction")       \
 	/* dropped at the uplink */                                                                \

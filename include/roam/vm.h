@@ -56,6 +56,7 @@ enum roam_midstream {
 enum roam_vm_feature {
 	ROAM_VM_QOS = 1 << 0,
 	ROAM_VM_IPS = 1 << 1,
+	ROAM_VM_LB = 1 << 2,
 };
 
 struct roam_vm {
@@ -70,7 +71,8 @@ struct roam_vm {
 	__u8 unsynced;  /* 1: policy rows changed, but what programs read may not have followed yet
 			 */
 	__u8 features;  /* enum roam_vm_feature: which of the VM's rows the programs look at */
-	__u8 pad[3];
+	__u8 lb ROAM_CARRY("uint", "required"); /* 1: services of the host are the VM's, too */
+	__u8 pad[2];
 
 	/* Policy as written, and what user space must remember. */
 	char name[ROAM_NAME_LEN] ROAM_CARRY("name", "required");

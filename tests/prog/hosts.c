@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "acl.h"
@@ -18,6 +19,7 @@
 #include "hosts.h"
 #include "roam_test.skel.h"
 #include "text.h"
+#include "vm.h"
 
 static char mount_point[] = "/tmp/roam-hosts-XXXXXX";
 
@@ -141,6 +143,21 @@ void hosts_add_vm(struct test_host *host)
 	draft_close(draft);
 }
 
+uint32_t hosts_wire_rows(struct test_host *host, uint32_t slot)
+{
+	struct roam_flow_key key, *at = NULL;
+	uint32_t count = 0;
+	struct roam_vm vm;
+	int fd;
+
+	must(vm_get(host->host, slot, &vm), "the VM's row");
+	fd = host_inner(host->host, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, vm.ct_bank));
+	for (; fd >= 0 && !bpf_map_get_next_key(fd, at, &key); at = &key)
+		count++;
+	cleanup_close(&fd);
+	return count;
+}
+
 enum roam_verdict hosts_run(struct test_host *host, enum front_end front, enum roam_dir dir,
 			    const struct packet *packet)
 {
@@ -164,7 +181,8 @@ enum roam_verdict hosts_run(struct test_host *host, enum front_end front, enum r
 	}
 	must(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), "running a packet");
 	host->after.len = opts.data_size_out;
+	host->turned_back = front == FRONT_TC && opts.retval == TC_ACT_REDIRECT;
 	if (front == FRONT_TC)
-		return (int)opts.retval == -1 ? ROAM_PASS : ROAM_DROP;
+		return (int)opts.retval == -1 || host->turned_back ? ROAM_PASS : ROAM_DROP;
 	return opts.retval == XDP_PASS ? ROAM_PASS : ROAM_DROP;
 }

@@ -23,6 +23,7 @@ struct test_host {
 	uint32_t ifindex;
 	uint64_t now_ns;     /* the clock of this host; the test sets it */
 	struct packet after; /* the last packet as it was when its list had ended */
+	bool turned_back;    /* it passed, and goes back to the VM (hairpin) */
 };
 
 /* The namespaces; once, before the first host. */
@@ -33,6 +34,9 @@ void hosts_remove(struct test_host *host);
 
 /* The VM of cast.h with rules, by drafts: name "vm". */
 void hosts_add_vm(struct test_host *host);
+
+/* Second keys of the VM's flows. */
+uint32_t hosts_wire_rows(struct test_host *host, uint32_t slot);
 
 enum roam_verdict hosts_run(struct test_host *host, enum front_end front, enum roam_dir dir,
 			    const struct packet *packet);

@@ -6,6 +6,7 @@
  * the run that never moved.
  */
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "acl.h"
@@ -13,6 +14,7 @@
 #include "draft.h"
 #include "harness.h"
 #include "hosts.h"
+#include "lb.h"
 #include "port.h"
 #include "qos.h"
 #include "state.h"
@@ -49,6 +51,8 @@ struct final {
 	struct roam_acl_rec rules[8];
 	uint32_t rule_count;
 	struct roam_qos_rec qos[ROAM_DIR_COUNT];
+	struct lb_services services; /* of the host */
+	uint32_t wire_rows;          /* second keys */
 };
 
 static uint32_t pick(uint32_t below)
@@ -69,6 +73,58 @@ static const uint8_t flag_choices[] = {
 	ROAM_TCP_RST | ROAM_TCP_ACK,
 	ROAM_TCP_FIN | ROAM_TCP_SYN,
 };
+
+/* ---- services: one per family and protocol, with the VM and the peer as backends ---- */
+
+#define VIP_PORT     8000
+#define BACKEND_PORT 80
+
+static struct roam_addr vip_addr(int family)
+{
+	return packet_addr(family == 4 ? "198.51.100.9" : "2001:db8:99::9");
+}
+
+/* To or from the VIP, or a backend that stands for it on the wire. */
+static void balance(struct packet_spec *spec, int family, enum roam_dir dir)
+{
+	bool out = dir == ROAM_DIR_OUT, vip = pick(2);
+
+	if (out || !pick(3)) { /* the VM as client, or what a backend may have sent */
+		*(out ? &spec->dst : &spec->src) = vip ? vip_addr(family) : cast_peer_addr(family);
+		*(out ? &spec->dport : &spec->sport) = vip ? VIP_PORT : BACKEND_PORT;
+		return;
+	}
+	if (!vip)
+		return;
+	spec->dst = vip_addr(family);
+	spec->dport = VIP_PORT;
+}
+
+static void add_service(struct test_host *host, int family, uint8_t proto)
+{
+	struct roam_lb_key key = {
+		.vip = vip_addr(family),
+		.port = htons(VIP_PORT),
+		.proto = proto,
+	};
+	struct roam_lb_backend row = { .port = htons(BACKEND_PORT), .weight = 1 };
+	char name[ROAM_NAME_LEN];
+
+	snprintf(name, sizeof(name), "v%d-%u", family, proto);
+	CHECK_OK(lb_add(host->host, name, &key));
+	row.addr = cast_vm_addr(family);
+	CHECK_OK(lb_backend_add(host->host, name, &row));
+	row.addr = cast_peer_addr(family);
+	CHECK_OK(lb_backend_add(host->host, name, &row));
+}
+
+static void add_services(struct test_host *host)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		add_service(host, family, IPPROTO_TCP);
+		add_service(host, family, IPPROTO_UDP);
+	}
+}
 
 /* Few tuples, so that packets of a trace belong together. */
 static struct packet_spec random_spec(enum roam_dir dir)
@@ -91,6 +147,8 @@ static struct packet_spec random_spec(enum roam_dir dir)
 	spec.payload = pick(100);
 	spec.icmp_id = 1 + pick(2);
 	spec.icmp_type = family == 4 ? (pick(2) ? 8 : 0) : (pick(2) ? 128 : 129);
+	if (!pick(3))
+		balance(&spec, family, dir);
 	if (!pick(12)) /* somebody else's address */
 		*(dir == ROAM_DIR_OUT ? &spec.src : &spec.dst) = cast_stranger_addr(family);
 	return spec;
@@ -192,10 +250,24 @@ static uint32_t rule_place(const struct final *final, uint32_t id)
 	return 0;
 }
 
+/* A service's number on this host becomes its place by name, from 1; a backend's, whether it is. */
+static void normalize_session(struct roam_flow *flow, const struct lb_services *services)
+{
+	uint32_t i = 0;
+
+	while (i < services->count && services->list[i].row.id != flow->lb_service)
+		i++;
+	if (flow->lb_service)
+		flow->lb_service = i + 1;
+	flow->lb_backend = !!flow->lb_backend;
+}
+
 static void normalize(struct final *final, const struct roam_vm *vm, uint64_t now_ns)
 {
 	for (uint32_t i = 0; i < final->count; i++) {
 		struct roam_flow *flow = &final->flows[i].flow;
+
+		normalize_session(flow, &final->services);
 
 		flow->created_ns = now_ns - flow->created_ns;
 		flow->seen_ns = now_ns - flow->seen_ns;
@@ -229,10 +301,13 @@ static bool collect(struct test_host *host, struct final *final)
 		return false;
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		CHECK_OK(qos_get(host->host, slot, dir, &final->qos[dir]));
+	CHECK_OK(lb_list(host->host, &final->services));
+	final->wire_rows = hosts_wire_rows(host, slot);
 	final->rule_count = list.count;
 	memcpy(final->rules, list.recs, list.count * sizeof(*list.recs));
 	free(list.recs);
 	normalize(final, &vm, host->now_ns);
+	cleanup_lb_services(&final->services);
 	return true;
 }
 
@@ -266,6 +341,7 @@ static void compare(const struct final *here, const struct final *there)
 	CHECK_EQ(there->rule_count, here->rule_count);
 	CHECK_MEM(there->rules, here->rules, sizeof(here->rules));
 	CHECK_MEM(there->qos, here->qos, sizeof(here->qos));
+	CHECK_EQ(there->wire_rows, here->wire_rows);
 }
 
 static void move_after(struct test_host *there, struct traced *trace, struct image *image, int k)
@@ -290,6 +366,8 @@ static void add_features(struct test_host *host)
 	uint32_t slot;
 
 	CHECK_OK(vm_find(host->host, "vm", &slot));
+	if (pick(4))
+		CHECK_OK(lb_use(host->host, slot, true));
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
 		if (pick(2))
 			CHECK_OK(qos_set(host->host, slot, dir, &conf));
@@ -349,6 +427,8 @@ TEST(move_anywhere)
 	hosts_make("here", &here);
 	hosts_make("there", &there);
 	take_first_slot(&there);
+	add_services(&here);
+	add_services(&there);
 	for (unsigned i = 0; i < harness_rounds(3) && !harness_stopped(); i++)
 		one_trace(&here, &there);
 	hosts_remove(&here);

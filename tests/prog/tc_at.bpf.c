@@ -18,7 +18,10 @@ static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 	pkt.now_ns = tc_now_ns;
 	pkt.ifindex = skb->ifindex;
 	pkt.dir = dir;
-	return port_pipeline(skb, &pkt) == ROAM_PASS ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	pkt.can_translate = 1;
+	if (port_pipeline(skb, &pkt) != ROAM_PASS)
+		return TC_ACT_SHOT;
+	return turns_back(&pkt) ? TC_ACT_REDIRECT : TC_ACT_UNSPEC;
 }
 
 SEC("tc")

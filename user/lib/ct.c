@@ -38,6 +38,28 @@ bool ct_flow_expired(const struct roam_flow *flow, uint64_t now_ns)
 	       (int64_t)(ct_state_timeout_s(flow->state) * NS_PER_S);
 }
 
+bool ct_wire_key(const struct roam_flow_rec *rec, struct roam_flow_key *ret_wire)
+{
+	*ret_wire = rec->key;
+	switch (rec->flow.lb_role) {
+	case ROAM_LB_ROLE_CLIENT:
+		ret_wire->remote = rec->flow.lb_addr;
+		ret_wire->rport = rec->flow.lb_port;
+		return true;
+	case ROAM_LB_ROLE_BACKEND:
+		ret_wire->local = rec->flow.lb_addr;
+		ret_wire->lport = rec->flow.lb_port;
+		return true;
+	case ROAM_LB_ROLE_HAIRPIN_CLIENT:
+		ret_wire->local = rec->flow.lb_addr;
+		ret_wire->lport = rec->flow.lb_port;
+		ret_wire->rport = rec->key.lport;
+		return true;
+	default:
+		return false;
+	}
+}
+
 struct batch {
 	uint32_t room;
 	struct roam_flow_key *keys;

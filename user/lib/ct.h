@@ -28,6 +28,9 @@ int ct_load(struct host *host, uint32_t table, const struct roam_flow_rec *rows,
 int ct_load_missing(struct host *host, uint32_t table, const struct roam_flow_rec *rows,
 		    uint32_t count);
 
+/* The second key of a translated flow; false if it has none (bpf/ct_wire.h). */
+bool ct_wire_key(const struct roam_flow_rec *rec, struct roam_flow_key *ret_wire);
+
 /* The table where a flow in this state lives. */
 enum roam_ct_kind ct_state_kind(uint8_t state);
 uint32_t ct_state_timeout_s(uint8_t state);
@@ -35,6 +38,9 @@ bool ct_flow_expired(const struct roam_flow *flow, uint64_t now_ns);
 
 /* Removes all flows; how many there were. */
 int ct_flush(struct host *host, uint32_t slot, uint64_t *ret_count);
+
+/* The same for those whose connection is translated (roam_flow.lb_role). */
+int ct_flush_translated(struct host *host, uint32_t slot, uint64_t *ret_count);
 
 /* Rows in use, by kind; expired ones that nobody has needed the room of included. */
 int ct_used(struct host *host, uint32_t slot, uint32_t ret_used[ROAM_CT_KINDS]);

@@ -24,8 +24,22 @@ struct flush {
 	struct host *host;
 	uint32_t slot;
 	uint32_t bank;
+	bool translated_only;
 	uint64_t count;
 };
+
+/* The flow's second key, which is not left behind. */
+static void delete_wire(const struct flush *flush, const struct roam_flow_rec *row)
+{
+	uint32_t index = ROAM_CT_WIRE(flush->slot, flush->bank);
+	_cleanup_close_ int fd = row->flow.lb_role
+					 ? host_inner(flush->host, HOST_MAP_ct_wire, index)
+					 : -1;
+	struct roam_flow_key wire;
+
+	if (fd >= 0 && ct_wire_key(row, &wire))
+		bpf_map_delete_elem(fd, &wire);
+}
 
 /* One by one: a row that its own packet removes meanwhile must not stop the others. */
 static int flush_rows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
@@ -40,8 +54,13 @@ static int flush_rows(const struct roam_flow_rec *rows, uint32_t count, void *ar
 
 		if (fd < 0)
 			return fd;
-		for (uint32_t i = 0; i < count; i++)
-			deleted[kind] += !bpf_map_delete_elem(fd, &rows[i].key);
+		for (uint32_t i = 0; i < count; i++) {
+			if ((flush->translated_only && !rows[i].flow.lb_role) ||
+			    bpf_map_delete_elem(fd, &rows[i].key))
+				continue;
+			delete_wire(flush, &rows[i]);
+			deleted[kind]++;
+		}
 		err = ct_fill_subtract(flush->host, table, deleted[kind]);
 		if (err)
 			return err;
@@ -50,9 +69,9 @@ static int flush_rows(const struct roam_flow_rec *rows, uint32_t count, void *ar
 	return 0;
 }
 
-int ct_flush(struct host *host, uint32_t slot, uint64_t *ret_count)
+static int flush_some(struct flush flush, uint64_t *ret_count)
 {
-	struct flush flush = { .host = host, .slot = slot };
+	struct host *host = flush.host;
 	struct roam_vm vm;
 	int err = host_lock(host);
 
@@ -60,12 +79,23 @@ int ct_flush(struct host *host, uint32_t slot, uint64_t *ret_count)
 		return err;
 	_cleanup_unlock_ struct host *locked = host;
 
-	err = vm_get(locked, slot, &vm);
+	err = vm_get(locked, flush.slot, &vm);
 	if (err)
 		return err;
 	flush.bank = vm.ct_bank;
-	err = ct_dump(host, slot, flush_rows, &flush);
+	err = ct_dump(host, flush.slot, flush_rows, &flush);
 	if (!err)
 		*ret_count = flush.count;
 	return err;
+}
+
+int ct_flush(struct host *host, uint32_t slot, uint64_t *ret_count)
+{
+	return flush_some((struct flush){ .host = host, .slot = slot }, ret_count);
+}
+
+int ct_flush_translated(struct host *host, uint32_t slot, uint64_t *ret_count)
+{
+	return flush_some((struct flush){ .host = host, .slot = slot, .translated_only = true },
+			  ret_count);
 }

@@ -76,6 +76,29 @@ static int move_bank(struct host *host, uint32_t slot, uint32_t to_bank)
 	return err;
 }
 
+/*
+ * Second keys of flows that their own packets have moved: those stayed. One that its flow has given
+ * up meanwhile does no harm (bpf/ct.bpf.c, claim_wire).
+ */
+static int copy_wire(struct host *host, uint32_t slot, uint32_t to_bank)
+{
+	_cleanup_close_ int from = host_inner(host, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, !to_bank));
+	_cleanup_close_ int to = host_inner(host, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, to_bank));
+	struct roam_flow_key key, *at = NULL;
+	struct roam_ct_wire row;
+
+	if (from < 0 || to < 0)
+		return 0;
+	while (!bpf_map_get_next_key(from, at, &key)) {
+		at = &key;
+		if (bpf_map_lookup_elem(from, &key, &row))
+			continue;
+		if (bpf_map_update_elem(to, &key, &row, BPF_NOEXIST) && errno != EEXIST)
+			return fail_errno(-errno, "ct: cannot store a second key");
+	}
+	return 0;
+}
+
 /* Waits until no program runs that began before: writing an outer map does. */
 static int wait_for_programs(struct host *host)
 {
@@ -95,6 +118,8 @@ int ct_finish_move(struct host *host, uint32_t slot)
 		if (!err)
 			err = move_bank(host, slot, vm.ct_bank);
 	}
+	if (!err)
+		err = copy_wire(host, slot, vm.ct_bank);
 	if (err)
 		return err;
 	vm.ct_moving = 0;

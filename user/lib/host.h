@@ -31,6 +31,12 @@
 	X(ct_clock)                                                                                \
 	X(ct_fill)                                                                                 \
 	X(ct_xfer)                                                                                 \
+	X(ct_wire)                                                                                 \
+	X(lb_service)                                                                              \
+	X(lb_backend)                                                                              \
+	X(lb_table)                                                                                \
+	X(lb_member)                                                                               \
+	X(lb_stats)                                                                                \
 	X(qos_conf)                                                                                \
 	X(qos_state)                                                                               \
 	X(stats)

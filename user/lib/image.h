@@ -35,6 +35,9 @@ struct image_maps {
 	uint32_t gen; /* the current generation of policy */
 	const uint32_t *rule;
 	uint32_t rule_count;
+	/* Ids by row of table lb, from 1, both when writing and when reading. */
+	const uint32_t *service;
+	uint32_t service_count;
 	uint8_t zone[ROAM_VM_PORTS];
 	uint32_t zone_count;
 };

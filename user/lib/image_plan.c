@@ -183,6 +183,7 @@ static int choose_step(struct image_plan *plan, struct step *step, const struct 
 	case FIELD_RULE:
 	case FIELD_ZONE:
 	case FIELD_GEN:
+	case FIELD_SERVICE:
 		step->kind = STEP_REFERENCE;
 		break;
 	default:
@@ -378,6 +379,12 @@ static int decode_reference(const struct image_plan *plan, const struct step *st
 			return fail(-EBADMSG, "image: %s.%s names a rule that is not in it",
 				    plan->name, step->name);
 		*value = *value ? maps->rule[*value] : 0;
+		return 0;
+	case FIELD_SERVICE:
+		if (*value >= maps->service_count && *value)
+			return fail(-EBADMSG, "image: %s.%s names a service that is not in it",
+				    plan->name, step->name);
+		*value = *value ? maps->service[*value] : 0;
 		return 0;
 	case FIELD_GEN:
 		if (*value > 1)

@@ -99,7 +99,8 @@ int image_write_header(struct image_writer *writer, const struct image_header *h
 
 static bool is_converted(uint8_t kind)
 {
-	return kind == FIELD_AGE || kind == FIELD_RULE || kind == FIELD_ZONE || kind == FIELD_GEN;
+	return kind == FIELD_AGE || kind == FIELD_RULE || kind == FIELD_ZONE || kind == FIELD_GEN ||
+	       kind == FIELD_SERVICE;
 }
 
 /* Rows are the fields one behind the other; neighbours in struct and row are copied as one run. */
@@ -222,6 +223,16 @@ static void convert_age(const struct image_maps *maps, const uint8_t *from, uint
 	memcpy(to, &age, sizeof(age));
 }
 
+/* 0 for a service that is no more. */
+static uint32_t service_row(const struct image_maps *maps, uint32_t id)
+{
+	uint32_t row = 1;
+
+	while (row < maps->service_count && maps->service[row] != id)
+		row++;
+	return row < maps->service_count ? row : 0;
+}
+
 static int convert_u32(const struct image_maps *maps, uint8_t kind, const uint8_t *from,
 		       uint8_t *to)
 {
@@ -231,6 +242,9 @@ static int convert_u32(const struct image_maps *maps, uint8_t kind, const uint8_
 	switch (kind) {
 	case FIELD_RULE:
 		value = value < maps->rule_count ? maps->rule[value] : 0;
+		break;
+	case FIELD_SERVICE:
+		value = value ? service_row(maps, value) : 0;
 		break;
 	case FIELD_GEN:
 		value = value == maps->gen;

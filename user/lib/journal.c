@@ -48,25 +48,25 @@ static DIR *open_journal(const struct host *host)
 	return dir;
 }
 
-/* The next entry's slot; 0, which is nobody's, at the end. */
-static uint32_t next_entry(DIR *dir)
+/* The next entry's slot, or -1 at the end. */
+static int next_entry(DIR *dir)
 {
 	struct dirent *entry;
 
 	while ((entry = readdir(dir))) {
-		uint32_t slot = strtoul(entry->d_name, NULL, 10);
+		unsigned long slot = strtoul(entry->d_name, NULL, 10);
 
-		if (slot > ROAM_VM_NONE && slot < ROAM_VM_MAX)
+		if (entry->d_name[0] != '.' && slot < ROAM_VM_MAX)
 			return slot;
 	}
-	return ROAM_VM_NONE;
+	return -1;
 }
 
 bool journal_is_empty(const struct host *host)
 {
 	_cleanup_closedir_ DIR *dir = open_journal(host);
 
-	return !dir || !next_entry(dir);
+	return !dir || next_entry(dir) < 0;
 }
 
 static int visit(struct host *host, uint32_t slot, int (*fn)(struct host *, uint32_t slot))
@@ -87,10 +87,9 @@ static int visit(struct host *host, uint32_t slot, int (*fn)(struct host *, uint
 int journal_each_dead(struct host *host, int (*fn)(struct host *, uint32_t slot))
 {
 	_cleanup_closedir_ DIR *dir = open_journal(host);
-	uint32_t slot;
-	int err = 0;
+	int slot, err = 0;
 
-	while (dir && !err && (slot = next_entry(dir)))
+	while (dir && !err && (slot = next_entry(dir)) >= 0)
 		err = visit(host, slot, fn);
 	return err;
 }

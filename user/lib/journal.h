@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The journal: one folder DIR/journal/SLOT while somebody changes the VM in that slot in more than
- * one step, locked by flock for as long as that process lives. A folder that nobody holds was left
- * by a process that was killed; recover() finishes or undoes what it was at (bpffs holds no plain
- * files, but folders do).
+ * The journal: one folder DIR/journal/SLOT while somebody changes the VM in that slot (0: what is
+ * no VM's, the services) in more than one step, locked by flock for as long as that process lives.
+ * A folder that nobody holds was left by a process that was killed; recover() finishes or undoes
+ * what it was at (bpffs holds no plain files, but folders do).
  */
 #ifndef ROAM_JOURNAL_H
 #define ROAM_JOURNAL_H

@@ -8,7 +8,7 @@
 
 #include "host.h"
 
-#define PLACES_MAX 16
+#define PLACES_MAX 24
 
 struct place {
 	int outer_fd;

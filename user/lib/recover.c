@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include "draft.h"
 #include "journal.h"
+#include "lb.h"
 #include "recover.h"
 #include "vm.h"
 
@@ -11,8 +12,11 @@ static int recover_slot(struct host *host, uint32_t slot)
 {
 	uint32_t named = ROAM_VM_NONE;
 	struct roam_vm vm;
-	int err = vm_get(host, slot, &vm);
+	int err;
 
+	if (slot == ROAM_VM_NONE)
+		return lb_recover(host);
+	err = vm_get(host, slot, &vm);
 	if (err)
 		return err;
 	bpf_map_lookup_elem(host_map(host, HOST_MAP_vm_slot), vm.name, &named);

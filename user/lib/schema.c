@@ -3,6 +3,7 @@
 #include <string.h>
 #include <roam/acl.h>
 #include <roam/ct.h>
+#include <roam/lb.h>
 #include <roam/port.h>
 #include <roam/qos.h>
 #include <roam/stats.h>
@@ -17,6 +18,7 @@ const struct schema_table schema_tables[TABLE_COUNT] = {
 	[TABLE_PORT] = { "port", port_fields, ARRAY_SIZE(port_fields), sizeof(struct roam_port) },
 	[TABLE_ACL] = { "acl", acl_fields, ARRAY_SIZE(acl_fields), sizeof(struct roam_acl_rec) },
 	[TABLE_QOS] = { "qos", qos_fields, ARRAY_SIZE(qos_fields), sizeof(struct roam_qos_rec) },
+	[TABLE_LB] = { "lb", lb_fields, ARRAY_SIZE(lb_fields), sizeof(struct roam_lb_rec) },
 	[TABLE_FLOW] = { "flow", flow_fields, ARRAY_SIZE(flow_fields),
 			 sizeof(struct roam_flow_rec) },
 	[TABLE_STATS] = { "stats", stats_fields, ARRAY_SIZE(stats_fields),

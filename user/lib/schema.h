@@ -22,6 +22,7 @@ enum field_kind {
 	FIELD_ZONE, /* upper 8 bits here: a zone's number; in an image: its first row in table port
 		     */
 	FIELD_GEN,  /* here: a generation of policy; in an image: 1 if it is the current one */
+	FIELD_SERVICE, /* here: a service's id; in an image: its row in table lb, from 1; 0: none */
 	FIELD_KINDS,
 };
 
@@ -41,6 +42,7 @@ enum schema_table_id {
 	TABLE_PORT,  /* struct roam_port */
 	TABLE_ACL,   /* struct roam_acl_rec, in the order of matching */
 	TABLE_QOS,   /* struct roam_qos_rec */
+	TABLE_LB,    /* struct roam_lb_rec: the services that flows name */
 	TABLE_FLOW,  /* struct roam_flow_rec */
 	TABLE_STATS, /* struct roam_stats_rec */
 	TABLE_COUNT,

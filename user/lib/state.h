@@ -39,8 +39,9 @@ struct state_load {
 struct state_loaded {
 	char vm[ROAM_NAME_LEN];
 	uint64_t flows;
-	bool own_policy;  /* the host had policy of its own for the VM, which was kept */
-	uint32_t skipped; /* fields and tables that this build does not know */
+	uint64_t sessions_left; /* flows that were left out: see state_lb.h */
+	bool own_policy;        /* the host had policy of its own for the VM, which was kept */
+	uint32_t skipped;       /* fields and tables that this build does not know */
 };
 
 /*

@@ -58,6 +58,30 @@ static int check_key(const struct roam_flow_key *key)
 	return 0;
 }
 
+/* What a translation must be, whichever service it is of. */
+static int check_session(const struct roam_flow_rec *rec, const struct roam_port *ports, int count)
+{
+	const struct roam_flow *flow = &rec->flow;
+	struct roam_flow_key other = rec->key;
+
+	if (!flow->lb_role) {
+		if (flow->lb_port || flow->lb_service || addr_family(&flow->lb_addr) == 4 ||
+		    flow->lb_addr.words[0] || flow->lb_addr.words[3])
+			return fail(-EBADMSG, "image: a translation without a role");
+		return 0;
+	}
+	if ((rec->key.proto != IPPROTO_TCP && rec->key.proto != IPPROTO_UDP) || !flow->lb_port ||
+	    addr_family(&flow->lb_addr) != rec->key.family)
+		return fail(-EBADMSG, "image: a translation that makes no sense");
+	other.local = flow->lb_addr;
+	if ((flow->lb_role == ROAM_LB_ROLE_HAIRPIN_CLIENT ||
+	     flow->lb_role == ROAM_LB_ROLE_HAIRPIN_SERVER) &&
+	    !is_local(&other, ports, count))
+		return fail(-EBADMSG,
+			    "image: a VM's own backend at an address that is not its own");
+	return 0;
+}
+
 int state_check_flow(const struct roam_flow_rec *rec, const struct roam_port *ports, int count)
 {
 	char addr[TEXT_ADDR_LEN];
@@ -73,5 +97,5 @@ int state_check_flow(const struct roam_flow_rec *rec, const struct roam_port *po
 	if (!is_local(&rec->key, ports, count))
 		return fail(-EBADMSG, "image: a flow of %s, which is no address of the VM",
 			    text_addr(&rec->key.local, addr));
-	return 0;
+	return check_session(rec, ports, count);
 }

@@ -10,6 +10,7 @@
 #include "port.h"
 #include "state.h"
 #include "state_features.h"
+#include "state_lb.h"
 #include "text.h"
 #include "vm.h"
 
@@ -39,6 +40,8 @@ struct loading {
 	struct roam_flow_rec *waiting[ROAM_CT_KINDS];
 	uint32_t waiting_count[ROAM_CT_KINDS];
 	struct state_features features;
+	struct state_lb lb;
+	bool uses_lb;
 	struct roam_stats stats;
 	struct state_loaded loaded;
 };
@@ -110,6 +113,7 @@ static int on_vm(struct loading *loading, const struct roam_vm *row)
 		return err;
 	vm.life = loading->load->shut ? ROAM_LIFE_SHUT : ROAM_LIFE_ACTIVE;
 	loading->has_vm = true;
+	loading->uses_lb = vm.lb;
 	err = draft_open(loading->host, &vm, loading->own_slot, &loading->draft);
 	loading->features = (struct state_features){
 		.host = loading->host,
@@ -185,14 +189,24 @@ static int flush_waiting(struct loading *loading, enum roam_ct_kind kind)
 	return count ? draft_load_flows(loading->draft, kind, loading->waiting[kind], count) : 0;
 }
 
-static int on_flow(struct loading *loading, const struct roam_flow_rec *rec)
+static int on_flow(struct loading *loading, const struct roam_flow_rec *row)
 {
-	enum roam_ct_kind kind = ct_state_kind(rec->flow.state);
-	int err = state_check_flow(rec, loading->draft_ports, loading->draft_port_count);
+	enum roam_ct_kind kind = ct_state_kind(row->flow.state);
+	struct roam_flow_rec *rec = &loading->waiting[kind][loading->waiting_count[kind]];
+	int err = state_check_flow(row, loading->draft_ports, loading->draft_port_count);
+	bool skip = false;
 
-	if (err)
+	if (!err && row->flow.lb_role && !loading->uses_lb)
+		err = fail(-EINVAL,
+			   "state: vm '%s' has sessions of services, but does not use lb here",
+			   loading->loaded.vm);
+	*rec = *row;
+	if (!err)
+		err = state_lb_session(&loading->lb, rec, &skip);
+	loading->loaded.sessions_left += skip;
+	if (err || skip)
 		return err;
-	loading->waiting[kind][loading->waiting_count[kind]++] = *rec;
+	loading->waiting_count[kind]++;
 	return loading->waiting_count[kind] == WAITING_ROWS ? flush_waiting(loading, kind) : 0;
 }
 
@@ -218,6 +232,8 @@ static int on_row(struct loading *loading, enum schema_table_id table, const voi
 		return on_port(loading, row);
 	case TABLE_ACL:
 		return on_rule(loading, row);
+	case TABLE_LB:
+		return state_lb_row(&loading->lb, row, &loading->maps);
 	case TABLE_FLOW:
 		return on_flow(loading, row);
 	case TABLE_STATS:
@@ -380,7 +396,7 @@ static void on_skipped(const char *table, const char *field, void *arg)
 
 int state_load(struct host *host, const struct state_load *load, struct state_loaded *ret_loaded)
 {
-	_cleanup_loading_ struct loading loading = { .host = host, .load = load };
+	_cleanup_loading_ struct loading loading = { .host = host, .load = load, .lb.host = host };
 	struct image_sink sink = {
 		.header = on_header,
 		.rows = on_rows,

@@ -7,6 +7,7 @@
 #include "port.h"
 #include "state.h"
 #include "state_features.h"
+#include "state_lb.h"
 #include "stats.h"
 #include "text.h"
 #include "vm.h"
@@ -19,12 +20,14 @@ struct policy {
 	int port_count;
 	struct acl_list rules;
 	uint32_t *rule_row; /* by id: row in table acl, from 1 */
+	struct state_lb *lb;
 };
 
 static void cleanup_policy(struct policy *policy)
 {
 	free(policy->rules.recs);
 	free(policy->rule_row);
+	free(policy->lb);
 }
 #define _cleanup_policy_ __attribute__((cleanup(cleanup_policy)))
 
@@ -40,7 +43,8 @@ static int read_policy(struct host *host, const char *name, struct policy *polic
 		return err;
 	policy->port_count = port_list(host, policy->slot, policy->ports);
 	policy->rule_row = calloc(policy->vm.next_rule + 1, sizeof(*policy->rule_row));
-	if (!policy->rule_row)
+	policy->lb = calloc(1, sizeof(*policy->lb));
+	if (!policy->rule_row || !policy->lb)
 		return fail(-ENOMEM, "state: out of memory");
 	for (uint32_t i = 0; i < policy->rules.count; i++)
 		policy->rule_row[policy->rules.recs[i].rule.id] = i + 1;
@@ -66,6 +70,7 @@ static uint64_t policy_digest(struct host *host, const struct policy *policy)
 	XXH3_64bits_reset(hash);
 	XXH3_64bits_update(hash, policy->vm.default_action, sizeof(policy->vm.default_action));
 	XXH3_64bits_update(hash, &policy->vm.midstream, sizeof(policy->vm.midstream));
+	XXH3_64bits_update(hash, &policy->vm.lb, sizeof(policy->vm.lb));
 	for (int i = 0; i < policy->port_count; i++) {
 		struct roam_port port = policy->ports[i];
 
@@ -116,7 +121,9 @@ static int write_policy(struct host *host, struct image_writer *writer, const st
 		err = image_write_table(writer, TABLE_ACL);
 	if (!err)
 		err = image_write_rows(writer, policy->rules.recs, policy->rules.count);
-	return err ? err : state_write_features(host, policy->slot, writer);
+	if (!err)
+		err = state_write_features(host, policy->slot, writer);
+	return err ? err : state_lb_write(policy->lb, writer);
 }
 
 static int write_flows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
@@ -156,7 +163,10 @@ int state_save(struct host *host, const struct state_save *save)
 	if (err)
 		return err;
 	fill_maps(&policy, &maps);
-	err = image_writer_open(&maps, save->write, save->arg, &writer);
+	if (policy.vm.lb)
+		err = state_lb_read(host, policy.lb, &maps);
+	if (!err)
+		err = image_writer_open(&maps, save->write, save->arg, &writer);
 	if (!err)
 		err = write_policy(host, writer, &policy);
 	if (!err)

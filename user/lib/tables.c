@@ -5,6 +5,8 @@
 #include "places.h"
 #include "tables.h"
 
+#define WIRE_SPARE 64
+
 static int make_hash(uint32_t key_size, uint32_t value_size, uint32_t max_entries)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
@@ -12,11 +14,24 @@ static int make_hash(uint32_t key_size, uint32_t value_size, uint32_t max_entrie
 	return bpf_map_create(BPF_MAP_TYPE_HASH, "roam", key_size, value_size, max_entries, &opts);
 }
 
+/* Each flow has at most one; a few more rows, since a row may outlive its flow for a moment. */
+static int add_wire(struct places *places, uint32_t slot, uint32_t bank, const uint32_t *quota)
+{
+	uint32_t rows = quota[ROAM_CT_FLOWS] + quota[ROAM_CT_HALF] + WIRE_SPARE;
+
+	return places_add(
+		places, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, bank),
+		make_hash(sizeof(struct roam_flow_key), sizeof(struct roam_ct_wire), rows));
+}
+
 static int add_bank(struct places *places, uint32_t slot, uint32_t bank, const uint32_t *quota)
 {
 	struct roam_ct_fill none = {};
-	int err = 0;
+	struct roam_vm vm;
+	int err = host_get(places->host, HOST_MAP_vm_conf, &slot, &vm);
 
+	if (!err && vm.lb)
+		err = add_wire(places, slot, bank, quota);
 	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && !err; kind++) {
 		uint32_t index = ROAM_CT_TABLE(slot, bank, kind);
 
@@ -47,8 +62,20 @@ int tables_make_bank(struct host *host, uint32_t slot, uint32_t bank,
 	return err;
 }
 
+int tables_make_wire(struct host *host, uint32_t slot, uint32_t bank)
+{
+	_cleanup_places_ struct places places = { .host = host };
+	struct roam_vm vm;
+	int err = host_get(host, HOST_MAP_vm_conf, &slot, &vm);
+
+	if (!err)
+		err = add_wire(&places, slot, bank, (uint32_t[]){ vm.quota_flows, vm.quota_half });
+	return err ? err : places_apply(&places);
+}
+
 static void clear_bank(struct places *places, uint32_t slot, uint32_t bank)
 {
+	places_clear(places, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, bank));
 	for (uint32_t kind = 0; kind < ROAM_CT_KINDS; kind++) {
 		places_clear(places, HOST_MAP_ct_table, ROAM_CT_TABLE(slot, bank, kind));
 		places_clear(places, HOST_MAP_ct_clock, ROAM_CT_TABLE(slot, bank, kind));

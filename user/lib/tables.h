@@ -9,15 +9,19 @@
 #include <roam/acl.h>
 #include <roam/ct.h>
 #include <roam/stats.h>
+#include <roam/vm.h>
 #include "host.h"
 
 /* All that a VM has: one bank of flow tables and clocks, counters, rules, empty lists of them. */
 int tables_make(struct host *host, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS]);
 
-/* The flow tables and clocks of one bank, empty. */
+/* The flow tables and clocks of one bank, empty; for second keys, too, if the VM's row has lb. */
 int tables_make_bank(struct host *host, uint32_t slot, uint32_t bank,
 		     const uint32_t quota[ROAM_CT_KINDS]);
 void tables_clear_bank(struct host *host, uint32_t slot, uint32_t bank);
+
+/* The bank's table of second keys, empty. */
+int tables_make_wire(struct host *host, uint32_t slot, uint32_t bank);
 
 /*
  * The lists as the acl stage reads them, first those of direction 0, then of 1, put in their

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <roam/acl.h>
 #include <roam/ct.h>
+#include <roam/lb.h>
 #include <roam/port.h>
 #include <roam/reason.h>
 #include <roam/types.h>
@@ -36,6 +37,8 @@ extern const struct text_enum text_life;
 extern const struct text_enum text_midstream;
 extern const struct text_enum text_reason;
 extern const struct text_enum text_ct_state;
+extern const struct text_enum text_lb_role;
+extern const struct text_enum text_lb_state;
 
 /* The table that ROAM_CARRY("enum/NAME", …) means; NULL if there is none of that name. */
 const struct text_enum *text_enum_by_name(const char *name);

@@ -33,7 +33,19 @@ static const char *const ct_state_text[] = {
 	ROAM_CT_STATES(X)
 #undef X
 };
+static const char *const lb_role_text[] = {
+#define X(id, text) [ROAM_LB_ROLE_##id] = text,
+	ROAM_LB_ROLES(X)
+#undef X
+};
+static const char *const lb_state_text[] = {
+#define X(id, text) [ROAM_LB_##id] = text,
+	ROAM_LB_STATES(X)
+#undef X
+};
 
+_Static_assert(ARRAY_SIZE(lb_role_text) == ROAM_LB_ROLE_COUNT, "a role without a name");
+_Static_assert(ARRAY_SIZE(lb_state_text) == ROAM_LB_STATE_COUNT, "a state without a name");
 _Static_assert(ARRAY_SIZE(dir_text) == ROAM_DIR_COUNT, "a direction without a name");
 _Static_assert(ARRAY_SIZE(action_text) == ROAM_ACTION_COUNT, "an action without a name");
 _Static_assert(ARRAY_SIZE(life_text) == ROAM_LIFE_COUNT, "a life without a name");
@@ -47,6 +59,8 @@ const struct text_enum text_life = { "life", life_text, ROAM_LIFE_COUNT };
 const struct text_enum text_midstream = { "midstream", midstream_text, ROAM_MIDSTREAM_COUNT };
 const struct text_enum text_reason = { "reason", reason_text, ROAM_REASON_COUNT };
 const struct text_enum text_ct_state = { "state", ct_state_text, ROAM_CT_STATE_COUNT };
+const struct text_enum text_lb_role = { "role", lb_role_text, ROAM_LB_ROLE_COUNT };
+const struct text_enum text_lb_state = { "state", lb_state_text, ROAM_LB_STATE_COUNT };
 
 static const struct {
 	const char *name;
@@ -55,6 +69,7 @@ static const struct {
 	{ "DIR", &text_dir },           { "ACTION", &text_action },
 	{ "LIFE", &text_life },         { "REASON", &text_reason },
 	{ "CT_STATE", &text_ct_state }, { "MIDSTREAM", &text_midstream },
+	{ "LB_ROLE", &text_lb_role },
 };
 
 const struct text_enum *text_enum_by_name(const char *name)

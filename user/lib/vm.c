@@ -54,6 +54,8 @@ int vm_validate(const struct roam_vm *vm)
 	if (vm->default_action[ROAM_DIR_IN] >= ROAM_ACTION_COUNT ||
 	    vm->default_action[ROAM_DIR_OUT] >= ROAM_ACTION_COUNT)
 		return fail(-EINVAL, "vm '%s': a default that is neither drop nor allow", vm->name);
+	if (vm->lb > 1)
+		return fail(-EINVAL, "vm '%s': lb is neither on nor off", vm->name);
 	if (vm->midstream >= ROAM_MIDSTREAM_COUNT)
 		return fail(-EINVAL, "vm '%s': midstream is neither strict nor pickup", vm->name);
 	if (vm->quota_flows < ROAM_QUOTA_MIN || vm->quota_flows > ROAM_QUOTA_MAX)
@@ -67,7 +69,12 @@ int vm_validate(const struct roam_vm *vm)
 
 uint8_t vm_features(struct host *host, uint32_t slot)
 {
-	return qos_is_used(host, slot) ? ROAM_VM_QOS : 0;
+	uint8_t features = qos_is_used(host, slot) ? ROAM_VM_QOS : 0;
+	struct roam_vm vm;
+
+	if (!vm_get(host, slot, &vm) && vm.lb)
+		features |= ROAM_VM_LB;
+	return features;
 }
 
 int vm_sync_features(struct host *host, uint32_t slot)

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Addresses and ports in a frame, for rewrite.h: from what the application sees to what is on the
+ * wire, and back. ct.h tells what each role means. Checksums are changed by difference, by helpers
+ * that know of partial ones, so that it does not matter who computed them, or whether anybody has.
+ */
+#ifndef ROAM_BPF_TRANSLATE_H
+#define ROAM_BPF_TRANSLATE_H
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_helpers.h>
+#include <roam/pkt.h>
+
+/* One end of a packet, where it stands in the headers. */
+struct end {
+	struct roam_addr addr;
+	__be16 port;
+	__u8 is_dest;
+};
+
+static __always_inline bool replace_ipv4(const struct frame *frame, const struct roam_pkt *pkt,
+					 const struct end *from, const struct end *to)
+{
+	__u32 off = pkt->l3_off +
+		    (to->is_dest ? offsetof(struct iphdr, daddr) : offsetof(struct iphdr, saddr));
+	__u32 before = from->addr.words[3], after = to->addr.words[3];
+
+	return frame_fix_l3(frame, pkt->l3_off + offsetof(struct iphdr, check), before, after) &&
+	       frame_store(frame, off, &after, sizeof(after));
+}
+
+/*
+ * frame_write, not frame_store: of a checksum over the whole frame (CHECKSUM_COMPLETE) the kernel's
+ * frame_fix_l4 takes the address's change off, which is right with an IPv4 header's checksum in
+ * between, and has to be made up for here.
+ */
+static __always_inline bool replace_ipv6(const struct frame *frame, const struct roam_pkt *pkt,
+					 const struct end *to)
+{
+	__u32 off = pkt->l3_off + (to->is_dest ? offsetof(struct ipv6hdr, daddr)
+					       : offsetof(struct ipv6hdr, saddr));
+
+	return frame_write(frame, off, &to->addr, sizeof(to->addr));
+}
+
+static __always_inline __u64 sum_flags(const struct roam_pkt *pkt)
+{
+	/* A UDP checksum of 0 says that there is none, and stays. */
+	return pkt->key.proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+}
+
+static __always_inline __u32 sum_off(const struct roam_pkt *pkt)
+{
+	return pkt->l4_off + (pkt->key.proto == IPPROTO_UDP ? offsetof(struct udphdr, check)
+							    : offsetof(struct tcphdr, check));
+}
+
+static __always_inline bool replace_addr(const struct frame *frame, const struct roam_pkt *pkt,
+					 const struct end *from, const struct end *to)
+{
+	__u64 flags = sum_flags(pkt) | BPF_F_PSEUDO_HDR;
+	__s64 change = bpf_csum_diff((void *)&from->addr, sizeof(from->addr), (void *)&to->addr,
+				     sizeof(to->addr), 0);
+
+	if (!frame_fix_l4(frame, sum_off(pkt), (__u32)change, flags))
+		return false;
+	return pkt->key.family == ROAM_FAMILY_IPV4 ? replace_ipv4(frame, pkt, from, to)
+						   : replace_ipv6(frame, pkt, to);
+}
+
+static __always_inline bool replace_port(const struct frame *frame, const struct roam_pkt *pkt,
+					 const struct end *from, const struct end *to)
+{
+	__u32 off = pkt->l4_off + (to->is_dest ? sizeof(__be16) : 0);
+	__u64 change = (__u64)from->port << 32 | to->port;
+	__be16 port = to->port;
+
+	if (from->port == port)
+		return true;
+	return frame_fix_l4(frame, sum_off(pkt), change, sum_flags(pkt) | sizeof(port)) &&
+	       frame_store(frame, off, &port, sizeof(port));
+}
+
+static __always_inline bool replace_end(const struct frame *frame, const struct roam_pkt *pkt,
+					const struct end *from, const struct end *to)
+{
+	return replace_addr(frame, pkt, from, to) && replace_port(frame, pkt, from, to);
+}
+
+/* Client and backend: one end is another one on the wire, `lb_addr` and `lb_port`. */
+static __always_inline bool translate_end(const struct frame *frame, const struct roam_pkt *pkt)
+{
+	bool out = pkt->dir == ROAM_DIR_OUT, remote = pkt->lb_role == ROAM_LB_ROLE_CLIENT;
+	struct end app = {
+		.addr = remote ? pkt->key.remote : pkt->key.local,
+		.port = remote ? pkt->key.rport : pkt->key.lport,
+		.is_dest = out == remote,
+	};
+	struct end wire = {
+		.addr = pkt->lb_addr,
+		.port = pkt->lb_port,
+		.is_dest = out == remote,
+	};
+
+	return out ? replace_end(frame, pkt, &app, &wire) : replace_end(frame, pkt, &wire, &app);
+}
+
+/* A packet of the VM that goes back to it. */
+static __always_inline bool turns_back(const struct roam_pkt *pkt)
+{
+	return pkt->dir == ROAM_DIR_OUT && (pkt->lb_role == ROAM_LB_ROLE_HAIRPIN_CLIENT ||
+					    pkt->lb_role == ROAM_LB_ROLE_HAIRPIN_SERVER);
+}
+
+/* As if the one that it was sent to, a router, had sent it. */
+static __always_inline bool swap_macs(const struct frame *frame, const struct roam_pkt *pkt)
+{
+	__u8 macs[2 * ROAM_MAC_LEN];
+
+	__builtin_memcpy(macs, pkt->smac, ROAM_MAC_LEN);
+	__builtin_memcpy(macs + ROAM_MAC_LEN, pkt->dmac, ROAM_MAC_LEN);
+	return frame_store(frame, 0, macs, sizeof(macs));
+}
+
+/*
+ * Both ends change: the source becomes the VIP, the destination the VM. What the VIP's port and
+ * the backend's are differs by role; the client's port is the same on both sides.
+ */
+static __always_inline bool translate_hairpin(const struct frame *frame, const struct roam_pkt *pkt)
+{
+	bool client = pkt->lb_role == ROAM_LB_ROLE_HAIRPIN_CLIENT;
+	struct end from = { .addr = pkt->key.local, .port = pkt->key.lport };
+	struct end to = {
+		.addr = pkt->key.remote,
+		.port = client ? pkt->key.lport : pkt->lb_port,
+	};
+
+	if (!replace_end(frame, pkt, &from, &to))
+		return false;
+	from = (struct end){ .addr = pkt->key.remote, .port = pkt->key.rport, .is_dest = 1 };
+	to = (struct end){
+		.addr = pkt->lb_addr,
+		.port = client ? pkt->lb_port : pkt->key.rport,
+		.is_dest = 1,
+	};
+	return replace_end(frame, pkt, &from, &to) && swap_macs(frame, pkt);
+}
+
+static __always_inline bool translate(const struct frame *frame, const struct roam_pkt *pkt)
+{
+	switch (pkt->lb_role) {
+	case ROAM_LB_ROLE_CLIENT:
+	case ROAM_LB_ROLE_BACKEND:
+		return translate_end(frame, pkt);
+	default:
+		return !turns_back(pkt) || translate_hairpin(frame, pkt);
+	}
+}
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Load balancing: services (a virtual address and port, the VIP) over backends.
+ *
+ * Services and backends are the host's, not a VM's. Map `lb_service`: HASH, struct roam_lb_key ->
+ * struct roam_lb_service, as written. Map `lb_backend`: ARRAY by the backend's number (0 is
+ * nobody's) of struct roam_lb_backend, as written. What programs pick from is compiled from the
+ * two: map `lb_table`, ARRAY_OF_MAPS by the service's number; inner ARRAY with one struct
+ * roam_lb_table, replaced as a whole; map `lb_member`, HASH, struct roam_lb_member_key -> struct
+ * roam_lb_member: which address is a backend of which service. Map `lb_stats`: ARRAY by the
+ * backend's number of struct roam_lb_stats, written by programs with atomics.
+ *
+ * A VM takes part, as client or as backend, while roam_vm.lb is 1. The translation of a connection
+ * is in its flow (ct.h).
+ */
+#ifndef ROAM_LB_H
+#define ROAM_LB_H
+
+#include "types.h"
+
+#define ROAM_LB_SERVICES 1024
+#define ROAM_LB_BACKENDS 8192 /* of all services; the first one is nobody's */
+
+/*
+ * Slots of a service's table: a prime (Maglev's permutations need one). Measured with 100 backends
+ * of which one leaves: 1.4 % of the others' slots change, 1.5 % at most; with 65537 slots 0.6 %,
+ * for four times the memory.
+ */
+#define ROAM_LB_SLOTS 16381
+
+#define ROAM_LB_WEIGHT_MAX 100
+
+struct roam_lb_key {
+	struct roam_addr vip;
+	__be16 port;
+	__u8 proto; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 pad;
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_key, 20);
+
+struct roam_lb_service {
+	char name[ROAM_NAME_LEN];
+	__u32 id; /* random, never 0: flows name their service by it, also when it is gone */
+	__u32 no; /* of its table, below ROAM_LB_SERVICES */
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_service, 72);
+
+#define ROAM_LB_STATES(X)                                                                          \
+	X(FREE, "free")                                                                            \
+	X(ACTIVE, "active")                                                                        \
+	X(DRAINING, "draining") /* its sessions go on; it gets no new ones */
+
+enum roam_lb_state {
+#define X(id, text) ROAM_LB_##id,
+	ROAM_LB_STATES(X)
+#undef X
+		ROAM_LB_STATE_COUNT
+};
+
+struct roam_lb_backend {
+	struct roam_addr addr;
+	__u32 service; /* roam_lb_service.id */
+	__be16 port;
+	__u8 state;  /* enum roam_lb_state */
+	__u8 weight; /* 1 to ROAM_LB_WEIGHT_MAX */
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_backend, 24);
+
+/* Maglev's table: a backend's number a slot; 0 throughout if nobody takes new sessions. */
+struct roam_lb_table {
+	__u16 slot[ROAM_LB_SLOTS];
+	__u16 pad;
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_table, 32764);
+
+struct roam_lb_member_key {
+	struct roam_addr addr;
+	__u32 service; /* roam_lb_service.id */
+};
+
+struct roam_lb_member {
+	__be16 port;
+	__u16 backend; /* its number */
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_member_key, 20);
+ROAM_ASSERT_SIZE(struct roam_lb_member, 4);
+
+/* By the direction that the VM at whose port they were translated sees. */
+struct roam_lb_stats {
+	__u64 sessions; /* that were opened */
+	__u64 packets[ROAM_DIR_COUNT];
+	__u64 bytes[ROAM_DIR_COUNT];
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_stats, 40);
+
+/* A service as an image names it: never made from an image, only found again (state.h). */
+struct roam_lb_rec {
+	char name[ROAM_NAME_LEN] ROAM_CARRY("name", "required");
+	struct roam_addr vip ROAM_CARRY("addr", "required");
+	__be16 port ROAM_CARRY("be", "required");
+	__u8 proto ROAM_CARRY("uint", "required");
+	__u8 pad;
+	__u32 id;
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_rec, 88);
+
+#endif

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Tables and members of services: see lb_compile.h. */
+#include <string.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include "lb_compile.h"
+#include "maglev.h"
+
+static int make_table(const struct lb_backends *backends, struct roam_lb_table *table)
+{
+	_cleanup_free_ struct maglev_backend *takers = calloc(backends->count + 1, sizeof(*takers));
+	uint32_t count = 0;
+
+	if (!takers)
+		return fail(-ENOMEM, "lb: out of memory");
+	for (uint32_t i = 0; i < backends->count; i++) {
+		const struct lb_backend *backend = &backends->list[i];
+
+		if (backend->row.state == ROAM_LB_ACTIVE)
+			takers[count++] = (struct maglev_backend){
+				.addr = backend->row.addr,
+				.port = backend->row.port,
+				.number = backend->number,
+				.weight = backend->row.weight,
+			};
+	}
+	return maglev_fill(takers, count, table);
+}
+
+/* As a whole: a connection is picked from the old table or from the new one. */
+static int put_table(struct host *host, uint32_t no, const struct roam_lb_table *table)
+{
+	_cleanup_close_ int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "roam", sizeof(uint32_t),
+						sizeof(*table), 1, NULL);
+	uint32_t zero = 0;
+
+	if (fd < 0 || bpf_map_update_elem(fd, &zero, table, BPF_ANY))
+		return fail_errno(-errno, "lb: cannot make a table");
+	return host_set_inner(host, HOST_MAP_lb_table, no, fd);
+}
+
+static bool is_backend(const struct lb_backends *backends, const struct roam_addr *addr)
+{
+	for (uint32_t i = 0; backends && i < backends->count; i++) {
+		if (!memcmp(&backends->list[i].row.addr, addr, sizeof(*addr)))
+			return true;
+	}
+	return false;
+}
+
+/* Members of this service that are no backends of it. */
+static void drop_members(struct host *host, uint32_t id, const struct lb_backends *backends)
+{
+	int fd = host_map(host, HOST_MAP_lb_member);
+	struct roam_lb_member_key key, *at = NULL;
+
+	while (!bpf_map_get_next_key(fd, at, &key)) {
+		at = &key;
+		if (key.service != id || is_backend(backends, &key.addr))
+			continue;
+		bpf_map_delete_elem(fd, &key);
+		at = NULL; /* there is no going on from a key that is gone */
+	}
+}
+
+static int put_members(struct host *host, uint32_t id, const struct lb_backends *backends)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < backends->count && !err; i++) {
+		const struct lb_backend *backend = &backends->list[i];
+		struct roam_lb_member_key key = { .addr = backend->row.addr, .service = id };
+		struct roam_lb_member member = { backend->row.port, backend->number };
+
+		err = host_put(host, HOST_MAP_lb_member, &key, &member);
+	}
+	return err;
+}
+
+int lb_compile(struct host *host, const struct lb_service *service)
+{
+	_cleanup_lb_backends_ struct lb_backends backends = {};
+	_cleanup_free_ struct roam_lb_table *table = calloc(1, sizeof(*table));
+	int err = lb_list_backends(host, service, &backends);
+
+	if (!table)
+		return fail(-ENOMEM, "lb: out of memory");
+	if (!err)
+		err = make_table(&backends, table);
+	if (!err)
+		err = put_members(host, service->row.id, &backends);
+	if (!err)
+		err = put_table(host, service->row.no, table);
+	if (!err)
+		drop_members(host, service->row.id, &backends);
+	return err;
+}
+
+int lb_forget(struct host *host, const struct lb_service *service)
+{
+	_cleanup_lb_backends_ struct lb_backends backends = {};
+	struct roam_lb_backend none = {};
+	struct roam_lb_stats zero = {};
+	int err = lb_list_backends(host, service, &backends);
+
+	for (uint32_t i = 0; i < backends.count && !err; i++) {
+		uint32_t number = backends.list[i].number;
+
+		err = host_put(host, HOST_MAP_lb_backend, &number, &none);
+		if (!err)
+			err = host_put(host, HOST_MAP_lb_stats, &number, &zero);
+	}
+	drop_members(host, service->row.id, NULL);
+	host_clear_inner(host, HOST_MAP_lb_table, service->row.no);
+	return err;
+}
+
+/* Rows of a service that is no more, or was never there. */
+static int forget_strays(struct host *host, const struct lb_services *services)
+{
+	bool used[ROAM_LB_SERVICES] = {};
+	struct roam_lb_backend row;
+	int err = 0;
+
+	for (uint32_t number = 1; number < ROAM_LB_BACKENDS && !err; number++) {
+		struct lb_service stray = { .row.no = ROAM_LB_SERVICES };
+		uint32_t i = 0;
+
+		err = host_get(host, HOST_MAP_lb_backend, &number, &row);
+		if (err || row.state == ROAM_LB_FREE)
+			continue;
+		while (i < services->count && services->list[i].row.id != row.service)
+			i++;
+		stray.row.id = row.service;
+		if (i == services->count)
+			err = lb_forget(host, &stray);
+	}
+	for (uint32_t i = 0; i < services->count; i++)
+		used[services->list[i].row.no] = true;
+	for (uint32_t no = 0; no < ROAM_LB_SERVICES; no++) {
+		if (!used[no])
+			host_clear_inner(host, HOST_MAP_lb_table, no);
+	}
+	return err;
+}
+
+int lb_recover(struct host *host)
+{
+	_cleanup_lb_services_ struct lb_services services = {};
+	int err = lb_list(host, &services);
+
+	if (!err)
+		err = forget_strays(host, &services);
+	for (uint32_t i = 0; i < services.count && !err; i++)
+		err = lb_compile(host, &services.list[i]);
+	return err;
+}
