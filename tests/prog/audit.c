@@ -7,6 +7,7 @@
 #include "acl.h"
 #include "audit.h"
 #include "ct.h"
+#include "lb.h"
 #include "port.h"
 #include "text.h"
 #include "vm.h"
@@ -84,6 +85,90 @@ static void print_flows(struct audit *audit, uint32_t slot, const struct roam_vm
 	}
 }
 
+static bool has_inner(struct audit *audit, enum host_map outer, uint32_t index)
+{
+	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
+
+	return fd >= 0;
+}
+
+static uint32_t count_rows(struct audit *audit, enum host_map outer, uint32_t index)
+{
+	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
+	uint8_t key[64], *at = NULL;
+	uint32_t count = 0;
+
+	for (; fd >= 0 && !bpf_map_get_next_key(fd, at, key); at = key)
+		count++;
+	return count;
+}
+
+static void print_wire(struct audit *audit, uint32_t slot, const struct roam_vm *vm)
+{
+	uint32_t used = ROAM_CT_WIRE(slot, vm->ct_bank), idle = ROAM_CT_WIRE(slot, !vm->ct_bank);
+
+	fprintf(audit->to, "%s: lb %u, features %u, %s, %u second keys\n", vm->name, vm->lb,
+		vm->features, has_inner(audit, HOST_MAP_ct_wire, used) ? "a table" : "no table",
+		count_rows(audit, HOST_MAP_ct_wire, used));
+	if (has_inner(audit, HOST_MAP_ct_wire, idle))
+		fprintf(audit->to, "%s: SECOND KEYS IN THE IDLE BANK\n", vm->name);
+}
+
+static void print_slots(struct audit *audit, const struct lb_service *service,
+			const struct lb_backends *backends)
+{
+	static struct roam_lb_table table;
+	_cleanup_close_ int fd = host_inner(audit->host, HOST_MAP_lb_table, service->row.no);
+	uint32_t zero = 0, others = ROAM_LB_SLOTS;
+
+	if (fd < 0 || bpf_map_lookup_elem(fd, &zero, &table)) {
+		fprintf(audit->to, "lb %s: NO TABLE\n", service->row.name);
+		return;
+	}
+	for (uint32_t i = 0; i < backends->count; i++) {
+		const struct lb_backend *backend = &backends->list[i];
+		uint32_t slots = 0;
+		char text[TEXT_ADDR_LEN];
+
+		for (uint32_t slot = 0; slot < ROAM_LB_SLOTS; slot++)
+			slots += table.slot[slot] == backend->number;
+		others -= slots;
+		fprintf(audit->to, "lb %s: backend %s, %s, member %d, %u slots, %llu sessions\n",
+			service->row.name, text_addr(&backend->row.addr, text),
+			text_enum_name(&text_lb_state, backend->row.state),
+			lb_member(audit->host, service->row.id, &backend->row.addr,
+				  backend->row.port) == backend->number,
+			slots, (unsigned long long)backend->stats.sessions);
+	}
+	fprintf(audit->to, "lb %s: %u slots of nobody\n", service->row.name, others);
+}
+
+/* What is there, and how many rows in all: none may belong to no service. */
+static void print_services(struct audit *audit)
+{
+	_cleanup_lb_services_ struct lb_services services = {};
+	struct roam_lb_member_key key, *at = NULL;
+	uint32_t backends = 0, members = 0, tables = 0;
+	struct roam_lb_backend row;
+
+	if (lb_list(audit->host, &services))
+		fprintf(audit->to, "NO SERVICES: %s\n", fail_line());
+	for (uint32_t i = 0; i < services.count; i++) {
+		_cleanup_lb_backends_ struct lb_backends list = {};
+
+		if (!lb_list_backends(audit->host, &services.list[i], &list))
+			print_slots(audit, &services.list[i], &list);
+	}
+	for (uint32_t number = 1; number < ROAM_LB_BACKENDS; number++)
+		backends += !host_get(audit->host, HOST_MAP_lb_backend, &number, &row) && row.state;
+	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_lb_member), at, &key);
+	     at = &key)
+		members++;
+	for (uint32_t no = 0; no < AUDIT_SLOTS; no++)
+		tables += has_inner(audit, HOST_MAP_lb_table, no);
+	fprintf(audit->to, "lb: %u backends, %u members, %u tables\n", backends, members, tables);
+}
+
 static int print_vm(struct host *host, uint32_t slot, void *arg)
 {
 	struct roam_port ports[ROAM_VM_PORTS];
@@ -106,6 +191,7 @@ static int print_vm(struct host *host, uint32_t slot, void *arg)
 	print_matches(audit, slot, ROAM_DIR_IN, vm.name);
 	print_matches(audit, slot, ROAM_DIR_OUT, vm.name);
 	print_flows(audit, slot, &vm);
+	print_wire(audit, slot, &vm);
 	return 0;
 }
 
@@ -162,13 +248,6 @@ static void print_folder(struct audit *audit, const char *folder)
 	}
 }
 
-static bool has_inner(struct audit *audit, enum host_map outer, uint32_t index)
-{
-	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
-
-	return fd >= 0;
-}
-
 static void print_leftovers(struct audit *audit, uint32_t slot)
 {
 	struct roam_vm vm;
@@ -181,6 +260,8 @@ static void print_leftovers(struct audit *audit, uint32_t slot)
 	for (uint32_t i = 0; i < ROAM_CT_TABLES; i++)
 		tables |= has_inner(audit, HOST_MAP_ct_table, slot * ROAM_CT_TABLES + i) ||
 			  has_inner(audit, HOST_MAP_ct_clock, slot * ROAM_CT_TABLES + i);
+	for (uint32_t bank = 0; bank < ROAM_CT_BANKS; bank++)
+		tables |= has_inner(audit, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, bank));
 	if (tables)
 		fprintf(audit->to, "TABLES OF NOBODY in slot %u\n", slot);
 	if (!vm_get(audit->host, slot, &vm) && vm.life != ROAM_LIFE_FREE)
@@ -221,6 +302,7 @@ char *audit(struct host *host)
 	if (!state.to)
 		return NULL;
 	vm_each(host, print_vm, &state);
+	print_services(&state);
 	print_shared(&state);
 	print_devices(&state);
 	print_folder(&state, "links");

@@ -4,6 +4,7 @@
  * host next must find it as before the change, or as after, with nothing left that belongs to
  * nobody.
  */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "harness.h"
 #include "hosts.h"
 #include "killer.h"
+#include "lb.h"
 #include "port.h"
 #include "text.h"
 #include "vm.h"
@@ -164,6 +166,71 @@ static int drop_draft(struct host *host, uint32_t slot)
 	return make_vm(host, "new", ROAM_VM_NONE, port) == -EEXIST ? 0 : -EINVAL;
 }
 
+/* ---- services ---- */
+
+static const struct roam_lb_key web_key = {
+	.vip.words = { 0, 0, 0xffff0000, 0x096433c6 }, /* 198.51.100.9 */
+	.port = 0x5000,                               /* 80 */
+	.proto = IPPROTO_TCP,
+};
+
+static struct roam_lb_backend make_backend(const char *addr)
+{
+	struct roam_lb_backend row = { .port = htons(80), .weight = 1 };
+
+	text_addr_parse(addr, &row.addr);
+	return row;
+}
+
+static int add_service(struct host *host, uint32_t slot)
+{
+	struct roam_lb_key key = web_key;
+
+	(void)slot;
+	key.port = htons(81);
+	return lb_add(host, "new", &key);
+}
+
+static int del_service(struct host *host, uint32_t slot)
+{
+	(void)slot;
+	return lb_del(host, "web");
+}
+
+static int add_backend(struct host *host, uint32_t slot)
+{
+	struct roam_lb_backend row = make_backend("192.0.2.102");
+
+	(void)slot;
+	return lb_backend_add(host, "web", &row);
+}
+
+static int del_backend(struct host *host, uint32_t slot)
+{
+	struct roam_lb_backend row = make_backend("192.0.2.101");
+
+	(void)slot;
+	return lb_backend_del(host, "web", &row.addr);
+}
+
+static int drain_backend(struct host *host, uint32_t slot)
+{
+	struct roam_lb_backend row = make_backend("192.0.2.101");
+
+	(void)slot;
+	return lb_backend_set(host, "web", &row.addr, ROAM_LB_DRAINING);
+}
+
+static int use_lb(struct host *host, uint32_t slot)
+{
+	return lb_use(host, slot, true);
+}
+
+static int use_no_lb(struct host *host, uint32_t slot)
+{
+	return lb_use(host, slot, false);
+}
+
 static const struct change {
 	const char *name;
 	int (*make)(struct host *host, uint32_t slot);
@@ -172,6 +239,13 @@ static const struct change {
 	{ "port del", del_port }, { "vm set", set_all },        { "vm set quotas", set_quotas },
 	{ "vm add", add_vm },     { "vm replace", replace_vm }, { "vm add, refused", drop_draft },
 	{ "vm del", del_vm },
+	{ "lb add", add_service },
+	{ "lb del", del_service },
+	{ "lb backend add", add_backend },
+	{ "lb backend del", del_backend },
+	{ "lb backend drain", drain_backend },
+	{ "lb on", use_lb },
+	{ "lb off", use_no_lb },
 };
 
 /* ---- the test ---- */
@@ -202,8 +276,33 @@ static int del_any(struct host *host, uint32_t slot, void *arg)
 	return vm_get(host, slot, &vm) ? -ENOENT : vm_del(host, vm.name);
 }
 
+/* One service "web" with one backend, and nothing else. */
+static bool reset_services(struct host *host)
+{
+	_cleanup_lb_services_ struct lb_services services = {};
+	struct roam_lb_backend row = make_backend("192.0.2.101");
+	bool good = CHECK_OK(lb_list(host, &services));
+
+	for (uint32_t i = 0; i < services.count; i++)
+		good &= CHECK_OK(lb_del(host, services.list[i].row.name));
+	return good && CHECK_OK(lb_add(host, "web", &web_key)) &&
+	       CHECK_OK(lb_backend_add(host, "web", &row));
+}
+
+/* A session of it, as a VM that is to have no more of it has one. */
+static bool add_session(struct host *host, uint32_t slot)
+{
+	struct roam_flow_rec flow = make_flow(FLOWS);
+
+	flow.flow.lb_role = ROAM_LB_ROLE_CLIENT;
+	flow.flow.lb_addr = make_backend("192.0.2.101").addr;
+	flow.flow.lb_port = htons(80);
+	return CHECK_OK(lb_use(host, slot, true)) &&
+	       CHECK_OK(ct_load(host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), &flow, 1));
+}
+
 /* One VM "vm" with a port, two rules and some flows, and nothing else. */
-static bool reset(struct test_host *host)
+static bool reset(struct test_host *host, const struct change *change)
 {
 	struct roam_flow_rec flows[FLOWS];
 	uint32_t slot;
@@ -213,7 +312,9 @@ static bool reset(struct test_host *host)
 	for (unsigned int i = 0; i < FLOWS; i++)
 		flows[i] = make_flow(i);
 	return CHECK_OK(vm_find(host->host, "vm", &slot)) &&
-	       CHECK_OK(ct_load(host->host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), flows, FLOWS));
+	       CHECK_OK(ct_load(host->host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), flows, FLOWS)) &&
+	       (strncmp(change->name, "lb", 2) != 0 || reset_services(host->host)) &&
+	       (change->make != use_no_lb || add_session(host->host, slot));
 }
 
 /* As the next process finds the host. */
@@ -249,7 +350,7 @@ static void kill_everywhere(struct test_host *host, const struct job *job, const
 		char *found;
 		bool good;
 
-		if (used && !reset(host))
+		if (used && !reset(host, job->change))
 			return;
 		killed = killer_run(run_job, job, nth, &result);
 		if (!killed) {
@@ -290,7 +391,7 @@ TEST_EACH(before_or_after, changes)
 	char *before, *after;
 	int result = -1;
 
-	if (!reset(host))
+	if (!reset(host, row))
 		return;
 	before = look(job.dir);
 	CHECK_EQ(killer_run(run_job, &job, 0, &result), 0);

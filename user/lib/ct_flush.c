@@ -99,3 +99,29 @@ int ct_flush_translated(struct host *host, uint32_t slot, uint64_t *ret_count)
 	return flush_some((struct flush){ .host = host, .slot = slot, .translated_only = true },
 			  ret_count);
 }
+
+static int count_rows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
+{
+	uint32_t *used = arg;
+
+	for (uint32_t i = 0; i < count; i++)
+		used[ct_state_kind(rows[i].flow.state)]++;
+	return 0;
+}
+
+int ct_recount(struct host *host, uint32_t slot)
+{
+	uint32_t used[ROAM_CT_KINDS] = {};
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	if (!err)
+		err = ct_dump(host, slot, count_rows, used);
+	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && !err; kind++) {
+		uint32_t table = ROAM_CT_TABLE(slot, vm.ct_bank, kind);
+
+		err = host_put(host, HOST_MAP_ct_fill, &table,
+			       &(struct roam_ct_fill){ .used = used[kind] });
+	}
+	return err;
+}

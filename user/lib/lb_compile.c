@@ -106,35 +106,55 @@ int lb_forget(struct host *host, const struct lb_service *service)
 	for (uint32_t i = 0; i < backends.count && !err; i++) {
 		uint32_t number = backends.list[i].number;
 
-		err = host_put(host, HOST_MAP_lb_backend, &number, &none);
+		err = host_put(host, HOST_MAP_lb_stats, &number, &zero);
 		if (!err)
-			err = host_put(host, HOST_MAP_lb_stats, &number, &zero);
+			err = host_put(host, HOST_MAP_lb_backend, &number, &none);
 	}
 	drop_members(host, service->row.id, NULL);
 	host_clear_inner(host, HOST_MAP_lb_table, service->row.no);
 	return err;
 }
 
+static bool is_service(const struct lb_services *services, uint32_t id)
+{
+	for (uint32_t i = 0; i < services->count; i++) {
+		if (services->list[i].row.id == id)
+			return true;
+	}
+	return false;
+}
+
+static void drop_stray_members(struct host *host, const struct lb_services *services)
+{
+	int fd = host_map(host, HOST_MAP_lb_member);
+	struct roam_lb_member_key key, *at = NULL;
+
+	while (!bpf_map_get_next_key(fd, at, &key)) {
+		at = &key;
+		if (is_service(services, key.service))
+			continue;
+		bpf_map_delete_elem(fd, &key);
+		at = NULL; /* there is no going on from a key that is gone */
+	}
+}
+
 /* Rows of a service that is no more, or was never there. */
 static int forget_strays(struct host *host, const struct lb_services *services)
 {
+	struct roam_lb_backend none = {}, row;
 	bool used[ROAM_LB_SERVICES] = {};
-	struct roam_lb_backend row;
+	struct roam_lb_stats zero = {};
 	int err = 0;
 
 	for (uint32_t number = 1; number < ROAM_LB_BACKENDS && !err; number++) {
-		struct lb_service stray = { .row.no = ROAM_LB_SERVICES };
-		uint32_t i = 0;
-
 		err = host_get(host, HOST_MAP_lb_backend, &number, &row);
-		if (err || row.state == ROAM_LB_FREE)
+		if (err || row.state == ROAM_LB_FREE || is_service(services, row.service))
 			continue;
-		while (i < services->count && services->list[i].row.id != row.service)
-			i++;
-		stray.row.id = row.service;
-		if (i == services->count)
-			err = lb_forget(host, &stray);
+		err = host_put(host, HOST_MAP_lb_stats, &number, &zero);
+		if (!err)
+			err = host_put(host, HOST_MAP_lb_backend, &number, &none);
 	}
+	drop_stray_members(host, services);
 	for (uint32_t i = 0; i < services->count; i++)
 		used[services->list[i].row.no] = true;
 	for (uint32_t no = 0; no < ROAM_LB_SERVICES; no++) {
