@@ -59,6 +59,13 @@ struct {
 	__type(value, struct roam_lb_stats);
 } lb_stats SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ROAM_LB_AFFINITIES);
+	__type(key, struct roam_lb_affinity_key);
+	__type(value, struct roam_lb_affinity);
+} lb_affinity SEC(".maps");
+
 static __always_inline const struct roam_lb_service *find_service(const struct roam_addr *vip,
 								  __be16 port, __u8 proto)
 {
@@ -211,4 +218,74 @@ __noinline enum roam_verdict lb_count(struct roam_pkt *pkt)
 		__sync_fetch_and_add(&row->bytes[ROAM_DIR_IN], pkt->len);
 	}
 	return ROAM_CONTINUE;
+}
+
+/* A new connection from a port that had one before does not keep a draining backend. */
+static __always_inline bool is_kept(const struct roam_pkt *pkt,
+				    const struct roam_lb_backend *backend, __u32 service)
+{
+	bool opens = (pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_ACK)) == ROAM_TCP_SYN;
+
+	return backend && backend->service == service &&
+	       (backend->state == ROAM_LB_ACTIVE || !opens);
+}
+
+/* The backend that the client has, if it still is one, or gets. */
+static __always_inline __u32 pick_for_client(const struct roam_pkt *pkt,
+					     const struct roam_lb_service *service)
+{
+	struct roam_lb_affinity_key key = {
+		.client = pkt->key.remote,
+		.service = service->id,
+		.port = pkt->key.rport,
+	};
+	struct roam_flow_key client = {
+		.local = pkt->key.remote,
+		.remote = pkt->key.local,
+		.lport = pkt->key.rport,
+		.rport = pkt->key.lport,
+		.proto = pkt->key.proto,
+	};
+	const struct roam_lb_affinity *had = bpf_map_lookup_elem(&lb_affinity, &key);
+	const struct roam_lb_backend *backend;
+	struct roam_lb_affinity got;
+	struct roam_lb_stats *row;
+
+	if (had) {
+		got.backend = had->backend;
+		backend = bpf_map_lookup_elem(&lb_backend, &got.backend);
+		if (is_kept(pkt, backend, service->id))
+			return got.backend;
+	}
+	got.backend = pick(service, lb_hash(&client, 0));
+	row = bpf_map_lookup_elem(&lb_stats, &got.backend);
+	if (!got.backend || !row)
+		return 0;
+	__sync_fetch_and_add(&row->sessions, 1);
+	bpf_map_update_elem(&lb_affinity, &key, &got, BPF_ANY);
+	return got.backend;
+}
+
+/* What is addressed to a VM's port has been picked for it already, by another balancer. */
+__noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
+{
+	const struct roam_lb_service *service;
+	const struct roam_lb_backend *backend;
+	__u32 number;
+
+	if (!pkt)
+		return ROAM_DROP;
+	pkt->lb_backend = 0;
+	service = find_service(&pkt->key.local, pkt->key.lport, pkt->key.proto);
+	if (!service || (pkt->facts & ROAM_PKT_TO_VM))
+		return ROAM_PASS;
+	number = pick_for_client(pkt, service);
+	backend = bpf_map_lookup_elem(&lb_backend, &number);
+	if (!number || !backend)
+		return drop(pkt, ROAM_REASON_LB_NO_BACKEND);
+	pkt->lb_backend = number;
+	pkt->lb_addr = backend->addr;
+	pkt->lb_port = backend->port;
+	lb_count(pkt);
+	return ROAM_PASS;
 }

@@ -127,10 +127,14 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 	return stats_count(pkt, verdict);
 }
 
+/* Of an uplink, but for forwarding, which is XDP's own, and the count. */
 static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
 {
+	enum roam_verdict verdict;
+
 	pkt->reason = read_frame(ctx, pkt);
-	return stats_count(pkt, uplink_check(pkt));
+	verdict = uplink_check(pkt);
+	return verdict == ROAM_PASS && pkt->l4_off ? lb_uplink(pkt) : verdict;
 }
 
 #endif

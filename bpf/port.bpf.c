@@ -32,7 +32,6 @@ struct {
 	__type(value, __u32);
 } vm_slot SEC(".maps");
 
-/* Written and read by user space only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -233,6 +232,31 @@ __noinline enum roam_verdict port_holds(const struct roam_pkt *pkt)
 	return ROAM_CONTINUE;
 }
 
+__noinline enum roam_verdict port_find(struct roam_pkt *pkt)
+{
+	struct roam_port_key key = {};
+	const struct roam_port *port;
+	struct roam_addr addr;
+	const __u32 *slot;
+
+	if (!pkt)
+		return ROAM_DROP;
+	addr = pkt->lb_addr;
+	slot = bpf_map_lookup_elem(&port_addr, &addr);
+	if (!slot)
+		return ROAM_DROP;
+	key.vm = *slot;
+	for (__u32 no = 0; no < ROAM_VM_PORTS; no++) {
+		key.no = no;
+		port = bpf_map_lookup_elem(&port_conf, &key);
+		if (!port || local_kind(port, &addr) != ROAM_LOCAL_BOUND)
+			continue;
+		__builtin_memcpy(pkt->dmac, port->mac, ROAM_MAC_LEN);
+		return ROAM_CONTINUE;
+	}
+	return ROAM_DROP;
+}
+
 /*
  * Frames from outside: what cannot be right is dropped here, before the host's stack has spent
  * anything on it. Nothing passes because of this stage; the port judges again.
@@ -251,6 +275,8 @@ __noinline enum roam_verdict uplink_check(struct roam_pkt *pkt)
 		pkt->vm = *slot;
 		return drop(pkt, ROAM_REASON_OUTSIDE_MAC);
 	}
+	__builtin_memcpy(mac.bytes, pkt->dmac, ROAM_MAC_LEN);
+	pkt->facts = bpf_map_lookup_elem(&port_mac, &mac) ? ROAM_PKT_TO_VM : 0;
 	if (pkt->reason == ROAM_REASON_MALFORMED)
 		return ROAM_DROP;
 	if (pkt->key.family) {

@@ -35,6 +35,14 @@ enum roam_verdict lb_view(struct roam_pkt *pkt);
 enum roam_verdict lb_check(struct roam_pkt *pkt);
 enum roam_verdict lb_count(struct roam_pkt *pkt);
 
+/*
+ * At an uplink: the backend of what comes for a VIP, in lb_addr and lb_port; lb_backend is 0 if it
+ * does not.
+ */
+enum roam_verdict lb_uplink(struct roam_pkt *pkt);
+/* The MAC of the port of this host that has lb_addr becomes dmac; DROP if there is none. */
+enum roam_verdict port_find(struct roam_pkt *pkt);
+
 /* For them, of the packet's port: local_kind again, for another key.local. */
 enum roam_verdict port_local(struct roam_pkt *pkt);
 /* Its address of this number as key.local; DROP if there is none. */

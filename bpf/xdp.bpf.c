@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 #include "frame_xdp.h"
 #include "pipeline.h"
+#include "forward.h"
 
 static __always_inline void start(struct xdp_md *xdp, enum roam_dir dir, struct roam_pkt *pkt)
 {
@@ -33,8 +34,14 @@ int xdp_uplink(struct xdp_md *xdp)
 {
 	struct roam_pkt pkt = {};
 
+	enum roam_verdict verdict;
+	int action = XDP_PASS;
+
 	start(xdp, ROAM_DIR_IN, &pkt);
-	return finish(uplink_pipeline(xdp, &pkt));
+	verdict = uplink_pipeline(xdp, &pkt);
+	if (verdict == ROAM_PASS && pkt.lb_backend)
+		verdict = forward(xdp, &pkt, &action);
+	return stats_count(&pkt, verdict) == ROAM_PASS ? action : XDP_DROP;
 }
 
 SEC("xdp.frags")

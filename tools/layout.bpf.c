@@ -20,6 +20,8 @@ struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;
 struct roam_ct_wire ct_wire;
 struct roam_flow_rec flow_rec;
+struct roam_lb_affinity lb_affinity;
+struct roam_lb_affinity_key lb_affinity_key;
 struct roam_lb_backend lb_backend;
 struct roam_lb_key lb_key;
 struct roam_lb_member lb_member;

@@ -10,8 +10,9 @@
  * roam_lb_member: which address is a backend of which service. Map `lb_stats`: ARRAY by the
  * backend's number of struct roam_lb_stats, written by programs with atomics.
  *
- * A VM takes part, as client or as backend, while roam_vm.lb is 1. The translation of a connection
- * is in its flow (ct.h).
+ * An uplink picks a backend for what comes for a VIP and forwards it as it is, with another MAC; a
+ * VM's port translates. A VM takes part, as client or as backend, while roam_vm.lb is 1. The
+ * translation of a connection is in its flow (ct.h).
  */
 #ifndef ROAM_LB_H
 #define ROAM_LB_H
@@ -98,6 +99,27 @@ struct roam_lb_stats {
 };
 
 ROAM_ASSERT_SIZE(struct roam_lb_stats, 40);
+
+/*
+ * A balancer's memory (map `lb_affinity`, LRU_HASH): which backend a client of an uplink has got,
+ * so that it keeps it when the set changes. It is the host's, bounded, and no part of any VM's
+ * image: a balancer that has lost it picks by the table.
+ */
+#define ROAM_LB_AFFINITIES 65536
+
+struct roam_lb_affinity_key {
+	struct roam_addr client;
+	__u32 service; /* roam_lb_service.id */
+	__be16 port;   /* the client's */
+	__u8 pad[2];
+};
+
+struct roam_lb_affinity {
+	__u32 backend; /* its number */
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_affinity_key, 24);
+ROAM_ASSERT_SIZE(struct roam_lb_affinity, 4);
 
 /* A service as an image names it: never made from an image, only found again (state.h). */
 struct roam_lb_rec {

@@ -40,6 +40,7 @@ enum roam_pkt_fact {
 	ROAM_PKT_OWN_DMAC = 1 << 1,          /* dmac is the port's */
 	ROAM_PKT_OWN_LLADDR = 1 << 2,        /* lladdr is the port's */
 	ROAM_PKT_OWN_TARGET_LLADDR = 1 << 3, /* target_lladdr is the port's */
+	ROAM_PKT_TO_VM = 1 << 5,             /* at the uplink: dmac is that of a VM's port */
 	ROAM_PKT_TO_GROUP = 1 << 4,          /* to a multicast or broadcast address or MAC */
 };
 

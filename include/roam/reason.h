@@ -63,6 +63,7 @@ enum roam_verdict {
 	X(LB_NO_BACKEND, "lb_no_backend", DROP, "no backend of the service takes new sessions")    \
 	X(LB_CLASH, "lb_clash", DROP, "another flow has the translated tuple already")             \
 	X(LB_FRONT, "lb_front", DROP, "needs a translation, which XDP must not do")                \
+	X(LB_NO_ROUTE, "lb_no_route", DROP, "the host does not know the way to the backend")       \
 	/* dropped by quality of service */                                                        \
 	X(QOS_RATE, "qos_rate", DROP, "more than the VM's rate and burst in this direction")       \
 	/* dropped at the uplink */                                                                \

@@ -170,7 +170,7 @@ static int drop_draft(struct host *host, uint32_t slot)
 
 static const struct roam_lb_key web_key = {
 	.vip.words = { 0, 0, 0xffff0000, 0x096433c6 }, /* 198.51.100.9 */
-	.port = 0x5000,                               /* 80 */
+	.port = 0x5000,                                /* 80 */
 	.proto = IPPROTO_TCP,
 };
 
@@ -235,9 +235,15 @@ static const struct change {
 	const char *name;
 	int (*make)(struct host *host, uint32_t slot);
 } changes[] = {
-	{ "acl add", add_rule },  { "acl del", del_rule },      { "port add", add_port },
-	{ "port del", del_port }, { "vm set", set_all },        { "vm set quotas", set_quotas },
-	{ "vm add", add_vm },     { "vm replace", replace_vm }, { "vm add, refused", drop_draft },
+	{ "acl add", add_rule },
+	{ "acl del", del_rule },
+	{ "port add", add_port },
+	{ "port del", del_port },
+	{ "vm set", set_all },
+	{ "vm set quotas", set_quotas },
+	{ "vm add", add_vm },
+	{ "vm replace", replace_vm },
+	{ "vm add, refused", drop_draft },
 	{ "vm del", del_vm },
 	{ "lb add", add_service },
 	{ "lb del", del_service },

@@ -67,8 +67,7 @@ int state_lb_row(struct state_lb *lb, const struct roam_lb_rec *rec, struct imag
 	return 0;
 }
 
-/* The address and port that a flow takes for the service's, and those that it takes for a backend's
- * of it. */
+/* What a flow takes for the service's address and port, and what for its backend's. */
 struct session {
 	const struct roam_addr *vip;
 	__be16 vip_port;
@@ -100,10 +99,11 @@ static const struct roam_lb_rec *find_rec(const struct state_lb *lb, uint32_t id
 	return NULL;
 }
 
-static int refuse_missing(const struct state_lb *lb, const struct session *session)
+static int refuse_missing(const struct state_lb *lb, const struct session *session, uint8_t proto)
 {
 	for (uint32_t i = 1; i <= lb->count; i++) {
-		if (lb->id[i] == STATE_LB_MISSING && lb->recs[i].port == session->vip_port &&
+		if (lb->id[i] == STATE_LB_MISSING && lb->recs[i].proto == proto &&
+		    lb->recs[i].port == session->vip_port &&
 		    !memcmp(&lb->recs[i].vip, session->vip, sizeof(*session->vip)))
 			return fail(-ENOENT,
 				    "state: the VM has sessions of service '%s', which is not on "
@@ -122,7 +122,7 @@ int state_lb_session(const struct state_lb *lb, struct roam_flow_rec *rec, bool 
 	if (!rec->flow.lb_role)
 		return 0;
 	if (rec->flow.lb_service == STATE_LB_MISSING)
-		return refuse_missing(lb, &session);
+		return refuse_missing(lb, &session, rec->key.proto);
 	service = rec->flow.lb_service ? find_rec(lb, rec->flow.lb_service) : NULL;
 	if (service && (service->port != session.vip_port || service->proto != rec->key.proto ||
 			memcmp(&service->vip, session.vip, sizeof(*session.vip)) != 0))
