@@ -19,27 +19,35 @@
 #define BACKEND_PORT 8443
 
 struct lb_test {
-	struct test_host host;
+	struct test_host *host;
 	uint32_t slot;
 };
 
+/* One host for all tests, since making one takes long: each leaves neither VM nor service. */
+static struct test_host *shared_host(void)
+{
+	static struct test_host host;
+
+	if (!host.host) {
+		hosts_enter();
+		hosts_make("lb", &host);
+	}
+	return &host;
+}
+
 static void lb_test_setup(struct lb_test *self)
 {
-	static bool entered;
-
-	if (!entered)
-		hosts_enter();
-	entered = true;
-	hosts_make("lb", &self->host);
-	hosts_add_vm(&self->host);
-	self->host.now_ns = 1000 * NS_PER_S;
-	CHECK_OK(vm_find(self->host.host, "vm", &self->slot));
-	CHECK_OK(lb_use(self->host.host, self->slot, true));
+	self->host = shared_host();
+	hosts_add_vm(self->host);
+	self->host->now_ns = 1000 * NS_PER_S;
+	CHECK_OK(vm_find(self->host->host, "vm", &self->slot));
+	CHECK_OK(lb_use(self->host->host, self->slot, true));
 }
 
 static void lb_test_teardown(struct lb_test *self)
 {
-	hosts_remove(&self->host);
+	CHECK_OK(vm_del(self->host->host, "vm"));
+	lb_del(self->host->host, "web"); /* not every test has it */
 }
 
 static struct roam_addr vip_addr(int family)
@@ -63,14 +71,14 @@ static void add_service(struct lb_test *self, int family, uint8_t proto)
 		.proto = proto,
 	};
 
-	CHECK_OK(lb_add(self->host.host, "web", &key));
+	CHECK_OK(lb_add(self->host->host, "web", &key));
 }
 
 static void add_backend(struct lb_test *self, struct roam_addr addr, uint16_t port)
 {
 	struct roam_lb_backend row = { .addr = addr, .port = htons(port), .weight = 1 };
 
-	CHECK_OK(lb_backend_add(self->host.host, "web", &row));
+	CHECK_OK(lb_backend_add(self->host->host, "web", &row));
 }
 
 /* The service with so many backends that are elsewhere. */
@@ -86,7 +94,7 @@ static enum roam_reason last_reason(struct lb_test *self, enum roam_dir dir,
 {
 	struct roam_stats after;
 
-	CHECK_OK(stats_fold(self->host.host, self->slot, &after));
+	CHECK_OK(stats_fold(self->host->host, self->slot, &after));
 	for (uint32_t reason = 0; reason < ROAM_REASON_COUNT; reason++) {
 		if (after.by_reason[reason][dir].packets != before->by_reason[reason][dir].packets)
 			return reason;
@@ -103,8 +111,8 @@ static bool expect(struct lb_test *self, enum roam_dir dir, const struct packet_
 	enum roam_reason found;
 
 	packet_build(spec, &packet);
-	CHECK_OK(stats_fold(self->host.host, self->slot, &before));
-	hosts_run(&self->host, FRONT_TC, dir, &packet);
+	CHECK_OK(stats_fold(self->host->host, self->slot, &before));
+	hosts_run(self->host, FRONT_TC, dir, &packet);
 	found = last_reason(self, dir, &before);
 	return CHECK_STR(text_enum_name(&text_reason, found), text_enum_name(&text_reason, reason));
 }
@@ -116,8 +124,8 @@ static bool expect_as(struct lb_test *self, enum roam_dir dir, const struct pack
 	struct packet packet;
 
 	packet_build(after, &packet);
-	return expect(self, dir, spec, reason) && CHECK_EQ(self->host.after.len, packet.len) &&
-	       CHECK_MEM(self->host.after.bytes, packet.bytes, packet.len);
+	return expect(self, dir, spec, reason) && CHECK_EQ(self->host->after.len, packet.len) &&
+	       CHECK_MEM(self->host->after.bytes, packet.bytes, packet.len);
 }
 
 /* Between the VM's port and the VIP, or whoever stands for it. */
@@ -180,14 +188,14 @@ static struct lb_backend first_backend(struct lb_test *self)
 	_cleanup_lb_backends_ struct lb_backends backends = {};
 	struct lb_service service;
 
-	CHECK_OK(lb_find(self->host.host, "web", &service));
-	CHECK_OK(lb_list_backends(self->host.host, &service, &backends));
+	CHECK_OK(lb_find(self->host->host, "web", &service));
+	CHECK_OK(lb_list_backends(self->host->host, &service, &backends));
 	return CHECK_OP(backends.count, >=, 1) ? backends.list[0] : (struct lb_backend){};
 }
 
 static uint32_t wire_rows(struct lb_test *self)
 {
-	return hosts_wire_rows(&self->host, self->slot);
+	return hosts_wire_rows(self->host, self->slot);
 }
 
 TEST_46_F(lb_test, a_client_of_a_vip)
@@ -220,9 +228,9 @@ TEST_F(lb_test, a_datagram_without_checksum_stays_without)
 	add_remote_service(self, 4, IPPROTO_UDP, 1);
 	packet_build(&spec, &packet);
 	packet.bytes[40] = packet.bytes[41] = 0;
-	CHECK_EQ(hosts_run(&self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
-	CHECK_EQ(self->host.after.bytes[40], 0);
-	CHECK_EQ(self->host.after.bytes[41], 0);
+	CHECK_EQ(hosts_run(self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
+	CHECK_EQ(self->host->after.bytes[40], 0);
+	CHECK_EQ(self->host->after.bytes[41], 0);
 }
 
 TEST_46_F(lb_test, a_large_frame_is_translated_as_it_is)
@@ -238,8 +246,8 @@ TEST_46_F(lb_test, a_large_frame_is_translated_as_it_is)
 	packet_build(&app, &packet);
 	packet_build(&wire, &expected);
 	packet.gso_size = 500;
-	CHECK_EQ(hosts_run(&self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
-	CHECK_MEM(self->host.after.bytes, expected.bytes, expected.len);
+	CHECK_EQ(hosts_run(self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
+	CHECK_MEM(self->host->after.bytes, expected.bytes, expected.len);
 }
 
 /* What the VM's application has sent a packet to, it may only hear from by the flow. */
@@ -338,12 +346,12 @@ TEST_46_F(lb_test, a_draining_backend_keeps_its_sessions)
 
 	add_remote_service(self, family, IPPROTO_TCP, 1);
 	CHECK(client_connects(self, family));
-	CHECK_OK(lb_backend_set(self->host.host, "web", &addr, ROAM_LB_DRAINING));
+	CHECK_OK(lb_backend_set(self->host->host, "web", &addr, ROAM_LB_DRAINING));
 	CHECK(client_sends(self, family, IPPROTO_TCP, ROAM_TCP_ACK, ROAM_REASON_ESTABLISHED));
 	CHECK(client_gets(self, family, IPPROTO_TCP, ROAM_TCP_ACK));
 	spec.sport++;
 	CHECK(expect(self, ROAM_DIR_OUT, &spec, ROAM_REASON_LB_NO_BACKEND));
-	CHECK_OK(lb_backend_set(self->host.host, "web", &addr, ROAM_LB_ACTIVE));
+	CHECK_OK(lb_backend_set(self->host->host, "web", &addr, ROAM_LB_ACTIVE));
 	CHECK(expect(self, ROAM_DIR_OUT, &spec, ROAM_REASON_OPENED));
 }
 
@@ -356,7 +364,7 @@ static int where_to(struct lb_test *self, int family, uint16_t sport, uint8_t fl
 	spec.sport = sport;
 	if (!expect(self, ROAM_DIR_OUT, &spec, reason))
 		return -1;
-	return self->host.after.bytes[14 + (family == 4 ? 19 : 39)];
+	return self->host->after.bytes[14 + (family == 4 ? 19 : 39)];
 }
 
 #define SESSIONS 24
@@ -376,7 +384,7 @@ TEST_46_F(lb_test, sessions_stay_when_the_set_changes)
 	for (int i = 0; i < 4; i++)
 		CHECK_OP(used[backend_addr(family, i).bytes[15]], >, 0);
 	add_backend(self, backend_addr(family, 9), BACKEND_PORT);
-	CHECK_OK(lb_backend_del(self->host.host, "web", &gone));
+	CHECK_OK(lb_backend_del(self->host->host, "web", &gone));
 	for (int i = 0; i < SESSIONS; i++)
 		CHECK_EQ(where_to(self, family, 2000 + i, ROAM_TCP_SYN, ROAM_REASON_ESTABLISHED),
 			 before[i]);
@@ -395,10 +403,10 @@ TEST_46_F(lb_test, a_tuple_that_is_taken)
 	add_remote_service(self, family, IPPROTO_TCP, 1);
 	CHECK(expect_as(self, ROAM_DIR_OUT, &direct, ROAM_REASON_OPENED, &direct));
 	CHECK(expect(self, ROAM_DIR_OUT, &app, ROAM_REASON_LB_CLASH));
-	self->host.now_ns += 121 * NS_PER_S; /* that one is over */
+	self->host->now_ns += 121 * NS_PER_S; /* that one is over */
 	CHECK(client_sends(self, family, IPPROTO_TCP, ROAM_TCP_SYN, ROAM_REASON_OPENED));
 	CHECK(expect(self, ROAM_DIR_OUT, &direct, ROAM_REASON_LB_CLASH));
-	self->host.now_ns += 121 * NS_PER_S;
+	self->host->now_ns += 121 * NS_PER_S;
 	CHECK(expect_as(self, ROAM_DIR_OUT, &direct, ROAM_REASON_OPENED, &direct));
 	CHECK_EQ(wire_rows(self), 0);
 }
@@ -418,10 +426,10 @@ TEST_46_F(lb_test, another_backend_where_the_tuple_is_taken)
 		direct.sport = app.sport = 2000 + i;
 		CHECK(expect(self, ROAM_DIR_OUT, &direct, ROAM_REASON_OPENED));
 		packet_build(&app, &packet);
-		if (hosts_run(&self->host, FRONT_TC, ROAM_DIR_OUT, &packet) != ROAM_PASS)
+		if (hosts_run(self->host, FRONT_TC, ROAM_DIR_OUT, &packet) != ROAM_PASS)
 			continue; /* it was picked each time */
 		open++;
-		CHECK_EQ(self->host.after.bytes[14 + (family == 4 ? 19 : 39)],
+		CHECK_EQ(self->host->after.bytes[14 + (family == 4 ? 19 : 39)],
 			 backend_addr(family, 1).bytes[15]);
 	}
 	CHECK_OP(open, >, SESSIONS * 3 / 4);
@@ -444,7 +452,7 @@ static bool goes_round(struct lb_test *self, const struct packet_spec *sent,
 		       enum roam_reason reason, const struct packet_spec *got,
 		       enum roam_reason got_reason)
 {
-	return expect_as(self, ROAM_DIR_OUT, sent, reason, got) && CHECK(self->host.turned_back) &&
+	return expect_as(self, ROAM_DIR_OUT, sent, reason, got) && CHECK(self->host->turned_back) &&
 	       expect_as(self, ROAM_DIR_IN, got, got_reason, got);
 }
 
@@ -484,7 +492,7 @@ TEST_F(lb_test, second_keys_go_with_their_flows)
 	add_remote_service(self, 4, IPPROTO_TCP, 1);
 	CHECK(client_connects(self, 4));
 	CHECK_EQ(wire_rows(self), 1);
-	CHECK_OK(ct_flush(self->host.host, self->slot, &count));
+	CHECK_OK(ct_flush(self->host->host, self->slot, &count));
 	CHECK_EQ(count, 1);
 	CHECK_EQ(wire_rows(self), 0);
 }
@@ -494,7 +502,7 @@ TEST_F(lb_test, second_keys_go_where_rows_are_replaced)
 {
 	add_remote_service(self, 4, IPPROTO_TCP, 1);
 	for (int i = 0; i < ROAM_QUOTA_MIN * 3; i++) {
-		self->host.now_ns += 121 * NS_PER_S / ROAM_QUOTA_MIN * 2;
+		self->host->now_ns += 121 * NS_PER_S / ROAM_QUOTA_MIN * 2;
 		where_to(self, 4, 2000 + i, ROAM_TCP_SYN, ROAM_REASON_OPENED);
 	}
 	CHECK_OP(wire_rows(self), <=, ROAM_QUOTA_MIN);
@@ -516,9 +524,9 @@ TEST_46_F(lb_test, sessions_outlive_a_new_quota)
 
 	add_remote_service(self, family, IPPROTO_TCP, 1);
 	CHECK(client_connects(self, family));
-	CHECK_OK(vm_get(self->host.host, self->slot, &vm));
+	CHECK_OK(vm_get(self->host->host, self->slot, &vm));
 	vm.quota_flows = 1000;
-	CHECK_OK(vm_set(self->host.host, self->slot, &vm));
+	CHECK_OK(vm_set(self->host->host, self->slot, &vm));
 	CHECK_EQ(wire_rows(self), 1);
 	CHECK(client_gets(self, family, IPPROTO_TCP, ROAM_TCP_ACK));
 	CHECK(client_sends(self, family, IPPROTO_TCP, ROAM_TCP_ACK, ROAM_REASON_ESTABLISHED));
@@ -533,8 +541,8 @@ TEST_46_F(lb_test, off_ends_sessions_and_nothing_else)
 	add_remote_service(self, family, IPPROTO_TCP, 1);
 	CHECK(client_connects(self, family));
 	CHECK(expect(self, ROAM_DIR_OUT, &plain, ROAM_REASON_OPENED));
-	CHECK_OK(lb_use(self->host.host, self->slot, false));
-	CHECK_OK(vm_get(self->host.host, self->slot, &vm));
+	CHECK_OK(lb_use(self->host->host, self->slot, false));
+	CHECK_OK(vm_get(self->host->host, self->slot, &vm));
 	CHECK_EQ(vm.features & ROAM_VM_LB, 0);
 	CHECK(expect(self, ROAM_DIR_OUT, &app, ROAM_REASON_MIDSTREAM));
 	CHECK(expect(self, ROAM_DIR_OUT, &plain, ROAM_REASON_ESTABLISHED));
@@ -548,7 +556,7 @@ TEST_46_F(lb_test, nothing_is_translated_behind_xdp)
 
 	add_remote_service(self, family, IPPROTO_TCP, 1);
 	packet_build(&spec, &packet);
-	CHECK_EQ(hosts_run(&self->host, FRONT_XDP, ROAM_DIR_OUT, &packet), ROAM_DROP);
+	CHECK_EQ(hosts_run(self->host, FRONT_XDP, ROAM_DIR_OUT, &packet), ROAM_DROP);
 	CHECK(client_connects(self, family));
-	CHECK_EQ(hosts_run(&self->host, FRONT_XDP, ROAM_DIR_OUT, &packet), ROAM_DROP);
+	CHECK_EQ(hosts_run(self->host, FRONT_XDP, ROAM_DIR_OUT, &packet), ROAM_DROP);
 }
