@@ -347,8 +347,10 @@ static void compare(const struct final *here, const struct final *there)
 static void move_after(struct test_host *there, struct traced *trace, struct image *image, int k)
 {
 	there->now_ns = UPTIME_THERE + trace[k].at_ns;
-	if (!CHECK_OK(load(there, image)))
+	if (!CHECK_OK(load(there, image))) {
+		note("%s", fail_line());
 		return;
+	}
 	for (int i = k + 1; i < TRACE_LEN; i++)
 		run_packet(there, &trace[i], UPTIME_THERE, false);
 }
