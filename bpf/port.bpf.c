@@ -202,6 +202,29 @@ __noinline enum roam_verdict port_check(struct roam_pkt *pkt)
 	return ROAM_CONTINUE;
 }
 
+/* For the stages behind this one: which of the host's VMs the frame is for, if for any. */
+static __always_inline void find_vm(struct roam_pkt *pkt)
+{
+	struct roam_addr local = pkt->key.local;
+	const struct roam_vm *vm;
+	struct mac mac = {};
+	const __u32 *found;
+	__u32 slot;
+
+	__builtin_memcpy(mac.bytes, pkt->dmac, ROAM_MAC_LEN);
+	found = bpf_map_lookup_elem(&port_mac, &mac);
+	if (!found) /* the host routes to its VMs */
+		found = bpf_map_lookup_elem(&port_addr, &local);
+	if (!found)
+		return;
+	slot = *found;
+	vm = bpf_map_lookup_elem(&vm_conf, &slot);
+	if (!vm)
+		return;
+	pkt->vm = slot;
+	pkt->features = vm->features;
+}
+
 /*
  * Frames from outside: what cannot be right is dropped here, before the host's stack has spent
  * anything on it. Nothing passes because of this stage; the port judges again.
@@ -229,6 +252,7 @@ __noinline enum roam_verdict uplink_check(struct roam_pkt *pkt)
 			pkt->vm = *slot;
 			return drop(pkt, ROAM_REASON_OUTSIDE_ADDR);
 		}
+		find_vm(pkt);
 	}
-	return pass(pkt, ROAM_REASON_UPLINK);
+	return ROAM_CONTINUE;
 }

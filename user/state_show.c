@@ -8,6 +8,7 @@
 #include "acl.h"
 #include "acl_show.h"
 #include "ct_show.h"
+#include "ips_show.h"
 #include "port.h"
 #include "port_show.h"
 #include "qos_show.h"
@@ -91,6 +92,15 @@ static void show_row(struct out *out, enum schema_table_id table, const void *ro
 		break;
 	case TABLE_QOS:
 		qos_show(out, row, NOW_NS);
+		break;
+	case TABLE_IPS:
+		ips_show_profile(out, row);
+		break;
+	case TABLE_IPS_SOURCE:
+		ips_show_source(out, row, NOW_NS);
+		break;
+	case TABLE_IPS_BLOCK:
+		ips_show_block(out, row, NOW_NS);
 		break;
 	case TABLE_FLOW:
 		ct_show_flow(out, flow, NOW_NS);

@@ -7,7 +7,9 @@
 #include "acl.h"
 #include "audit.h"
 #include "ct.h"
+#include "ips.h"
 #include "port.h"
+#include "qos.h"
 #include "text.h"
 #include "vm.h"
 
@@ -84,6 +86,41 @@ static void print_flows(struct audit *audit, uint32_t slot, const struct roam_vm
 	}
 }
 
+static bool has_inner(struct audit *audit, enum host_map outer, uint32_t index)
+{
+	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
+
+	return fd >= 0;
+}
+
+static int count_block(const struct roam_ips_block_rec *rec, void *arg)
+{
+	(void)rec;
+	++*(uint32_t *)arg;
+	return 0;
+}
+
+static void print_features(struct audit *audit, uint32_t slot, const struct roam_vm *vm)
+{
+	struct roam_qos_rec qos;
+	struct roam_ips ips;
+	uint32_t blocks = 0;
+
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		if (!qos_get(audit->host, slot, dir, &qos) && qos.conf.is_set)
+			fprintf(audit->to, "%s: %s rate %llu\n", vm->name,
+				text_enum_name(&text_dir, dir),
+				(unsigned long long)qos.conf.rate_Bps);
+	}
+	ips_each_block(audit->host, slot, count_block, &blocks);
+	if (!ips_get(audit->host, slot, &ips) && ips.is_set)
+		fprintf(audit->to, "%s: ips rate %u, %u blocks of %u\n", vm->name, ips.rate, blocks,
+			ips.blocks);
+	else if (has_inner(audit, HOST_MAP_ips_block, slot))
+		fprintf(audit->to, "%s: TABLES WITHOUT A PROFILE\n", vm->name);
+	fprintf(audit->to, "%s: features %#x\n", vm->name, vm->features);
+}
+
 static int print_vm(struct host *host, uint32_t slot, void *arg)
 {
 	struct roam_port ports[ROAM_VM_PORTS];
@@ -102,6 +139,7 @@ static int print_vm(struct host *host, uint32_t slot, void *arg)
 		fprintf(audit->to, "%s: port %s on %s (%u), zone %s\n", vm.name,
 			text_mac(ports[i].mac, mac), ports[i].dev, ports[i].ifindex,
 			ports[i].zone_name);
+	print_features(audit, slot, &vm);
 	print_rules(audit, slot, vm.name);
 	print_matches(audit, slot, ROAM_DIR_IN, vm.name);
 	print_matches(audit, slot, ROAM_DIR_OUT, vm.name);
@@ -162,18 +200,13 @@ static void print_folder(struct audit *audit, const char *folder)
 	}
 }
 
-static bool has_inner(struct audit *audit, enum host_map outer, uint32_t index)
-{
-	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
-
-	return fd >= 0;
-}
-
 static void print_leftovers(struct audit *audit, uint32_t slot)
 {
 	struct roam_vm vm;
 	bool tables = has_inner(audit, HOST_MAP_acl_policy, slot) ||
 		      has_inner(audit, HOST_MAP_acl_hits, slot) ||
+		      has_inner(audit, HOST_MAP_ips_source, slot) ||
+		      has_inner(audit, HOST_MAP_ips_block, slot) ||
 		      has_inner(audit, HOST_MAP_stats, slot);
 
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++)
@@ -183,6 +216,8 @@ static void print_leftovers(struct audit *audit, uint32_t slot)
 			  has_inner(audit, HOST_MAP_ct_clock, slot * ROAM_CT_TABLES + i);
 	if (tables)
 		fprintf(audit->to, "TABLES OF NOBODY in slot %u\n", slot);
+	if (qos_is_used(audit->host, slot) || ips_is_used(audit->host, slot))
+		fprintf(audit->to, "A PROFILE OF NOBODY in slot %u\n", slot);
 	if (!vm_get(audit->host, slot, &vm) && vm.life != ROAM_LIFE_FREE)
 		fprintf(audit->to, "A ROW OF NOBODY in slot %u: '%s', %s\n", slot, vm.name,
 			text_enum_name(&text_life, vm.life));

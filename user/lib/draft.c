@@ -5,6 +5,7 @@
 #include "acl.h"
 #include "ct.h"
 #include "draft.h"
+#include "ips.h"
 #include "journal.h"
 #include "port.h"
 #include "stats.h"
@@ -179,6 +180,8 @@ static int mend(struct host *host, uint32_t slot, const struct roam_vm *vm)
 {
 	int err = acl_drop_stray_hits(host, slot);
 
+	if (!err)
+		err = ips_mend(host, slot);
 	if (!vm->ct_moving) /* tables for a quota that did not become the VM's */
 		tables_clear_bank(host, slot, !vm->ct_bank);
 	return err ? err : vm_sync(host, slot);

@@ -31,6 +31,10 @@
 	X(ct_clock)                                                                                \
 	X(ct_fill)                                                                                 \
 	X(ct_xfer)                                                                                 \
+	X(ips_conf)                                                                                \
+	X(ips_source)                                                                              \
+	X(ips_block)                                                                               \
+	X(ips_clock)                                                                               \
 	X(qos_conf)                                                                                \
 	X(qos_state)                                                                               \
 	X(stats)

@@ -113,7 +113,7 @@ static int on_vm(struct loading *loading, const struct roam_vm *row)
 	err = draft_open(loading->host, &vm, loading->own_slot, &loading->draft);
 	loading->features = (struct state_features){
 		.host = loading->host,
-		.draft = loading->draft,
+		.slot = err ? ROAM_VM_NONE : draft_slot(loading->draft),
 		.own_slot = loading->own_slot,
 	};
 	return err;

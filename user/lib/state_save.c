@@ -79,7 +79,7 @@ static uint64_t policy_digest(struct host *host, const struct policy *policy)
 		rule.id = 0;
 		XXH3_64bits_update(hash, &rule, sizeof(rule));
 	}
-	state_digest_features(host, policy->slot, hash);
+	state_features_digest(host, policy->slot, hash);
 	digest = XXH3_64bits_digest(hash);
 	XXH3_freeState(hash);
 	return digest;
@@ -116,7 +116,7 @@ static int write_policy(struct host *host, struct image_writer *writer, const st
 		err = image_write_table(writer, TABLE_ACL);
 	if (!err)
 		err = image_write_rows(writer, policy->rules.recs, policy->rules.count);
-	return err ? err : state_write_features(host, policy->slot, writer);
+	return err ? err : state_features_write(host, policy->slot, writer);
 }
 
 static int write_flows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
