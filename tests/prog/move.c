@@ -106,14 +106,14 @@ static struct packet_spec random_spec(enum roam_dir dir)
 static void make_trace(struct traced *trace)
 {
 	/* Mostly milliseconds; sometimes long enough for one timeout or another. */
-	static const uint32_t gaps_s[] = { 0, 0, 0, 0, 0, 1, 11, 31, 61, 121 };
+	static const uint32_t gaps_s[] = { 1, 1, 11, 31, 61, 121 };
 	uint64_t at_ns = 0;
 
 	for (int i = 0; i < TRACE_LEN; i++) {
 		enum roam_dir dir = pick(2);
 		struct packet_spec spec = random_spec(dir);
 
-		at_ns += gaps_s[pick(10)] * SECOND + pick(1000000);
+		at_ns += pick(1000000) + (pick(4) ? 0 : gaps_s[pick(6)] * SECOND);
 		trace[i].dir = dir;
 		trace[i].front = pick(FRONT_ENDS);
 		trace[i].at_ns = at_ns;
@@ -347,10 +347,11 @@ static void add_features(struct test_host *host)
 	uint32_t slot;
 
 	CHECK_OK(vm_find(host->host, "vm", &slot));
-	ips.rate = ips.burst = 1 + pick(2);
+	ips.rate = 1 + pick(2);
+	ips.burst = 1;
 	ips.block_s = 5 + pick(60);
 	ips.sources = ips.blocks = ROAM_IPS_QUOTA_MIN;
-	if (pick(2))
+	if (pick(4))
 		CHECK_OK(ips_set(host->host, slot, &ips));
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
 		if (pick(2))
