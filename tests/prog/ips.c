@@ -9,28 +9,23 @@
 #include "vm.h"
 
 struct ips_test {
-	struct test_host host;
+	struct test_host *host;
 	uint32_t slot;
 	uint16_t port; /* of the next connection's remote end */
 };
 
 static void ips_test_setup(struct ips_test *self)
 {
-	static bool entered;
-
-	if (!entered)
-		hosts_enter();
-	entered = true;
-	hosts_make("ips", &self->host);
-	hosts_add_vm(&self->host);
-	self->host.now_ns = 1000 * NS_PER_S;
+	self->host = hosts_shared();
+	hosts_add_vm(self->host);
+	self->host->now_ns = 1000 * NS_PER_S;
 	self->port = 1024;
-	CHECK_OK(vm_find(self->host.host, "vm", &self->slot));
+	CHECK_OK(vm_find(self->host->host, "vm", &self->slot));
 }
 
 static void ips_test_teardown(struct ips_test *self)
 {
-	hosts_remove(&self->host);
+	CHECK_OK(vm_del(self->host->host, "vm"));
 }
 
 /* 2 connections a second; blocks of 10 s, 20 s, 40 s. */
@@ -50,7 +45,7 @@ static void limit(struct ips_test *self)
 {
 	struct roam_ips conf = profile();
 
-	CHECK_OK(ips_set(self->host.host, self->slot, &conf));
+	CHECK_OK(ips_set(self->host->host, self->slot, &conf));
 }
 
 static struct roam_addr peer(int family, unsigned int network, unsigned int host)
@@ -81,7 +76,7 @@ static uint64_t count_of(struct ips_test *self, enum roam_reason reason)
 {
 	struct roam_stats stats = {};
 
-	CHECK_OK(stats_fold(self->host.host, self->slot, &stats));
+	CHECK_OK(stats_fold(self->host->host, self->slot, &stats));
 	return stats.by_reason[reason][ROAM_DIR_IN].packets;
 }
 
@@ -98,7 +93,7 @@ static enum roam_reason reason_of(struct ips_test *self, const struct packet_spe
 	for (int i = 0; i < 6; i++)
 		before[i] = count_of(self, reasons[i]);
 	packet_build(spec, &packet);
-	hosts_run(&self->host, FRONT_TC, ROAM_DIR_IN, &packet);
+	hosts_run(self->host, FRONT_TC, ROAM_DIR_IN, &packet);
 	for (int i = 0; i < 6; i++) {
 		if (count_of(self, reasons[i]) != before[i])
 			return reasons[i];
@@ -123,7 +118,7 @@ static void exceed(struct ips_test *self, struct roam_addr from)
 
 static void pass_time(struct ips_test *self, uint64_t seconds)
 {
-	self->host.now_ns += seconds * NS_PER_S;
+	self->host->now_ns += seconds * NS_PER_S;
 }
 
 TEST_46_F(ips_test, blocks_grow_and_end)
@@ -151,7 +146,7 @@ TEST_46_F(ips_test, a_source_within_its_rate_is_never_blocked)
 	limit(self);
 	for (int i = 0; i < 20; i++) {
 		CHECK_EQ(opening(self, peer(family, 0, 1)), ROAM_REASON_OPENED);
-		self->host.now_ns += NS_PER_S / 2;
+		self->host->now_ns += NS_PER_S / 2;
 	}
 }
 
@@ -183,13 +178,13 @@ TEST_46_F(ips_test, a_block_ends_what_is_established)
 	struct packet packet;
 
 	packet_build(&open, &packet);
-	CHECK_EQ(hosts_run(&self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
+	CHECK_EQ(hosts_run(self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
 	CHECK_EQ(reason_of(self, &reply), ROAM_REASON_ESTABLISHED);
-	CHECK_OK(ips_block_add(self->host.host, self->slot, &from, 0));
+	CHECK_OK(ips_block_add(self->host->host, self->slot, &from, 0));
 	CHECK_EQ(reason_of(self, &reply), ROAM_REASON_IPS_BLOCKED);
-	CHECK_OK(ips_block_del(self->host.host, self->slot, &from));
+	CHECK_OK(ips_block_del(self->host->host, self->slot, &from));
 	CHECK_EQ(reason_of(self, &reply), ROAM_REASON_ESTABLISHED);
-	CHECK_EQ(ips_block_del(self->host.host, self->slot, &from), -ENOENT);
+	CHECK_EQ(ips_block_del(self->host->host, self->slot, &from), -ENOENT);
 }
 
 /* What the VM opens itself is nobody's attack. */
@@ -201,7 +196,7 @@ TEST_46_F(ips_test, out_is_not_limited)
 	limit(self);
 	for (spec.sport = 3000; spec.sport < 3020; spec.sport++) {
 		packet_build(&spec, &packet);
-		CHECK_EQ(hosts_run(&self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
+		CHECK_EQ(hosts_run(self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
 	}
 }
 
@@ -226,7 +221,7 @@ TEST_46_F(ips_test, a_flood_of_sources_stays_bounded)
 			CHECK_EQ(reason_of(self, &spec), ROAM_REASON_ACL_DEFAULT);
 		}
 	}
-	CHECK_OK(ips_each_source(self->host.host, self->slot, count_source, &count));
+	CHECK_OK(ips_each_source(self->host->host, self->slot, count_source, &count));
 	CHECK_EQ(count, family == 4 ? ROAM_IPS_QUOTA_MIN : 60);
 }
 
@@ -237,10 +232,10 @@ TEST_46_F(ips_test, a_full_table_of_blocks_has_its_reason)
 	limit(self);
 	for (unsigned int i = 0; i < ROAM_IPS_QUOTA_MIN; i++) {
 		from = peer(family, i, 0);
-		CHECK_OK(ips_block_add(self->host.host, self->slot, &from, 0));
+		CHECK_OK(ips_block_add(self->host->host, self->slot, &from, 0));
 	}
 	from = peer(family, 99, 0);
-	CHECK_EQ(ips_block_add(self->host.host, self->slot, &from, 0), -ENOSPC);
+	CHECK_EQ(ips_block_add(self->host->host, self->slot, &from, 0), -ENOSPC);
 	for (int i = 0; i < 3; i++)
 		CHECK_EQ(opening(self, from), ROAM_REASON_OPENED);
 	CHECK_EQ(opening(self, from), ROAM_REASON_IPS_FULL);
@@ -273,7 +268,7 @@ static int run_uplink(struct ips_test *self, const struct packet_spec *spec)
 
 	packet_build(spec, &packet);
 	opts.data_size_in = packet.len;
-	CHECK_OK(bpf_prog_test_run_opts(host_prog(self->host.host, HOST_PROG_xdp_uplink), &opts));
+	CHECK_OK(bpf_prog_test_run_opts(host_prog(self->host->host, HOST_PROG_xdp_uplink), &opts));
 	return opts.retval;
 }
 
@@ -283,14 +278,14 @@ TEST_46_F(ips_test, the_uplink_drops_what_is_blocked)
 	struct roam_addr from = spec.src;
 
 	CHECK_EQ(run_uplink(self, &spec), XDP_PASS);
-	CHECK_OK(ips_block_add(self->host.host, self->slot, &from, 60));
+	CHECK_OK(ips_block_add(self->host->host, self->slot, &from, 60));
 	CHECK_EQ(run_uplink(self, &spec), XDP_DROP);
 	CHECK_EQ(count_of(self, ROAM_REASON_IPS_BLOCKED), 1);
 	memset(spec.dmac, 2, sizeof(spec.dmac)); /* routed: found by its address */
 	CHECK_EQ(run_uplink(self, &spec), XDP_DROP);
 	spec.dst = cast_stranger_addr(family); /* not to this VM */
 	CHECK_EQ(run_uplink(self, &spec), XDP_PASS);
-	CHECK_OK(ips_block_del(self->host.host, self->slot, &from));
+	CHECK_OK(ips_block_del(self->host->host, self->slot, &from));
 	spec = to_web(from, 1, ROAM_TCP_SYN);
 	CHECK_EQ(run_uplink(self, &spec), XDP_PASS);
 }
@@ -311,21 +306,21 @@ TEST_46_F(ips_test, quotas_change_and_blocks_stay)
 	limit(self);
 	for (unsigned int i = 0; i < ROAM_IPS_QUOTA_MIN; i++) {
 		from = peer(family, i, 0);
-		CHECK_OK(ips_block_add(self->host.host, self->slot, &from, 0));
+		CHECK_OK(ips_block_add(self->host->host, self->slot, &from, 0));
 	}
 	conf.blocks = conf.sources = 2 * ROAM_IPS_QUOTA_MIN;
-	CHECK_OK(ips_set(self->host.host, self->slot, &conf));
+	CHECK_OK(ips_set(self->host->host, self->slot, &conf));
 	from = peer(family, 100, 0);
-	CHECK_OK(ips_block_add(self->host.host, self->slot, &from, 0));
-	CHECK_OK(ips_each_block(self->host.host, self->slot, count_block, &count));
+	CHECK_OK(ips_block_add(self->host->host, self->slot, &from, 0));
+	CHECK_OK(ips_each_block(self->host->host, self->slot, count_block, &count));
 	CHECK_EQ(count, ROAM_IPS_QUOTA_MIN + 1);
 	conf.blocks = ROAM_IPS_QUOTA_MIN;
-	CHECK_EQ(ips_set(self->host.host, self->slot, &conf), -EBUSY);
+	CHECK_EQ(ips_set(self->host->host, self->slot, &conf), -EBUSY);
 	conf = profile();
 	conf.blocks = 2 * ROAM_IPS_QUOTA_MIN;
 	conf.prefix6 = 56;
-	CHECK_EQ(ips_set(self->host.host, self->slot, &conf), -EBUSY);
-	CHECK_OK(ips_del(self->host.host, self->slot));
+	CHECK_EQ(ips_set(self->host->host, self->slot, &conf), -EBUSY);
+	CHECK_OK(ips_del(self->host->host, self->slot));
 	CHECK_EQ(opening(self, peer(family, 1, 0)), ROAM_REASON_OPENED);
 }
 
@@ -344,6 +339,6 @@ TEST_F(ips_test, absurd_profiles_are_refused)
 	absurd[6].sources = ROAM_IPS_QUOTA_MIN - 1;
 	absurd[7].blocks = ROAM_IPS_QUOTA_MAX + 1;
 	for (size_t i = 0; i < 8; i++)
-		CHECK_NE(ips_set(self->host.host, self->slot, &absurd[i]), 0);
-	CHECK(!ips_is_used(self->host.host, self->slot));
+		CHECK_NE(ips_set(self->host->host, self->slot, &absurd[i]), 0);
+	CHECK(!ips_is_used(self->host->host, self->slot));
 }
