@@ -2,7 +2,8 @@
 """Real sockets for the tests in this folder, called by tests/world.sh inside a namespace.
 
   sock.py serve PORT[,PORT…]    echoes on TCP and UDP, IPv4 and IPv6; prints "ready"
-  sock.py tcp ADDR PORT         one exchange over a new connection; exit 0 if it works
+  sock.py tcp ADDR PORT [FROM]  one exchange over a new connection; exit 0 if it works
+  sock.py bulk ADDR PORT BYTES  there and back over one connection
   sock.py udp ADDR PORT COUNT   sends datagrams; prints how many came back
   sock.py fill ADDR PORT COUNT  one datagram from each of COUNT sockets; prints how many answers
   sock.py hold ADDR PORT COUNT  COUNT connections, each used in every round; prints a line a round:
@@ -71,8 +72,10 @@ def serve(ports):
                     key.fileobj.close()
 
 
-def connect(address, port):
+def connect(address, port, source=None):
     one = make(address, socket.SOCK_STREAM)
+    if source:
+        one.bind((source, 0))
     one.settimeout(OPEN_TIMEOUT_S)
     one.connect((address, int(port)))
     one.settimeout(REPLY_TIMEOUT_S)
@@ -84,13 +87,29 @@ def exchange(one):
     return one.recv(5) == b"echo\n"
 
 
-def tcp(address, port):
+def tcp(address, port, source=None):
     try:
-        with connect(address, port) as one:
+        with connect(address, port, source) as one:
             return 0 if exchange(one) else 1
     except OSError as error:
         print(error)
         return 1
+
+
+def bulk(address, port, count):
+    """In pieces that fit into the sockets' buffers."""
+    left = int(count)
+    with connect(address, port) as one:
+        while left > 0:
+            piece = min(left, 1 << 16)
+            one.sendall(bytes(piece))
+            left -= piece
+            while piece > 0:
+                got = len(one.recv(piece))
+                if not got:
+                    return 1
+                piece -= got
+    return 0
 
 
 def udp(address, port, count):
@@ -125,22 +144,31 @@ def fill(address, port, count):
     return 0
 
 
+def use_all(living):
+    """One exchange on each, all at once; those on which it worked."""
+    waiting, still = list(living), []
+    for one in living:
+        one.sendall(b"echo\n")
+    deadline = time.monotonic() + REPLY_TIMEOUT_S
+    while waiting and time.monotonic() < deadline:
+        for one in select.select(waiting, [], [], deadline - time.monotonic())[0]:
+            waiting.remove(one)
+            try:
+                still += [one] if one.recv(5) == b"echo\n" else []
+            except OSError:
+                pass
+    return still
+
+
 def hold(address, port, count):
     living = [connect(address, port) for _ in range(int(count))]
     number = 0
     while True:
         number += 1
-        still = []
-        for one in living:
-            try:
-                if exchange(one):
-                    still.append(one)
-            except OSError:
-                pass
-        living = still
+        living = use_all(living)
         print(f"round {number} alive {len(living)}", flush=True)
         time.sleep(ROUND_PAUSE_S)
 
 
-sys.exit({"serve": serve, "tcp": tcp, "udp": udp, "fill": fill, "hold": hold}[sys.argv[1]](
-    *sys.argv[2:]))
+COMMANDS = {"serve": serve, "tcp": tcp, "bulk": bulk, "udp": udp, "fill": fill, "hold": hold}
+sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))
