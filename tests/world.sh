@@ -8,11 +8,13 @@
 #
 #   world_make           the namespaces, the bridge, addresses; nothing of roam
 #   world_neighbours     neither end asks for the other's MAC any more
-#   world_roam [WORD…]   `host init` with the uplink (unless $UPLINK is empty), VM `web` (WORD… are its settings) and its port
+#   world_roam [WORD…]   `host init` with the uplink, VM `web` (WORD… are its settings), its port
+#   world_vm [WORD…]     the VM and its port only
 #   host ARG…            the CLI on the host
 #   count_of VM          whose packets the following mean, instead of the VM's; -: nobody's
 #   count_bytes          they mean bytes from now on
 #   counter DIR REASON   packets that were counted under a reason
+#   passed DIR           those that passed
 #   rule_hits RULE       packets that a rule decided
 #   addresses_behind NS  of whom the namespace talks to
 #   total DIR            packets in that direction, whatever became of them
@@ -96,12 +98,15 @@ host()
 
 world_roam()
 {
-	host host init ${UPLINK:+uplink "$UPLINK"} || return
+	host host init uplink up0 || return
+	world_vm "$@"
+}
+
+world_vm()
+{
 	host vm add web "$@" || return
 	host port add vm web dev port0 mac "$VM_MAC" addr "$VM4" addr "$VM6"
 }
-
-UPLINK=up0
 
 # Whose packets the counters below count, and what of them.
 OF=web
@@ -133,6 +138,11 @@ counter()
 total()
 {
 	counters "\"vm\":\"$OF\",\"dir\":\"$1\""
+}
+
+passed()
+{
+	counters "\"vm\":\"$OF\",\"dir\":\"$1\",\"verdict\":\"pass\""
 }
 
 counted()

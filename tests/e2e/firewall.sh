@@ -216,7 +216,8 @@ test_counters_are_exact()
 {
 	local packets_in packets_out bytes_in bytes_out addr
 	servers
-	check "setup" eval 'UPLINK= && world_roam default in drop out allow'
+	check "init" host host init
+	check "setup" world_vm default in drop out allow
 	acl add vm web name web in allow tcp dport 443
 	acl add vm web name dns in allow udp dport 443
 	packets_in=$(device client eth0 tx_packets) packets_out=$(device vm eth0 tx_packets)
