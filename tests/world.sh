@@ -26,6 +26,7 @@
 #   caught KIND          how many of that kind came in; `stop_catching` comes first
 #   judged DIR REASON N KIND…  N frames of each kind, sent on eth0 of whoever sends in that direction,
 #                        are all counted under the reason, and under no other
+#   roams                processes of roam on this world's host
 #   serve NS PORTS       echoes on TCP and UDP ports until the test ends
 #   hold NS ADDR PORT N  keeps N connections busy; sets $HELD to the file that tells of them
 #   alive FILE           how many of them answered in a round that began after the call
@@ -201,6 +202,11 @@ spawn_ready()
 {
 	spawn_in "$@"
 	wait_for 20 has_line "$TMP/spawn.$SPAWN_COUNT" ready || fail "$* is not ready"
+}
+
+roams()
+{
+	grep -l "$BPFFS/[h]ost" /proc/[0-9]*/cmdline 2> "$TMP/gone"
 }
 
 serve()

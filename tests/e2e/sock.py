@@ -4,6 +4,7 @@
   sock.py serve PORT[,PORT…]    echoes on TCP and UDP, IPv4 and IPv6; prints "ready"
   sock.py tcp ADDR PORT [FROM]  one exchange over a new connection; exit 0 if it works
   sock.py bulk ADDR PORT BYTES  there and back over one connection
+  sock.py reset ADDR PORT COUNT  COUNT connections, each used and then reset
   sock.py udp ADDR PORT COUNT   sends datagrams; prints how many came back
   sock.py fill ADDR PORT COUNT  one datagram from each of COUNT sockets; prints how many answers
   sock.py hold ADDR PORT COUNT  COUNT connections, each used in every round; prints a line a round:
@@ -12,6 +13,7 @@
 import select
 import selectors
 import socket
+import struct
 import sys
 import time
 
@@ -112,6 +114,15 @@ def bulk(address, port, count):
     return 0
 
 
+def reset(address, port, count):
+    for one in [connect(address, port) for _ in range(int(count))]:
+        if not exchange(one):
+            return 1
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        one.close()
+    return 0
+
+
 def udp(address, port, count):
     """One after the other, so that no queue on the way overflows."""
     answers = 0
@@ -139,7 +150,10 @@ def fill(address, port, count):
     time.sleep(DATAGRAM_TIMEOUT_S)
     answers = 0
     for one in sockets:
-        answers += bool(select.select([one], [], [], 0)[0])
+        try:
+            answers += bool(one.recv(2048, socket.MSG_DONTWAIT))
+        except OSError:  # none, or only an error
+            pass
     print(answers)
     return 0
 
@@ -170,5 +184,6 @@ def hold(address, port, count):
         time.sleep(ROUND_PAUSE_S)
 
 
-COMMANDS = {"serve": serve, "tcp": tcp, "bulk": bulk, "udp": udp, "fill": fill, "hold": hold}
+COMMANDS = {"serve": serve, "tcp": tcp, "bulk": bulk, "reset": reset, "udp": udp, "fill": fill,
+            "hold": hold}
 sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))
