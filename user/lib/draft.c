@@ -90,12 +90,14 @@ int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
 	       struct draft **ret_draft)
 {
 	_cleanup_draft_ struct draft *draft = calloc(1, sizeof(*draft));
-	int err = vm_validate(vm);
+	int err;
 
-	if (err)
-		return err;
 	if (!draft)
 		return fail(-ENOMEM, "vm: out of memory");
+	draft->entry = -1; /* nothing to give back until a slot is reserved */
+	err = vm_validate(vm);
+	if (err)
+		return err;
 	*draft = (struct draft){ .host = host, .vm = *vm, .replaces = replaces, .entry = -1 };
 	draft->vm.gen = DRAFT_GEN;
 	draft->vm.next_rule = 0;
