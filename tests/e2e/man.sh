@@ -263,6 +263,19 @@ test_states_are_those_of_the_header()
 	done < "$TMP/states"
 }
 
+# Every line under DIAGNOSTICS is one that the sources can print; words in capitals and conversions
+# stand for whatever it is about.
+test_diagnostics_are_printed_by_the_sources()
+{
+	find "$TOP/user" -name '*.c' -exec grep -ho '"[^"]*"' {} + | sed -E -e 's/^"|"$//g' \
+		-e 's/%[.0-9*]*l*[a-z]/@/g' -e 's/\b[A-Z]+\b/@/g' > "$TMP/literals"
+	sed -n '/^\.Sh DIAG/,/^\.Sh SEE/s/^\.It //p' "$PAGES"/*.8 > "$TMP/lines"
+	check "there are some" test -s "$TMP/lines"
+	while read -r line; do
+		check "$line" grep -qxF "$(echo "$line" | sed -E 's/\b[A-Z]+\b/@/g')" "$TMP/literals"
+	done < "$TMP/lines"
+}
+
 # What is linked, sources, targets of make, and roam's objects and verbs: one a line.
 readme_names()
 {
