@@ -332,13 +332,14 @@ void image_parts_double(struct image_parts *parts, const char *table, uint32_t r
 void image_parts_insert(struct image_parts *parts, uint32_t at, const struct image_part *part)
 {
 	struct image_part *to = &parts->part[at];
+	struct image_part copy = *part; /* which may be one of those that move */
 
 	if (parts->count == IMAGE_PARTS_MAX)
 		abort();
 	memmove(to + 1, to, (parts->count - at) * sizeof(*to));
-	*to = *part;
-	to->bytes = must(malloc(part->size + 1));
-	memcpy(to->bytes, part->bytes, part->size);
+	*to = copy;
+	to->bytes = must(malloc(copy.size + 1));
+	memcpy(to->bytes, copy.bytes, copy.size);
 	parts->count++;
 }
 

@@ -22,9 +22,6 @@ struct draft {
 	bool has_rules;
 };
 
-/* The generation of a VM that is new here. */
-#define DRAFT_GEN 1
-
 static int check_name(struct host *host, const struct roam_vm *vm, uint32_t replaces)
 {
 	uint32_t slot;
@@ -141,17 +138,6 @@ int draft_load_flows(struct draft *draft, enum roam_ct_kind kind, const struct r
 		     uint32_t count)
 {
 	return ct_load(draft->host, ROAM_CT_TABLE(draft->slot, 0, kind), rows, count);
-}
-
-uint32_t draft_gen(const struct draft *draft)
-{
-	(void)draft;
-	return DRAFT_GEN;
-}
-
-uint32_t draft_slot(const struct draft *draft)
-{
-	return draft->slot;
 }
 
 static int check_ports(struct draft *draft)
