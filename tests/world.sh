@@ -29,6 +29,7 @@
 #   roams                processes of roam on this world's host
 #   serve NS PORTS       echoes on TCP and UDP ports until the test ends
 #   hold NS ADDR PORT N  keeps N connections busy; sets $HELD to the file that tells of them
+#   stop_holding         closes them
 #   alive FILE           how many of them answered in a round that began after the call
 
 VM_MAC=52:54:00:00:00:10
@@ -256,6 +257,14 @@ hold()
 last_round()
 {
 	sed -n 's/^round \([0-9]*\) .*/\1/p' "$1" | tail -1
+}
+
+# The last one.
+stop_holding()
+{
+	kill "$SPAWNED"
+	wait "$SPAWNED" 2> "$TMP/killed"
+	sleep 0.2 # the end of its connections
 }
 
 alive()
