@@ -82,22 +82,45 @@ static int parse_range(struct words *words, const char *keyword, struct roam_por
 	return err ? err : text_range_parse(text, ret_range);
 }
 
-static int parse_match(struct words *words, struct roam_acl_rule *rule)
+/* The words of a match, in the order of enum match_word. */
+static const char *const match_words[] = { "from", "to", "sport", "dport" };
+
+enum match_word { FROM, TO, SPORT, DPORT };
+
+static int parse_match_word(struct words *words, enum match_word word, struct roam_acl_rule *rule)
 {
 	bool out = rule->dir == ROAM_DIR_OUT;
+
+	switch (word) {
+	case FROM:
+		return parse_prefix(words, "from", rule, out ? &rule->local : &rule->remote);
+	case TO:
+		return parse_prefix(words, "to", rule, out ? &rule->remote : &rule->local);
+	case SPORT:
+		return parse_range(words, "sport", out ? &rule->lport : &rule->rport);
+	case DPORT:
+		return parse_range(words, "dport", out ? &rule->rport : &rule->lport);
+	default:
+		return words_end(words);
+	}
+}
+
+/* Twice the same word would leave a rule that is not what either of them says. */
+static int parse_match(struct words *words, struct roam_acl_rule *rule)
+{
+	bool seen[ARRAY_SIZE(match_words)] = {};
 	int err = 0;
 
 	while (!err && words_peek(words)) {
-		if (words_take(words, "from"))
-			err = parse_prefix(words, "from", rule, out ? &rule->local : &rule->remote);
-		else if (words_take(words, "to"))
-			err = parse_prefix(words, "to", rule, out ? &rule->remote : &rule->local);
-		else if (words_take(words, "sport"))
-			err = parse_range(words, "sport", out ? &rule->lport : &rule->rport);
-		else if (words_take(words, "dport"))
-			err = parse_range(words, "dport", out ? &rule->rport : &rule->lport);
-		else
-			err = words_end(words);
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(match_words) && !words_take(words, match_words[i]))
+			i++;
+		if (i < ARRAY_SIZE(match_words) && seen[i])
+			return usage("acl '%s': '%s' is given twice", rule->name, match_words[i]);
+		if (i < ARRAY_SIZE(match_words))
+			seen[i] = true;
+		err = parse_match_word(words, i, rule);
 	}
 	return err;
 }
@@ -121,8 +144,10 @@ static int parse_head(struct words *words, struct roam_acl_rule *rule)
 		if (!err)
 			err = text_u32_parse("prio", text, &rule->prio);
 	}
+	if (!err && !words_peek(words))
+		return usage("acl '%s': 'allow' or 'drop' is missing", rule->name);
 	if (!err)
-		err = words_value(words, "prio", &text);
+		text = words_next(words);
 	if (!err && text_enum_parse(&text_action, text, &rule->action))
 		return usage("acl '%s': '%.80s' is neither allow nor drop", rule->name, text);
 	return err;

@@ -16,10 +16,11 @@ static int parse_dev(struct words *words, struct roam_port *port)
 
 	if (err)
 		return err;
+	if (port->dev[0])
+		return usage("port: 'dev' is given twice");
 	if (strlen(text) >= sizeof(port->dev))
 		return fail(-EINVAL, "port: dev '%.80s' is longer than a device's name can be",
 			    text);
-	memset(port->dev, 0, sizeof(port->dev));
 	strcpy(port->dev, text);
 	return 0;
 }
@@ -30,6 +31,11 @@ static int parse_mac(struct words *words, uint8_t mac[ROAM_MAC_LEN])
 	int err = words_value(words, "mac", &text);
 
 	return err ? err : text_mac_parse(text, mac);
+}
+
+static bool mac_is_set(const struct roam_port *port)
+{
+	return memcmp(port->mac, (uint8_t[ROAM_MAC_LEN]){}, ROAM_MAC_LEN);
 }
 
 static int parse_addr(struct words *words, struct roam_port *port)
@@ -65,6 +71,8 @@ static int parse_zone(struct words *words, struct roam_port *port)
 	const char *text;
 	int err = words_value(words, "zone", &text);
 
+	if (!err && port->zone_name[0])
+		return usage("port: 'zone' is given twice");
 	return err ? err : text_name_parse("zone", text, port->zone_name);
 }
 
@@ -89,8 +97,11 @@ static int parse_word(struct words *words, struct roam_port *port)
 {
 	if (words_take(words, "dev"))
 		return parse_dev(words, port);
-	if (words_take(words, "mac"))
+	if (words_take(words, "mac")) {
+		if (mac_is_set(port))
+			return usage("port: 'mac' is given twice");
 		return parse_mac(words, port->mac);
+	}
 	if (words_take(words, "addr"))
 		return parse_addr(words, port);
 	if (words_take(words, "vlan"))
@@ -114,8 +125,8 @@ static int parse_port(struct words *words, struct roam_port *port)
 		return err;
 	if (!port->dev[0])
 		return usage("'dev DEV' is missing");
-	if (!memcmp(port->mac, (uint8_t[ROAM_MAC_LEN]){}, ROAM_MAC_LEN))
-		return usage("'mac MAC' is missing");
+	if (!mac_is_set(port))
+		return usage("'mac MAC' is missing, or all zeros");
 	if (!port->zone_name[0])
 		text_mac(port->mac, port->zone_name);
 	return 0;

@@ -23,9 +23,6 @@ struct draft {
 	bool has_rules;
 };
 
-/* The generation of a VM that is new here. */
-#define DRAFT_GEN 1
-
 static int check_name(struct host *host, const struct roam_vm *vm, uint32_t replaces)
 {
 	uint32_t slot;
@@ -91,12 +88,14 @@ int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
 	       struct draft **ret_draft)
 {
 	_cleanup_draft_ struct draft *draft = calloc(1, sizeof(*draft));
-	int err = vm_validate(vm);
+	int err;
 
-	if (err)
-		return err;
 	if (!draft)
 		return fail(-ENOMEM, "vm: out of memory");
+	draft->entry = -1; /* nothing to give back until a slot is reserved */
+	err = vm_validate(vm);
+	if (err)
+		return err;
 	*draft = (struct draft){ .host = host, .vm = *vm, .replaces = replaces, .entry = -1 };
 	draft->vm.gen = DRAFT_GEN;
 	draft->vm.next_rule = 0;
@@ -140,12 +139,6 @@ int draft_load_flows(struct draft *draft, enum roam_ct_kind kind, const struct r
 		     uint32_t count)
 {
 	return ct_load(draft->host, ROAM_CT_TABLE(draft->slot, 0, kind), rows, count);
-}
-
-uint32_t draft_gen(const struct draft *draft)
-{
-	(void)draft;
-	return DRAFT_GEN;
 }
 
 uint32_t draft_slot(const struct draft *draft)

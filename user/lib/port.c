@@ -161,8 +161,7 @@ bool port_has_addr(const struct roam_port *ports, int count, uint32_t zone_no,
 	return false;
 }
 
-/* The number of the port's zone within the VM: that of its name, or the first free one. */
-static uint8_t zone_number(const struct roam_port *ports, int count, const char *zone_name)
+uint8_t port_zone_number(const struct roam_port *ports, int count, const char *zone_name)
 {
 	uint32_t used = 0;
 	uint8_t no = 0;
@@ -204,7 +203,7 @@ int port_store(struct host *host, uint32_t slot, struct roam_port *port)
 		return err;
 	port->vm = slot;
 	port->ifindex = 0; /* until it is bound */
-	port->zone = zone_number(ports, count, port->zone_name);
+	port->zone = port_zone_number(ports, count, port->zone_name);
 	while (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &row))
 		key.no++;
 	return host_put(host, HOST_MAP_port_conf, &key, port);

@@ -13,10 +13,19 @@
 #include "draft.h"
 #include "image.h"
 
-/* A load, as far as features are concerned. */
+/*
+ * A load, as far as features are concerned. Their rows wait, checked but for what only a host can
+ * say, until there is a draft for them (state_place.h).
+ */
 struct state_features {
+	/* Rows and ends of tables in the order in which they came: a table's id, then the row. */
+	uint8_t *waiting;
+	size_t waiting_bytes;
+	size_t waiting_room;
+	uint32_t waiting_rows;
+	/* Once there is a draft. */
 	struct host *host;
-	uint32_t slot;     /* the draft's */
+	uint32_t slot;     /* the draft's; ROAM_VM_NONE before */
 	uint32_t own_slot; /* of the VM whose policy stays, or ROAM_VM_NONE */
 	bool seen_qos[ROAM_DIR_COUNT];
 	struct roam_ips image_ips; /* what the image's rows of sources and blocks are by */
@@ -42,10 +51,14 @@ extern const struct state_feature state_ips;
 
 /* All features in turn. */
 void state_features_digest(struct host *host, uint32_t slot, XXH3_state_t *hash);
-int state_features_write(struct host *host, uint32_t slot, struct image_writer *writer);
+int state_features_save(struct host *host, uint32_t slot, struct image_writer *writer);
 int state_features_check(enum schema_table_id table, const void *row);
 int state_features_row(struct state_features *features, enum schema_table_id table,
 		       const void *row);
 int state_features_end(struct state_features *features, enum schema_table_id table);
+/* There is a draft now: what waits goes into it, and what comes goes there directly. */
+int state_features_place(struct state_features *features, struct host *host, uint32_t slot,
+			 uint32_t own_slot);
+void state_features_close(struct state_features *features);
 
 #endif
