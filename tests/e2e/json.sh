@@ -12,6 +12,8 @@ vm show add set del
 port show add del
 acl show add del
 ct show flush
+ips show set del blocks block release
+qos show set del
 stats show
 state show verify save load
 "
@@ -31,6 +33,11 @@ acl add vm web name dns in prio 4294967295 allow udp from any6 dport 5300-5301
 acl add vm web name gre out drop proto 47 to fd00::/8
 acl add vm web name ping in allow icmp6
 acl add vm web name all out allow
+qos set vm web in rate 10mbit burst 64k dscp ef
+qos set vm web out dscp 1
+ips set vm web rate 100 burst 200
+ips block vm web from 192.0.2.1
+ips block vm web from 2001:db8::1 for 1h
 vm add db shut
 port add vm db dev br0 mac 52:54:00:00:00:11
 END

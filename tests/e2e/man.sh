@@ -174,6 +174,8 @@ test_examples_vm() { run_examples "$PAGES/roam-vm.8"; }
 test_examples_port() { run_examples "$PAGES/roam-port.8"; }
 test_examples_acl() { run_examples "$PAGES/roam-acl.8"; }
 test_examples_ct() { run_examples "$PAGES/roam-ct.8"; }
+test_examples_ips() { run_examples "$PAGES/roam-ips.8"; }
+test_examples_qos() { run_examples "$PAGES/roam-qos.8"; }
 test_examples_stats() { run_examples "$PAGES/roam-stats.8"; }
 test_examples_state() { run_examples "$PAGES/roam-state.8"; }
 test_examples_readme() { run_examples "$TOP/README.md"; }
