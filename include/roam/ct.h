@@ -158,7 +158,9 @@ struct roam_ct_tick {
 ROAM_ASSERT_SIZE(struct roam_ct_tick, 48);
 
 struct roam_ct_fill {
-	__u32 used; /* rows in the table; added to and taken from atomically */
+	__u32 used;    /* rows in the table; added to and taken from atomically, as `clocked` */
+	__u32 clocked; /* entries of its clock, those of rows that are gone included */
+	__u32 quota;   /* room in both; written when they are made */
 	__u32 pad;
 };
 

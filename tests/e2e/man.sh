@@ -112,11 +112,12 @@ roam_here()
 	ns host "$TMP/bin/roam" "$@" || fail "roam $*"
 }
 
-sock()
+# Not by ns(): what is spawned must be the process itself, so that it ends with the test.
+spawn_sock()
 {
 	local name=$1
 	shift
-	ns "$name" "$PYTHON" "$TOP/tests/e2e/sock.py" "$@"
+	spawn nsenter --net="$(ns_path "$name")" "$PYTHON" "$TOP/tests/e2e/sock.py" "$@"
 }
 
 # A client that connects to port 443 and stays, and one that tries port 22: before the first command
@@ -125,11 +126,12 @@ traffic()
 {
 	[ ! -e "$TMP/traffic" ] || return 0
 	: > "$TMP/traffic"
-	spawn sock vm serve 443
+	spawn_sock vm serve 443
 	wait_for 20 grep -q ready "$TMP/spawn.1" || fail "no server"
-	spawn sock client hold 10.0.0.10 443 1
+	spawn_sock client hold 10.0.0.10 443 1
 	wait_for 20 grep -q 'alive 1' "$TMP/spawn.2" || fail "the client cannot connect"
-	check_not "port 22 is closed" sock client tcp 10.0.0.10 22
+	check_not "port 22 is closed" \
+		ns client "$PYTHON" "$TOP/tests/e2e/sock.py" tcp 10.0.0.10 22
 }
 
 # The world moves on where an example says so.

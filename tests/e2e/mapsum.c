@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * What is in a host's maps, for refuse.sh and daemonless.sh: one line with a checksum for each map
- * that is pinned in a folder, inner maps included. No libraries, so that it runs anywhere.
+ * What is in a host's maps, for refuse.sh: one line with a checksum for each map that is pinned in
+ * a folder, inner maps included. No libraries, so that it runs anywhere.
  *
- *   mapsum FOLDER
+ *   mapsum FOLDER         a line for each map: name, rows, checksum
+ *   mapsum inner FOLDER   the numbers of all inner maps, for thousand.sh
  *
  * Reads by bare system calls and changes nothing: of a queue, which gives a row only by losing it,
  * just the first row.
@@ -24,6 +25,7 @@
 
 static uint8_t value[ROW_MAX];
 static long cpus;
+static bool print_inner;
 
 static int bpf(int command, union bpf_attr *attr)
 {
@@ -95,6 +97,10 @@ static uint64_t sum_inner(uint64_t sum)
 	int fd;
 
 	memcpy(&attr.map_id, value, sizeof(attr.map_id));
+	if (print_inner) {
+		printf("%u\n", attr.map_id);
+		return sum;
+	}
 	fd = bpf(BPF_MAP_GET_FD_BY_ID, &attr);
 	if (fd < 0)
 		return sum;
@@ -181,7 +187,9 @@ static void print_map(const char *folder, const char *name)
 		exit(1);
 	}
 	sum = sum_map(fd, &rows);
-	printf("%s %llu %016llx\n", name, (unsigned long long)rows, (unsigned long long)sum);
+	if (!print_inner)
+		printf("%s %llu %016llx\n", name, (unsigned long long)rows,
+		       (unsigned long long)sum);
 	close(fd);
 }
 
@@ -201,16 +209,17 @@ static long possible_cpus(void)
 int main(int argc, char **argv)
 {
 	struct dirent **list;
-	int count = argc == 2 ? scandir(argv[1], &list, NULL, alphasort) : -1;
+	int count = argc >= 2 ? scandir(argv[argc - 1], &list, NULL, alphasort) : -1;
 
 	if (count < 0) {
-		fprintf(stderr, "usage: mapsum FOLDER\n");
+		fprintf(stderr, "usage: mapsum [inner] FOLDER\n");
 		return 2;
 	}
 	cpus = possible_cpus();
+	print_inner = argc == 3;
 	for (int i = 0; i < count; i++) {
 		if (list[i]->d_name[0] != '.')
-			print_map(argv[1], list[i]->d_name);
+			print_map(argv[argc - 1], list[i]->d_name);
 		free(list[i]);
 	}
 	free(list);

@@ -86,13 +86,6 @@ static void print_flows(struct audit *audit, uint32_t slot, const struct roam_vm
 	}
 }
 
-static bool has_inner(struct audit *audit, enum host_map outer, uint32_t index)
-{
-	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
-
-	return fd >= 0;
-}
-
 static int count_block(const struct roam_ips_block_rec *rec, void *arg)
 {
 	(void)rec;
@@ -116,7 +109,7 @@ static void print_features(struct audit *audit, uint32_t slot, const struct roam
 	if (!ips_get(audit->host, slot, &ips) && ips.is_set)
 		fprintf(audit->to, "%s: ips rate %u, %u blocks of %u\n", vm->name, ips.rate, blocks,
 			ips.blocks);
-	else if (has_inner(audit, HOST_MAP_ips_block, slot))
+	else if (host_has_inner(audit->host, HOST_MAP_ips_block, slot))
 		fprintf(audit->to, "%s: TABLES WITHOUT A PROFILE\n", vm->name);
 	fprintf(audit->to, "%s: features %#x\n", vm->name, vm->features);
 }
@@ -203,17 +196,19 @@ static void print_folder(struct audit *audit, const char *folder)
 static void print_leftovers(struct audit *audit, uint32_t slot)
 {
 	struct roam_vm vm;
-	bool tables = has_inner(audit, HOST_MAP_acl_policy, slot) ||
-		      has_inner(audit, HOST_MAP_acl_hits, slot) ||
-		      has_inner(audit, HOST_MAP_ips_source, slot) ||
-		      has_inner(audit, HOST_MAP_ips_block, slot) ||
-		      has_inner(audit, HOST_MAP_stats, slot);
+	bool tables = host_has_inner(audit->host, HOST_MAP_acl_policy, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_acl_hits, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_ips_source, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_ips_block, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_stats, slot);
 
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++)
-		tables |= has_inner(audit, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir);
+		tables |= host_has_inner(audit->host, HOST_MAP_acl_match,
+					 slot * ROAM_DIR_COUNT + dir);
 	for (uint32_t i = 0; i < ROAM_CT_TABLES; i++)
-		tables |= has_inner(audit, HOST_MAP_ct_table, slot * ROAM_CT_TABLES + i) ||
-			  has_inner(audit, HOST_MAP_ct_clock, slot * ROAM_CT_TABLES + i);
+		tables |= host_has_inner(audit->host, HOST_MAP_ct_table,
+					 slot * ROAM_CT_TABLES + i) ||
+			  host_has_inner(audit->host, HOST_MAP_ct_clock, slot * ROAM_CT_TABLES + i);
 	if (tables)
 		fprintf(audit->to, "TABLES OF NOBODY in slot %u\n", slot);
 	if (qos_is_used(audit->host, slot) || ips_is_used(audit->host, slot))

@@ -14,10 +14,12 @@
 #include "draft.h"
 #include "harness.h"
 #include "hosts.h"
+#include "image_parts.h"
 #include "ips.h"
 #include "killer.h"
 #include "port.h"
 #include "qos.h"
+#include "state.h"
 #include "text.h"
 #include "vm.h"
 
@@ -29,7 +31,11 @@ static const uint8_t other_mac[ROAM_MAC_LEN] = { 0x52, 0x54, 0, 0, 0, 0x77 };
 static struct roam_flow_rec make_flow(unsigned int i)
 {
 	return (struct roam_flow_rec){
-		.key = { .lport = htons(1000 + i), .family = 4, .proto = IPPROTO_TCP },
+		.key = { .local = cast_vm_addr(4),
+			 .remote = cast_peer_addr(4),
+			 .lport = htons(1000 + i),
+			 .family = 4,
+			 .proto = IPPROTO_TCP },
 		.flow = { .created_ns = i, .seen_ns = now_ns(), .state = ROAM_CT_ESTABLISHED },
 	};
 }
@@ -191,6 +197,29 @@ static int drop_draft(struct host *host, uint32_t slot)
 	return make_vm(host, "new", ROAM_VM_NONE, port) == -EEXIST ? 0 : -EINVAL;
 }
 
+/* The VM's own image over the VM, as it is after a move there and back. */
+static int load_image(struct host *host, uint32_t slot)
+{
+	struct image_bytes image = {};
+	struct state_dev dev = { .mac = { 0x52, 0x54, 0, 0xaa, 0xbb, 0x10 }, .dev = "dev-kill" };
+	struct state_save save = { .vm = "vm", .write = image_bytes_write, .arg = &image };
+	struct state_load load = {
+		.devs = &dev,
+		.dev_count = 1,
+		.replace = true,
+		.read = image_bytes_read,
+		.arg = &image,
+	};
+	struct state_loaded loaded;
+	int err = state_save(host, &save);
+
+	(void)slot;
+	if (!err)
+		err = state_load(host, &load, &loaded);
+	image_bytes_free(&image);
+	return err ? err : loaded.flows != FLOWS;
+}
+
 static const struct change {
 	const char *name;
 	int (*make)(struct host *host, uint32_t slot);
@@ -199,7 +228,7 @@ static const struct change {
 	{ "port del", del_port }, { "vm set", set_all },        { "vm set quotas", set_quotas },
 	{ "vm add", add_vm },     { "vm replace", replace_vm }, { "vm add, refused", drop_draft },
 	{ "vm del", del_vm },     { "qos set", set_qos },       { "qos del", del_qos },
-	{ "ips set", set_ips },   { "ips del", del_ips },
+	{ "ips set", set_ips },   { "ips del", del_ips },       { "state load", load_image },
 };
 
 /* ---- the test ---- */

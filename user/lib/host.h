@@ -98,6 +98,8 @@ static inline void cleanup_unlock(struct host **host)
  * if the place is empty. Setting and clearing wait for programs that still use the old one (RCU).
  */
 int host_inner(const struct host *host, enum host_map outer, uint32_t index);
+/* Whether there is one; leaves fail_line() as it is. */
+bool host_has_inner(const struct host *host, enum host_map outer, uint32_t index);
 int host_set_inner(const struct host *host, enum host_map outer, uint32_t index, int fd);
 void host_clear_inner(const struct host *host, enum host_map outer, uint32_t index);
 

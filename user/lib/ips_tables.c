@@ -67,13 +67,9 @@ bool ips_tables_exist(struct host *host, uint32_t slot)
 {
 	bool any = false;
 
-	for (uint32_t kind = 0; kind < ROAM_IPS_KINDS; kind++) {
-		_cleanup_close_ int rows = host_inner(host, ips_rows_map(kind), slot);
-		_cleanup_close_ int clock = host_inner(host, HOST_MAP_ips_clock,
-						       ROAM_IPS_CLOCK(slot, kind));
-
-		any |= rows >= 0 || clock >= 0;
-	}
+	for (uint32_t kind = 0; kind < ROAM_IPS_KINDS; kind++)
+		any |= host_has_inner(host, ips_rows_map(kind), slot) ||
+		       host_has_inner(host, HOST_MAP_ips_clock, ROAM_IPS_CLOCK(slot, kind));
 	return any;
 }
 

@@ -19,20 +19,24 @@ int place_port(struct placing *placing, const struct roam_port *port)
 	return 0;
 }
 
+/* Room for one more behind `count` rows, in powers of two; NULL: there is no memory. */
+static void *grow(void *rows, uint32_t count, size_t size)
+{
+	if (count & (count - 1))
+		return rows;
+	return reallocarray(rows, count ? 2 * (size_t)count : 1, size);
+}
+
 int place_rule(struct acl_list *rules, const struct roam_acl_rec *rec)
 {
-	uint32_t count = rules->count;
+	void *recs;
 
-	if (count == ROAM_ACL_RULES)
+	if (rules->count == ROAM_ACL_RULES)
 		return fail(-EBADMSG, "image: more than %d rules", ROAM_ACL_RULES);
-	if ((count & (count - 1)) == 0) {
-		uint32_t room = count ? count * 2 : 1;
-		void *recs = reallocarray(rules->recs, room, sizeof(*rec));
-
-		if (!recs)
-			return fail(-ENOMEM, "state: out of memory");
-		rules->recs = recs;
-	}
+	recs = grow(rules->recs, rules->count, sizeof(*rec));
+	if (!recs)
+		return fail(-ENOMEM, "state: out of memory");
+	rules->recs = recs;
 	rules->recs[rules->count++] = *rec;
 	return 0;
 }
@@ -53,13 +57,13 @@ static int open_draft(struct placing *placing)
 
 static int flush(struct placing *placing, enum roam_ct_kind kind)
 {
-	uint32_t count = placing->waiting_count[kind];
+	uint32_t count = placing->waiting[kind].count;
 	int err = placing->draft ? 0 : open_draft(placing);
 
-	placing->waiting_count[kind] = 0;
+	placing->waiting[kind].count = 0;
 	if (err || !count)
 		return err;
-	return draft_load_flows(placing->draft, kind, placing->waiting[kind], count);
+	return draft_load_flows(placing->draft, kind, placing->waiting[kind].recs, count);
 }
 
 int place_feature(struct placing *placing, enum schema_table_id table, const void *row)
@@ -74,14 +78,18 @@ int place_feature(struct placing *placing, enum schema_table_id table, const voi
 int place_flow(struct placing *placing, const struct roam_flow_rec *rec)
 {
 	enum roam_ct_kind kind = ct_state_kind(rec->flow.state);
+	struct placing_flows *waiting = &placing->waiting[kind];
 
-	if (!placing->waiting[kind]) {
-		placing->waiting[kind] = calloc(PLACE_WAITING, sizeof(*rec));
-		if (!placing->waiting[kind])
+	if (waiting->count == waiting->room) {
+		void *recs = grow(waiting->recs, waiting->count, sizeof(*rec));
+
+		if (!recs)
 			return fail(-ENOMEM, "state: out of memory");
+		waiting->recs = recs;
+		waiting->room = waiting->room ? 2 * waiting->room : 1;
 	}
-	placing->waiting[kind][placing->waiting_count[kind]++] = *rec;
-	return placing->waiting_count[kind] == PLACE_WAITING ? flush(placing, kind) : 0;
+	waiting->recs[waiting->count++] = *rec;
+	return waiting->count == PLACE_WAITING ? flush(placing, kind) : 0;
 }
 
 /* With the host's lock. */
@@ -119,5 +127,5 @@ void place_close(struct placing *placing)
 	state_features_close(&placing->features);
 	free(placing->rules.recs);
 	for (int kind = 0; kind < ROAM_CT_KINDS; kind++)
-		free(placing->waiting[kind]);
+		free(placing->waiting[kind].recs);
 }

@@ -18,6 +18,12 @@
 /* Flows of one kind that wait for a bulk load. */
 #define PLACE_WAITING 4096
 
+struct placing_flows {
+	struct roam_flow_rec *recs;
+	uint32_t count;
+	uint32_t room;
+};
+
 struct placing {
 	struct host *host;
 	struct roam_vm vm;
@@ -31,8 +37,7 @@ struct placing {
 	struct roam_stats stats;
 	struct state_features features;
 	struct draft *draft;
-	struct roam_flow_rec *waiting[ROAM_CT_KINDS];
-	uint32_t waiting_count[ROAM_CT_KINDS];
+	struct placing_flows waiting[ROAM_CT_KINDS];
 };
 
 int place_port(struct placing *placing, const struct roam_port *port);

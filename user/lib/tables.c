@@ -14,11 +14,11 @@ static int make_hash(uint32_t key_size, uint32_t value_size, uint32_t max_entrie
 
 static int add_bank(struct places *places, uint32_t slot, uint32_t bank, const uint32_t *quota)
 {
-	struct roam_ct_fill none = {};
 	int err = 0;
 
 	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && !err; kind++) {
 		uint32_t index = ROAM_CT_TABLE(slot, bank, kind);
+		struct roam_ct_fill fill = { .quota = quota[kind] };
 
 		err = places_add(places, HOST_MAP_ct_table, index,
 				 make_hash(sizeof(struct roam_flow_key), sizeof(struct roam_flow),
@@ -29,7 +29,7 @@ static int add_bank(struct places *places, uint32_t slot, uint32_t bank, const u
 							sizeof(struct roam_ct_tick), quota[kind],
 							NULL));
 		if (!err)
-			err = host_put(places->host, HOST_MAP_ct_fill, &index, &none);
+			err = host_put(places->host, HOST_MAP_ct_fill, &index, &fill);
 	}
 	return err;
 }
