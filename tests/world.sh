@@ -230,7 +230,7 @@ stop_catching()
 
 caught()
 {
-	sed -n "s/^$1 //p" "$CAUGHT" | awk '{ sum += $1 } END { print sum + 0 }'
+	sed -n "s/^$1 \([0-9]*\)\$/\1/p" "$CAUGHT" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 judged()

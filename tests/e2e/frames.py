@@ -4,7 +4,8 @@ has which address.
 
   frames.py send DEV COUNT KIND[@VLAN[.VLAN]]…  sends COUNT of each kind
   frames.py catch DEV                           prints "ready", and on SIGTERM a line "KIND COUNT"
-                                                for each kind of such frames that came in
+                                                for each kind of such frames that came in,
+                                                "KIND dscp N COUNT" for those with a mark
   frames.py kinds                               all kinds, one a line
 
 A kind beginning with `vm-` is sent by the VM, one with `in-` by the client. Every frame ends in a
@@ -202,6 +203,12 @@ def send(dev, count, *kinds):
                 sock.send(frame)
 
 
+def mark_of(data):
+    """The DSCP of an untagged frame."""
+    word, = struct.unpack_from("!H", data, 14)
+    return (word >> 6 if word >> 12 == 6 else word >> 2) & 0x3F
+
+
 def catch(dev):
     caught = collections.Counter()
     done = []
@@ -220,7 +227,10 @@ def catch(dev):
                 continue
             match = CAUGHT.search(data)
             if match and kind != socket.PACKET_OUTGOING:
-                caught[match.group(1).decode()] += 1
+                name = match.group(1).decode()
+                caught[name] += 1
+                if mark_of(data):
+                    caught[f"{name} dscp {mark_of(data)}"] += 1
     for kind, count in caught.items():
         print(kind, count)
 
