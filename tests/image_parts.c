@@ -194,9 +194,9 @@ struct image_part *image_parts_rows(struct image_parts *parts, const char *table
 {
 	struct image_part *part = image_parts_schema(parts, table);
 
-	if (!part || ++part == parts->part + parts->count || part->type != IMAGE_ROWS)
+	if (!part || part + 1 == parts->part + parts->count || part[1].type != IMAGE_ROWS)
 		return NULL;
-	return part;
+	return part + 1;
 }
 
 /* Bytes of a field's record in its schema: an ENUM's names follow it. */
@@ -238,7 +238,7 @@ uint8_t *image_parts_at(struct image_parts *parts, const char *table, const char
 
 /* ---- changing something ---- */
 
-static void resize(struct image_part *part, uint32_t size)
+void image_part_resize(struct image_part *part, uint32_t size)
 {
 	part->bytes = must(realloc(part->bytes, size + 1));
 	part->size = size;
@@ -254,7 +254,7 @@ static void put_in(struct image_part *part, uint32_t at, const void *bytes, uint
 {
 	uint32_t behind = part->size - at;
 
-	resize(part, part->size + size);
+	image_part_resize(part, part->size + size);
 	memmove(part->bytes + at + size, part->bytes + at, behind);
 	memcpy(part->bytes + at, bytes, size);
 }
@@ -320,7 +320,7 @@ void image_parts_double(struct image_parts *parts, const char *table, uint32_t r
 	struct image_rows count;
 	uint32_t end = rows->size;
 
-	resize(rows, end + head->row_size);
+	image_part_resize(rows, end + head->row_size);
 	memcpy(rows->bytes + end, rows->bytes + sizeof(count) + row * head->row_size,
 	       head->row_size);
 	memcpy(&count, rows->bytes, sizeof(count));

@@ -58,6 +58,8 @@ struct image_field *image_parts_field(struct image_parts *parts, const char *tab
 uint8_t *image_parts_at(struct image_parts *parts, const char *table, const char *field,
 			uint32_t row);
 
+/* Gives a section another size; what is new in it is undefined. */
+void image_part_resize(struct image_part *part, uint32_t size);
 /* Takes a field out of a schema and its rows; puts one at their end, the same value in each row. */
 void image_parts_drop(struct image_parts *parts, const char *table, const char *field);
 void image_parts_append(struct image_parts *parts, const char *table,

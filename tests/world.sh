@@ -8,7 +8,7 @@
 #
 #   world_make           the namespaces, the bridge, addresses; nothing of roam
 #   world_neighbours     neither end asks for the other's MAC any more
-#   world_roam [WORD…]   `host init` with the uplink, VM `web` (WORD… are its settings), its port
+#   world_roam [WORD…]   `host init` with the uplink, VM `web` (WORD…: its settings), its port
 #   world_vm [WORD…]     the VM and its port only
 #   host ARG…            the CLI on the host
 #   count_of VM          whose packets the following mean, instead of the VM's; -: nobody's
@@ -24,8 +24,8 @@
 #   frames NS WORD…      e2e/frames.py in a namespace: frames as one likes
 #   catch NS             counts frames of e2e/frames.py that come in, until `caught`
 #   caught KIND          how many of that kind came in; `stop_catching` comes first
-#   judged DIR REASON N KIND…  N frames of each kind, sent on eth0 of whoever sends in that direction,
-#                        are all counted under the reason, and under no other
+#   judged DIR REASON N KIND…  N frames of each kind, sent by whoever sends in that direction, are
+#                        all counted under the reason, and under no other
 #   roams                processes of roam on this world's host
 #   serve NS PORTS       echoes on TCP and UDP ports until the test ends
 #   hold NS ADDR PORT N  keeps N connections busy; sets $HELD to the file that tells of them
@@ -124,27 +124,33 @@ count_bytes()
 	COUNTED=bytes
 }
 
-# One line for each counter, as JSON has it: the lines that match are added up.
-counters()
+read_stats()
 {
-	host -j stats show > "$TMP/stats" || return
-	sed -n "/$1/s/.*\"$COUNTED\":\([0-9]*\).*/\1/p" "$TMP/stats" |
+	host -j stats show > "$TMP/stats"
+}
+
+# One line for each counter, as JSON has it: the lines that match are added up.
+# $1: direction, $2: verdict or nothing, $3: reason or nothing
+in_stats()
+{
+	local part="\"vm\":\"$OF\",\"dir\":\"$1\",\"verdict\":\"${2:-[a-z]*}\""
+	sed -n "/$part,\"reason\":\"${3:-[a-z_]*}\"/s/.*\"$COUNTED\":\([0-9]*\).*/\1/p" "$TMP/stats" |
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 counter()
 {
-	counters "\"vm\":\"$OF\",\"dir\":\"$1\".*\"reason\":\"$2\""
+	read_stats && in_stats "$1" "" "$2"
 }
 
 total()
 {
-	counters "\"vm\":\"$OF\",\"dir\":\"$1\""
+	read_stats && in_stats "$1"
 }
 
 passed()
 {
-	counters "\"vm\":\"$OF\",\"dir\":\"$1\",\"verdict\":\"pass\""
+	read_stats && in_stats "$1" pass
 }
 
 counted()
@@ -174,14 +180,14 @@ sock()
 {
 	local name=$1
 	shift
-	ns "$name" "$PYTHON" "$TOP/tests/e2e/sock.py" "$@"
+	ns "$name" "$PYTHON" -S "$TOP/tests/e2e/sock.py" "$@"
 }
 
 frames()
 {
 	local name=$1
 	shift
-	ns "$name" "$PYTHON" "$TOP/tests/e2e/frames.py" "$@"
+	ns "$name" "$PYTHON" -S "$TOP/tests/e2e/frames.py" "$@"
 }
 
 # $1: a file, $2: a line
@@ -196,7 +202,7 @@ spawn_in()
 {
 	local name=$1 program=$2
 	shift 2
-	spawn nsenter --net="$(ns_path "$name")" "$PYTHON" "$TOP/tests/e2e/$program" "$@"
+	spawn nsenter --net="$(ns_path "$name")" "$PYTHON" -S "$TOP/tests/e2e/$program" "$@"
 }
 
 spawn_ready()
@@ -238,13 +244,14 @@ judged()
 	local dir=$1 reason=$2 count=$3 from=vm before wanted all
 	shift 3
 	[ "$dir" = out ] || from=client
-	before=$(counter "$dir" "$reason")
-	all=$(total "$dir")
+	read_stats
+	before=$(in_stats "$dir" "" "$reason")
+	all=$(in_stats "$dir")
 	wanted=$((count * $#))
 	check "send $*" frames "$from" send eth0 "$count" "$@"
-	wait_for 5 counted "$dir" "$reason" $((before + wanted))
-	check_eq "$dir $*: $reason" $(($(counter "$dir" "$reason") - before)) "$wanted"
-	check_eq "$dir $*: any other reason" $(($(total "$dir") - all)) "$wanted"
+	wait_for 5 counted "$dir" "$reason" $((before + wanted)) # reads them
+	check_eq "$dir $*: $reason" $(($(in_stats "$dir" "" "$reason") - before)) "$wanted"
+	check_eq "$dir $*: any other reason" $(($(in_stats "$dir") - all)) "$wanted"
 }
 
 hold()

@@ -47,7 +47,8 @@ def eth(dest, source, ethertype, body):
 
 
 def ip4(source, dest, proto, body, more=0):
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, more, 64, proto, 0, source, dest)
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, more, 64, proto, 0, source,
+                       dest)
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
 
 

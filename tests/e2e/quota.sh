@@ -24,7 +24,8 @@ gauge()
 
 dropped()
 {
-	counters "\"vm\":\"web\".*\"verdict\":\"drop\""
+	read_stats
+	echo $(($(in_stats in drop) + $(in_stats out drop)))
 }
 
 test_live_connections_stay_while_quotas_change()

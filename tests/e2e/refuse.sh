@@ -11,6 +11,7 @@
 
 # shellcheck disable=SC2034 # used in the tables
 {
+	MANY=$(for i in $(seq 17); do echo "addr 10.9.1.$i"; done)
 	MAC=52:54:00:00:00:12
 	LONG=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa # 64 letters
 }
@@ -213,7 +214,7 @@ test_port()
 1 | 10.9.0.11 | port add vm web dev tap2 mac $MAC addr 10.9.0.11
 1 | fd09::11 | port add vm web dev tap2 mac $MAC addr fd09::11
 2 | 'addr' | port add vm web dev tap2 mac $MAC addr
-1 | 16 addresses | port add vm web dev tap2 mac $MAC $(for i in $(seq 17); do echo addr 10.9.1.$i; done)
+1 | 16 addresses | port add vm web dev tap2 mac $MAC $MANY
 1 | 52:54:00:00:00:11 | port add vm web dev tap2 mac 52:54:00:00:00:11
 1 | 52:54:00:00:00:10 | port add vm web dev tap2 mac 52:54:00:00:00:10
 1 | dev tap1 | port add vm web dev tap1 mac $MAC

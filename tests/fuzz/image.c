@@ -174,7 +174,7 @@ static void mend_rows(struct image_parts *parts, struct image_part *part)
 static void change(struct image_parts *parts)
 {
 	struct image_part *part = pick(parts);
-	uint32_t room = part->size + 256;
+	uint32_t room = part->size + 256, used;
 
 	switch (rand() % 12) {
 	case 0:
@@ -185,8 +185,9 @@ static void change(struct image_parts *parts)
 			image_parts_insert(parts, rand() % (parts->count + 1), part);
 		return;
 	default:
-		part->bytes = realloc(part->bytes, room);
-		part->size = LLVMFuzzerMutate(part->bytes, part->size, room);
+		used = part->size;
+		image_part_resize(part, room);
+		part->size = LLVMFuzzerMutate(part->bytes, used, room);
 		mend_rows(parts, part);
 	}
 }

@@ -160,8 +160,7 @@ static int read_packed(struct wrong *self, const void *packed, uint32_t size, ui
 	rows.flags = IMAGE_ROWS_ZSTD;
 	rows.rows = raw_size / schema_of(self, "flow")->row_size;
 	rows.raw_size = rows.rows * schema_of(self, "flow")->row_size;
-	part->bytes = realloc(part->bytes, sizeof(rows) + size);
-	part->size = sizeof(rows) + size;
+	image_part_resize(part, sizeof(rows) + size);
 	memcpy(part->bytes, &rows, sizeof(rows));
 	memcpy(part->bytes + sizeof(rows), packed, size);
 	return images_read_parts(&self->parts, &self->there);

@@ -40,6 +40,7 @@ bool ct_flow_expired(const struct roam_flow *flow, uint64_t now_ns)
 
 struct batch {
 	uint32_t room;
+	enum roam_ct_kind kind;
 	struct roam_flow_key *keys;
 	struct roam_flow *flows;
 	struct roam_flow_rec *recs;
@@ -58,6 +59,7 @@ static int batch_grow(struct batch *batch, uint32_t room)
 	cleanup_batch(batch);
 	*batch = (struct batch){
 		.room = room,
+		.kind = batch->kind,
 		.keys = calloc(room, sizeof(*batch->keys)),
 		.flows = calloc(room, sizeof(*batch->flows)),
 		.recs = calloc(room, sizeof(*batch->recs)),
@@ -67,13 +69,21 @@ static int batch_grow(struct batch *batch, uint32_t room)
 	return 0;
 }
 
+/* A half-open row with the state of an established flow is on its way into the other table, and is
+ * met there. */
 static int hand_over(struct batch *batch, uint32_t count, ct_rows_fn fn, void *arg)
 {
+	uint32_t rows = 0;
+
 	for (uint32_t i = 0; i < count; i++) {
-		batch->recs[i].key = batch->keys[i];
-		batch->recs[i].flow = batch->flows[i];
+		if (batch->kind == ROAM_CT_HALF &&
+		    ct_state_kind(batch->flows[i].state) == ROAM_CT_FLOWS)
+			continue;
+		batch->recs[rows].key = batch->keys[i];
+		batch->recs[rows].flow = batch->flows[i];
+		rows++;
 	}
-	return count ? fn(batch->recs, count, arg) : 0;
+	return rows ? fn(batch->recs, rows, arg) : 0;
 }
 
 /* All rows of one table, by batches. */
@@ -110,10 +120,13 @@ int ct_dump(struct host *host, uint32_t slot, ct_rows_fn fn, void *arg)
 
 	if (!err)
 		err = vm_get(host, slot, &before);
-	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && !err; kind++) {
+	/* Half-open flows first: one that is promoted meanwhile is in the other table before it
+	 * leaves this one, so it cannot be missed. */
+	for (uint32_t kind = ROAM_CT_KINDS; kind-- > 0 && !err;) {
 		_cleanup_close_ int fd = host_inner(host, HOST_MAP_ct_table,
 						    ROAM_CT_TABLE(slot, before.ct_bank, kind));
 
+		batch.kind = kind;
 		err = fd < 0 ? fd : dump_table(fd, &batch, fn, arg);
 	}
 	if (!err)
