@@ -56,10 +56,10 @@ struct roam_ips_source {
  * right; until_ns and strikes are written by who wins the compare-and-swap on until_ns.
  */
 struct roam_ips_block {
-	__u64 since_ns ROAM_CARRY("age", "required"); /* its low 32 bits are the clock's stamp */
-	__u64 until_ns ROAM_CARRY("age", "required"); /* 0: until it is released */
-	__u64 last_ns ROAM_CARRY("age", "optional");  /* last packet dropped; 0: none yet */
-	__u64 packets ROAM_CARRY("uint", "optional"); /* dropped by it */
+	__u64 since_ns ROAM_CARRY("age", "required");   /* its low 32 bits are the clock's stamp */
+	__u64 until_ns ROAM_CARRY("until", "required"); /* 0: until it is released */
+	__u64 last_ns ROAM_CARRY("age", "optional");    /* last packet dropped; 0: none yet */
+	__u64 packets ROAM_CARRY("uint", "optional");   /* dropped by it */
 	__u64 bytes ROAM_CARRY("uint", "optional");
 	__u32 strikes ROAM_CARRY("uint", "required"); /* how often it was learned */
 	__u8 by_hand ROAM_CARRY("uint", "required");  /* 1: an operator's; never replaced */

@@ -70,6 +70,7 @@ static void make_field(const struct schema_field *field, uint8_t *at)
 		make_name((char *)at, field->size);
 		return;
 	case FIELD_AGE:
+	case FIELD_UNTIL:
 		memcpy(at, &when, sizeof(when));
 		return;
 	case FIELD_RULE:
@@ -250,6 +251,7 @@ static void move_field(const struct images_host *from, const struct images_host 
 
 	switch (field->kind) {
 	case FIELD_AGE:
+	case FIELD_UNTIL:
 		memcpy(&when, at, sizeof(when));
 		when = when ? there->maps.now_ns - (from->maps.now_ns - when) : 0;
 		memcpy(at, &when, sizeof(when));

@@ -11,8 +11,9 @@
  * below zero, and no save takes a day; a flow from further in the future would not time out before
  * then.
  */
-#define AGE_MAX (1LL << 62)
-#define AGE_MIN (-86400LL * (int64_t)NS_PER_S)
+#define AGE_MAX   (1LL << 62)
+#define AGE_MIN   (-86400LL * (int64_t)NS_PER_S)
+#define UNTIL_MIN (-400LL * 86400 * (int64_t)NS_PER_S) /* longer than any block may be */
 
 #define NO_VALUE 0xff
 
@@ -183,6 +184,7 @@ static int choose_step(struct image_plan *plan, struct step *step, const struct 
 		step->kind = STEP_NAME;
 		break;
 	case FIELD_AGE:
+	case FIELD_UNTIL:
 		step->kind = STEP_AGE;
 		break;
 	case FIELD_RULE:
@@ -367,9 +369,11 @@ static int decode_enum(const struct image_plan *plan, const struct step *step, c
 	return 0;
 }
 
-static bool age_is_absurd(int64_t age)
+static bool age_is_absurd(uint8_t field_kind, int64_t age)
 {
-	return age != IMAGE_NEVER && (age > AGE_MAX || age < AGE_MIN);
+	int64_t least = field_kind == FIELD_UNTIL ? UNTIL_MIN : AGE_MIN;
+
+	return age != IMAGE_NEVER && (age > AGE_MAX || age < least);
 }
 
 /* Names are keys: an end, and nothing behind it. */
@@ -436,7 +440,7 @@ static int run_step(const struct image_plan *plan, const struct step *step,
 		return decode_name(plan, step, row, to);
 	case STEP_AGE:
 		memcpy(&age, row + step->from, sizeof(age));
-		if (age_is_absurd(age))
+		if (age_is_absurd(step->field_kind, age))
 			return fail(-EBADMSG, "image: %s.%s is absurd", plan->name, step->name);
 		then = age == IMAGE_NEVER ? 0 : maps->now_ns - (uint64_t)age;
 		memcpy(to + step->to, &then, sizeof(then));

@@ -15,13 +15,14 @@ enum field_kind {
 	FIELD_BYTES, /* one value of `size` bytes; so are ADDR, MAC and NAME */
 	FIELD_ADDR,
 	FIELD_MAC,
-	FIELD_NAME, /* NUL-padded text */
-	FIELD_AGE,  /* here: a time of the monotonic clock; in an image: how long ago */
-	FIELD_ENUM, /* a number that the image's list of names explains */
-	FIELD_RULE, /* here: a rule's id; in an image: its row in table acl, from 1; 0: none */
-	FIELD_ZONE, /* upper 8 bits here: a zone's number; in an image: its first row in table port
-		     */
-	FIELD_GEN,  /* here: a generation of policy; in an image: 1 if it is the current one */
+	FIELD_NAME,  /* NUL-padded text */
+	FIELD_AGE,   /* here: a time of the monotonic clock; in an image: how long ago */
+	FIELD_ENUM,  /* a number that the image's list of names explains */
+	FIELD_RULE,  /* here: a rule's id; in an image: its row in table acl, from 1; 0: none */
+	FIELD_ZONE,  /* upper 8 bits here: a zone's number; in an image: its first row in table port
+		      */
+	FIELD_GEN,   /* here: a generation of policy; in an image: 1 if it is the current one */
+	FIELD_UNTIL, /* as AGE, of what may end long after now */
 	FIELD_KINDS,
 };
 
