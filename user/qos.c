@@ -71,7 +71,7 @@ static int qos_set_cmd(struct cmd *cmd)
 	struct roam_qos conf;
 	const char *vm;
 	uint32_t slot;
-	uint8_t dir;
+	uint8_t dir = 0;
 	int err = words_vm(&cmd->words, &vm);
 
 	if (!err)
@@ -88,7 +88,7 @@ static int qos_del_cmd(struct cmd *cmd)
 	struct roam_qos_rec rec;
 	const char *vm;
 	uint32_t slot;
-	uint8_t dir;
+	uint8_t dir = 0;
 	int err = words_vm(&cmd->words, &vm);
 
 	if (!err)
