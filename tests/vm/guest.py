@@ -25,8 +25,8 @@ PARAMETERS = "rcupdate.rcu_expedited=1"
 
 # Programs of this machine that the tests use; those with a * may be missing. The shell, because
 # busybox's prefers its own ip to this one.
-PROGRAMS = ("sh", "ip", "tc", "bpftool", "nsenter", "unshare", "*python3", "*ethtool", "*nft",
-            "*conntrack")
+PROGRAMS = ("sh", "ip", "tc", "bridge", "bpftool", "nsenter", "unshare", "*python3", "*ethtool",
+            "*nft", "*conntrack")
 MODULES = ("veth", "bridge", "dummy", "tun", "8021q", "sch_ingress", "cls_bpf", "act_gact",
            "nf_tables", "nf_conntrack", "nf_conntrack_bridge", "nft_ct")
 # What of Python's library no test needs, and is large.
