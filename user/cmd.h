@@ -12,6 +12,8 @@
 
 /* What a handler returns besides 0 and -errno: the command was not understood. */
 #define CMD_USAGE 2
+/* What was to be compared differs: exit status 1, but nothing went wrong. */
+#define CMD_DIFFERS 1
 
 /* The words behind object and verb, taken one by one. */
 struct words {
@@ -48,6 +50,7 @@ extern const struct object object_port;
 extern const struct object object_acl;
 extern const struct object object_ct;
 extern const struct object object_qos;
+extern const struct object object_policy;
 extern const struct object object_stats;
 extern const struct object object_state;
 

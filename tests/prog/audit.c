@@ -8,6 +8,7 @@
 #include "audit.h"
 #include "ct.h"
 #include "port.h"
+#include "qos.h"
 #include "text.h"
 #include "vm.h"
 
@@ -52,8 +53,9 @@ static void print_matches(struct audit *audit, uint32_t slot, enum roam_dir dir,
 	uint32_t i = 0;
 
 	for (; !bpf_map_lookup_elem(fd, &i, &match) && match.action != ROAM_ACL_END; i++)
-		fprintf(audit->to, "%s: %s list has at %u port %u\n", name,
-			text_enum_name(&text_dir, dir), i, match.lport.first);
+		fprintf(audit->to, "%s: %s list has at %u port %u, %s\n", name,
+			text_enum_name(&text_dir, dir), i, match.lport.first,
+			text_enum_name(&text_action, match.action));
 	fprintf(audit->to, "%s: %s list of %u\n", name, text_enum_name(&text_dir, dir), i);
 }
 
@@ -84,6 +86,19 @@ static void print_flows(struct audit *audit, uint32_t slot, const struct roam_vm
 	}
 }
 
+static void print_qos(struct audit *audit, uint32_t slot, const struct roam_vm *vm)
+{
+	struct roam_qos_rec rec;
+
+	fprintf(audit->to, "%s: features %x\n", vm->name, vm->features);
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		if (!qos_get(audit->host, slot, dir, &rec))
+			fprintf(audit->to, "%s: qos %u: %u, %llu bytes a second, %u burst\n",
+				vm->name, dir, rec.conf.is_set,
+				(unsigned long long)rec.conf.rate_Bps, rec.conf.burst);
+	}
+}
+
 static int print_vm(struct host *host, uint32_t slot, void *arg)
 {
 	struct roam_port ports[ROAM_VM_PORTS];
@@ -99,9 +114,12 @@ static int print_vm(struct host *host, uint32_t slot, void *arg)
 		text_enum_name(&text_life, vm.life), vm.default_action[ROAM_DIR_IN],
 		vm.default_action[ROAM_DIR_OUT], vm.midstream, vm.quota_flows, vm.quota_half);
 	for (int i = 0; i < count; i++)
-		fprintf(audit->to, "%s: port %s on %s (%u), zone %s\n", vm.name,
-			text_mac(ports[i].mac, mac), ports[i].dev, ports[i].ifindex,
-			ports[i].zone_name);
+		fprintf(audit->to, "%s: port %s on %s (%u), zone %s, %u addresses, %u vlans\n",
+			vm.name, text_mac(ports[i].mac, mac), ports[i].dev, ports[i].ifindex,
+			ports[i].zone_name, ports[i].addr_count, ports[i].vlan_count);
+	if (vm.staged)
+		fprintf(audit->to, "%s: A POLICY STILL STAGED\n", vm.name);
+	print_qos(audit, slot, &vm);
 	print_rules(audit, slot, vm.name);
 	print_matches(audit, slot, ROAM_DIR_IN, vm.name);
 	print_matches(audit, slot, ROAM_DIR_OUT, vm.name);
@@ -144,7 +162,8 @@ static void print_devices(struct audit *audit)
 	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_port_dev), at, &ifindex);
 	     at = &ifindex) {
 		host_get(audit->host, HOST_MAP_port_dev, &ifindex, &row);
-		fprintf(audit->to, "port_dev: %u is of %s\n", ifindex, owner(audit, row.vm, &vm));
+		fprintf(audit->to, "port_dev: %u is of %s, %u addresses\n", ifindex,
+			owner(audit, row.vm, &vm), row.addr_count);
 	}
 }
 
@@ -181,6 +200,8 @@ static void print_leftovers(struct audit *audit, uint32_t slot)
 	for (uint32_t i = 0; i < ROAM_CT_TABLES; i++)
 		tables |= has_inner(audit, HOST_MAP_ct_table, slot * ROAM_CT_TABLES + i) ||
 			  has_inner(audit, HOST_MAP_ct_clock, slot * ROAM_CT_TABLES + i);
+	if (qos_is_used(audit->host, slot))
+		fprintf(audit->to, "PROFILES OF NOBODY in slot %u\n", slot);
 	if (tables)
 		fprintf(audit->to, "TABLES OF NOBODY in slot %u\n", slot);
 	if (!vm_get(audit->host, slot, &vm) && vm.life != ROAM_LIFE_FREE)

@@ -27,6 +27,14 @@ struct draft;
 int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
 	       struct draft **ret_draft);
 
+/*
+ * A new policy for the VM in slot `of`, which lives on with its flows and counters (takeover.h): it
+ * gets no tables for flows, and rules and zones that the VM has by these names keep their numbers.
+ * Needs the host's lock, until it is published or closed.
+ */
+int draft_open_policy(struct host *host, const struct roam_vm *vm, uint32_t of,
+		      struct draft **ret_draft);
+
 /* Port and rule are stored as policy; they get zone number and id. */
 int draft_add_port(struct draft *draft, struct roam_port *port);
 int draft_add_rule(struct draft *draft, struct roam_acl_rule *rule,
