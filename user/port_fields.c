@@ -2,6 +2,7 @@
 /* A port's fields from text: see port_fields.h. */
 #include <ctype.h>
 #include <string.h>
+#include "cmd.h"
 #include "port_fields.h"
 #include "text.h"
 
@@ -63,7 +64,7 @@ static int set_switch(struct roam_port *port, enum roam_port_switch bit, const c
 	else if (!strcmp(text, "off"))
 		port->switches &= ~bit;
 	else
-		return fail(-EINVAL, "%s '%.80s' is neither on nor off", keyword, text);
+		return usage("%s '%.80s' is neither on nor off", keyword, text);
 	return 0;
 }
 
