@@ -192,6 +192,8 @@ install: all
 	for page in $(wildcard user/man/*.8); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/} || exit; \
 	done
+	install -D -m 644 user/completion/roam.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/roam
 
 clean:
 	rm -rf $(BUILD)

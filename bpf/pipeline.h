@@ -7,6 +7,7 @@
  *   port    whose packet? is the VM open, the VLAN the port's? what is known about the addresses?
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
  *   ct      known flow? then it is judged by its state; otherwise: may this open one?
+ *   ips     toward the VM: is the source blocked? does it open too many connections?
  *   acl     the rules, for openings, for untracked packets, and for flows of an older policy
  *   qos     the VM's rate; the mark that its packets get
  *   commit  the flow is made or brought up to date: only now, so a dropped packet leaves nothing
@@ -39,6 +40,13 @@ static __noinline bool write_frame(frame_ctx *ctx, struct roam_pkt *pkt)
 	return rewrite(&frame, pkt);
 }
 
+static __always_inline enum roam_verdict ips(struct roam_pkt *pkt)
+{
+	if (!(pkt->features & ROAM_VM_IPS) || pkt->dir != ROAM_DIR_IN)
+		return ROAM_CONTINUE;
+	return ips_check(pkt);
+}
+
 static __always_inline enum roam_verdict qos(struct roam_pkt *pkt)
 {
 	return pkt->features & ROAM_VM_QOS ? qos_check(pkt) : ROAM_CONTINUE;
@@ -56,6 +64,8 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = ct_check(pkt);
 
+	if (verdict == ROAM_CONTINUE)
+		verdict = ips(pkt);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
 	if (pkt->ct == ROAM_PKT_CT_FLOW)
@@ -88,8 +98,17 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 
 static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
 {
+	enum roam_verdict verdict;
+
 	pkt->reason = read_frame(ctx, pkt);
-	return stats_count(pkt, uplink_check(pkt));
+	verdict = uplink_check(pkt);
+	if (verdict == ROAM_CONTINUE && pkt->features & ROAM_VM_IPS)
+		verdict = ips_early(pkt);
+	if (verdict == ROAM_CONTINUE) {
+		pkt->vm = ROAM_VM_NONE; /* the VM counts it at its port */
+		verdict = pass(pkt, ROAM_REASON_UPLINK);
+	}
+	return stats_count(pkt, verdict);
 }
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include <roam/acl.h>
 #include <roam/ct.h>
+#include <roam/ips.h>
 #include <roam/pkt.h>
 #include <roam/port.h>
 #include <roam/qos.h>
@@ -18,6 +19,10 @@ struct roam_ct_fill ct_fill;
 struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;
 struct roam_flow_rec flow_rec;
+struct roam_ips ips;
+struct roam_ips_block_rec ips_block_rec;
+struct roam_ips_source_rec ips_source_rec;
+struct roam_ips_tick ips_tick;
 struct roam_pkt pkt;
 struct roam_port port;
 struct roam_port_key port_key;
@@ -32,6 +37,7 @@ enum roam_ct_kind ct_kind;
 enum roam_ct_state ct_state;
 enum roam_dir dir;
 enum roam_flow_flags flow_flags;
+enum roam_ips_kind ips_kind;
 enum roam_life life;
 enum roam_link_msg link_msg;
 enum roam_local_kind local_kind;

@@ -28,21 +28,35 @@ static int parse_field(struct words *words, const char *keyword,
 	return err ? err : set(rule, text);
 }
 
+/* The words of a match. */
+static const struct {
+	const char *keyword;
+	int (*set)(struct roam_acl_rule *rule, const char *text);
+} matches[] = {
+	{ "from", acl_set_from },
+	{ "to", acl_set_to },
+	{ "sport", acl_set_sport },
+	{ "dport", acl_set_dport },
+};
+
+/* Twice the same word would leave a rule that is not what either of them says. */
 static int parse_match(struct words *words, struct roam_acl_rule *rule)
 {
+	bool seen[ARRAY_SIZE(matches)] = {};
 	int err = 0;
 
 	while (!err && words_peek(words)) {
-		if (words_take(words, "from"))
-			err = parse_field(words, "from", acl_set_from, rule);
-		else if (words_take(words, "to"))
-			err = parse_field(words, "to", acl_set_to, rule);
-		else if (words_take(words, "sport"))
-			err = parse_field(words, "sport", acl_set_sport, rule);
-		else if (words_take(words, "dport"))
-			err = parse_field(words, "dport", acl_set_dport, rule);
-		else
-			err = words_end(words);
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(matches) && !words_take(words, matches[i].keyword))
+			i++;
+		if (i == ARRAY_SIZE(matches))
+			return words_end(words);
+		if (seen[i])
+			return usage("acl '%s': '%s' is given twice", rule->name,
+				     matches[i].keyword);
+		seen[i] = true;
+		err = parse_field(words, matches[i].keyword, matches[i].set, rule);
 	}
 	return err;
 }
@@ -66,8 +80,10 @@ static int parse_head(struct words *words, struct roam_acl_rule *rule)
 		if (!err)
 			err = text_u32_parse("prio", text, &rule->prio);
 	}
+	if (!err && !words_peek(words))
+		return usage("acl '%s': 'allow' or 'drop' is missing", rule->name);
 	if (!err)
-		err = words_value(words, "prio", &text);
+		text = words_next(words);
 	if (!err && text_enum_parse(&text_action, text, &rule->action))
 		return usage("acl '%s': '%.80s' is neither allow nor drop", rule->name, text);
 	return err;

@@ -49,6 +49,7 @@ extern const struct object object_vm;
 extern const struct object object_port;
 extern const struct object object_acl;
 extern const struct object object_ct;
+extern const struct object object_ips;
 extern const struct object object_qos;
 extern const struct object object_policy;
 extern const struct object object_stats;

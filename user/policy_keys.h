@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The shape of a policy file: a table of keys for each mapping (policy_keys.c), from which reading
- * (policy_read.h), showing and comparing (policy_tree.h) are all made.
+ * The shape of a policy file: a table of keys for each mapping (policy_FEATURE.c), from which
+ * reading (policy_read.h), showing (policy_tree.h) and comparing (policy_diff.h) are all made.
  *
  * To add a key, add a row: its name, what it holds, how its text gets into the object (`read`) and
  * out again (`show`). To add a feature, give struct policy (lib/policy.h) its rows, write a table
- * for its mapping, and add one row for it to the table of the whole file; apply, diff and show know
- * it then. What is left is lib/policy.c (get, fill) and lib/takeover.c (take_features).
+ * for its mapping in policy_FEATURE.c, and add one row for it to the table of the whole file
+ * (policy_keys.c): read, show and diff know it then. What is left is to get it from a host and to
+ * fill a draft with it (lib/policy.c), and FEATURE_take() in lib/takeover.c.
  */
 #ifndef ROAM_POLICY_KEYS_H
 #define ROAM_POLICY_KEYS_H
@@ -59,5 +60,30 @@ struct policy_map {
 
 /* The whole file; its object is a struct policy. */
 extern const struct policy_map policy_file;
+
+extern const struct policy_map policy_vm;
+
+extern const struct policy_map policy_port;
+void *policy_port_at(void *object, uint32_t i);
+int policy_port_add(void *object, void **ret_object);
+
+extern const struct policy_map policy_acl;
+void *policy_acl_at(void *object, uint32_t i);
+int policy_acl_add(void *object, void **ret_object);
+
+extern const struct policy_map policy_qos;
+void *policy_qos_at(void *object, uint32_t i);
+int policy_qos_add(void *object, void **ret_object);
+
+extern const struct policy_map policy_ips;
+void *policy_ips_at(void *object, uint32_t i);
+int policy_ips_add(void *object, void **ret_object);
+
+/* ---- what a table's functions may use ---- */
+
+bool policy_say(char text[POLICY_TEXT_LEN], const char *value);
+bool policy_say_number(char text[POLICY_TEXT_LEN], uint32_t value);
+/* A mapping about the same object as the one that it is in. */
+void *policy_same(void *object, uint32_t i);
 
 #endif

@@ -49,8 +49,8 @@ static int parse_port(struct words *words, struct roam_port *port)
 		return err;
 	if (!port->dev[0])
 		return usage("'dev DEV' is missing");
-	if (!memcmp(port->mac, (uint8_t[ROAM_MAC_LEN]){}, ROAM_MAC_LEN))
-		return usage("'mac MAC' is missing");
+	if (!port_has_mac(port))
+		return usage("'mac MAC' is missing, or all zeros");
 	port_fill_zone(port);
 	return 0;
 }

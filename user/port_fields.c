@@ -19,13 +19,21 @@ int port_set_dev(struct roam_port *port, const char *text)
 		good = good && isgraph((unsigned char)text[i]) && !strchr("/:", text[i]);
 	if (!good)
 		return fail(-EINVAL, "port: dev '%.80s' is not a device's name", text);
-	memset(port->dev, 0, sizeof(port->dev));
+	if (port->dev[0])
+		return usage("port: 'dev' is given twice");
 	memcpy(port->dev, text, len);
 	return 0;
 }
 
+bool port_has_mac(const struct roam_port *port)
+{
+	return memcmp(port->mac, (uint8_t[ROAM_MAC_LEN]){}, ROAM_MAC_LEN) != 0;
+}
+
 int port_set_mac(struct roam_port *port, const char *text)
 {
+	if (port_has_mac(port))
+		return usage("port: 'mac' is given twice");
 	return text_mac_parse(text, port->mac);
 }
 
@@ -53,6 +61,8 @@ int port_add_vlan(struct roam_port *port, const char *text)
 
 int port_set_zone(struct roam_port *port, const char *text)
 {
+	if (port->zone_name[0])
+		return usage("port: 'zone' is given twice");
 	return text_name_parse("zone", text, port->zone_name);
 }
 

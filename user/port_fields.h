@@ -6,10 +6,12 @@
 #ifndef ROAM_PORT_FIELDS_H
 #define ROAM_PORT_FIELDS_H
 
+#include <stdbool.h>
 #include <roam/port.h>
 
 int port_set_dev(struct roam_port *port, const char *text);
 int port_set_mac(struct roam_port *port, const char *text);
+bool port_has_mac(const struct roam_port *port);
 int port_add_addr(struct roam_port *port, const char *text);
 int port_add_vlan(struct roam_port *port, const char *text);
 int port_set_zone(struct roam_port *port, const char *text);

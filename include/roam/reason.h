@@ -59,6 +59,10 @@ enum roam_verdict {
 	X(CT_HALF_FULL, "ct_half_full", DROP, "the VM has too many half-open flows")               \
 	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for it")                         \
 	X(NO_TABLE, "no_table", DROP, "a table of the VM is missing: the engine cannot judge")     \
+	/* dropped by intrusion prevention */                                                      \
+	X(IPS_BLOCKED, "ips_blocked", DROP, "from a source that is blocked")                       \
+	X(IPS_LIMIT, "ips_limit", DROP, "more new connections than the VM takes from one source")  \
+	X(IPS_FULL, "ips_full", DROP, "the same, and the VM's table of blocks is full")            \
 	/* dropped by quality of service */                                                        \
 	X(QOS_RATE, "qos_rate", DROP, "more than the VM's rate and burst in this direction")       \
 	/* dropped at the uplink */                                                                \

@@ -22,8 +22,8 @@ static const struct limit {
 	uint32_t insns;
 	uint32_t frame; /* bytes of stack of one function; a chain of calls may use 512 */
 } limits[] = {
-	{ "tc_out", 70000, 320 },  { "tc_in", 70000, 320 },  { "xdp_uplink", 15000, 200 },
-	{ "xdp_out", 70000, 320 }, { "xdp_in", 70000, 320 }, { "ct_load", 1000, 120 },
+	{ "tc_out", 100000, 320 },  { "tc_in", 100000, 320 },  { "xdp_uplink", 15000, 200 },
+	{ "xdp_out", 100000, 320 }, { "xdp_in", 100000, 320 }, { "ct_load", 1000, 120 },
 };
 
 struct loaded {

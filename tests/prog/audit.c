@@ -7,6 +7,7 @@
 #include "acl.h"
 #include "audit.h"
 #include "ct.h"
+#include "ips.h"
 #include "port.h"
 #include "qos.h"
 #include "text.h"
@@ -86,17 +87,39 @@ static void print_flows(struct audit *audit, uint32_t slot, const struct roam_vm
 	}
 }
 
-static void print_qos(struct audit *audit, uint32_t slot, const struct roam_vm *vm)
+static bool has_inner(struct audit *audit, enum host_map outer, uint32_t index)
 {
-	struct roam_qos_rec rec;
+	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
 
-	fprintf(audit->to, "%s: features %x\n", vm->name, vm->features);
+	return fd >= 0;
+}
+
+static int count_block(const struct roam_ips_block_rec *rec, void *arg)
+{
+	(void)rec;
+	++*(uint32_t *)arg;
+	return 0;
+}
+
+static void print_features(struct audit *audit, uint32_t slot, const struct roam_vm *vm)
+{
+	struct roam_qos_rec qos;
+	struct roam_ips ips;
+	uint32_t blocks = 0;
+
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
-		if (!qos_get(audit->host, slot, dir, &rec))
-			fprintf(audit->to, "%s: qos %u: %u, %llu bytes a second, %u burst\n",
-				vm->name, dir, rec.conf.is_set,
-				(unsigned long long)rec.conf.rate_Bps, rec.conf.burst);
+		if (!qos_get(audit->host, slot, dir, &qos) && qos.conf.is_set)
+			fprintf(audit->to, "%s: %s rate %llu\n", vm->name,
+				text_enum_name(&text_dir, dir),
+				(unsigned long long)qos.conf.rate_Bps);
 	}
+	ips_each_block(audit->host, slot, count_block, &blocks);
+	if (!ips_get(audit->host, slot, &ips) && ips.is_set)
+		fprintf(audit->to, "%s: ips rate %u, %u blocks of %u\n", vm->name, ips.rate, blocks,
+			ips.blocks);
+	else if (has_inner(audit, HOST_MAP_ips_block, slot))
+		fprintf(audit->to, "%s: TABLES WITHOUT A PROFILE\n", vm->name);
+	fprintf(audit->to, "%s: features %#x\n", vm->name, vm->features);
 }
 
 static int print_vm(struct host *host, uint32_t slot, void *arg)
@@ -119,7 +142,7 @@ static int print_vm(struct host *host, uint32_t slot, void *arg)
 			ports[i].zone_name, ports[i].addr_count, ports[i].vlan_count);
 	if (vm.staged)
 		fprintf(audit->to, "%s: A POLICY STILL STAGED\n", vm.name);
-	print_qos(audit, slot, &vm);
+	print_features(audit, slot, &vm);
 	print_rules(audit, slot, vm.name);
 	print_matches(audit, slot, ROAM_DIR_IN, vm.name);
 	print_matches(audit, slot, ROAM_DIR_OUT, vm.name);
@@ -181,18 +204,13 @@ static void print_folder(struct audit *audit, const char *folder)
 	}
 }
 
-static bool has_inner(struct audit *audit, enum host_map outer, uint32_t index)
-{
-	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
-
-	return fd >= 0;
-}
-
 static void print_leftovers(struct audit *audit, uint32_t slot)
 {
 	struct roam_vm vm;
 	bool tables = has_inner(audit, HOST_MAP_acl_policy, slot) ||
 		      has_inner(audit, HOST_MAP_acl_hits, slot) ||
+		      has_inner(audit, HOST_MAP_ips_source, slot) ||
+		      has_inner(audit, HOST_MAP_ips_block, slot) ||
 		      has_inner(audit, HOST_MAP_stats, slot);
 
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++)
@@ -200,10 +218,10 @@ static void print_leftovers(struct audit *audit, uint32_t slot)
 	for (uint32_t i = 0; i < ROAM_CT_TABLES; i++)
 		tables |= has_inner(audit, HOST_MAP_ct_table, slot * ROAM_CT_TABLES + i) ||
 			  has_inner(audit, HOST_MAP_ct_clock, slot * ROAM_CT_TABLES + i);
-	if (qos_is_used(audit->host, slot))
-		fprintf(audit->to, "PROFILES OF NOBODY in slot %u\n", slot);
 	if (tables)
 		fprintf(audit->to, "TABLES OF NOBODY in slot %u\n", slot);
+	if (qos_is_used(audit->host, slot) || ips_is_used(audit->host, slot))
+		fprintf(audit->to, "A PROFILE OF NOBODY in slot %u\n", slot);
 	if (!vm_get(audit->host, slot, &vm) && vm.life != ROAM_LIFE_FREE)
 		fprintf(audit->to, "A ROW OF NOBODY in slot %u: '%s', %s\n", slot, vm.name,
 			text_enum_name(&text_life, vm.life));

@@ -14,6 +14,7 @@
 #include "draft.h"
 #include "harness.h"
 #include "hosts.h"
+#include "ips.h"
 #include "killer.h"
 #include "policy.h"
 #include "port.h"
@@ -111,6 +112,31 @@ static int set_quotas(struct host *host, uint32_t slot)
 	return err ? err : vm_set(host, slot, &vm);
 }
 
+static int set_qos(struct host *host, uint32_t slot)
+{
+	struct roam_qos conf = { .is_set = 1, .rate_Bps = 1000000, .burst = 100000 };
+
+	return qos_set(host, slot, ROAM_DIR_OUT, &conf);
+}
+
+static int del_qos(struct host *host, uint32_t slot)
+{
+	return qos_set(host, slot, ROAM_DIR_IN, &(struct roam_qos){});
+}
+
+static int set_ips(struct host *host, uint32_t slot)
+{
+	struct roam_ips conf = ips_defaults();
+
+	conf.blocks = conf.sources = 2 * ROAM_IPS_QUOTA_MIN;
+	return ips_set(host, slot, &conf);
+}
+
+static int del_ips(struct host *host, uint32_t slot)
+{
+	return ips_del(host, slot);
+}
+
 static int del_vm(struct host *host, uint32_t slot)
 {
 	(void)slot;
@@ -177,6 +203,10 @@ static int apply(struct host *host, const char *name, uint32_t quota)
 	policy.ports[policy.port_count++] = other_port();
 	policy.qos[ROAM_DIR_OUT] = (struct roam_qos){ .is_set = 1, .rate_Bps = 1000000 };
 	qos_fill_burst(&policy.qos[ROAM_DIR_OUT]);
+	policy.ips = ips_defaults();
+	policy.ips.rate = policy.ips.burst = 30;
+	policy.ips.sources = ROAM_IPS_QUOTA_MIN;
+	policy.ips.blocks = ROAM_IPS_QUOTA_MIN;
 	return err ? err : policy_apply(host, &policy);
 }
 
@@ -248,6 +278,10 @@ static const struct change {
 	{ "vm replace", replace_vm },
 	{ "vm add, refused", drop_draft },
 	{ "vm del", del_vm },
+	{ "qos set", set_qos },
+	{ "qos del", del_qos },
+	{ "ips set", set_ips },
+	{ "ips del", del_ips },
 	{ "policy apply", apply_over },
 	{ "policy apply addresses", apply_addrs },
 	{ "policy apply, new", apply_anew },
@@ -282,7 +316,20 @@ static int del_any(struct host *host, uint32_t slot, void *arg)
 	return vm_get(host, slot, &vm) ? -ENOENT : vm_del(host, vm.name);
 }
 
-/* One VM "vm" with a port, two rules and some flows, and nothing else. */
+/* A rate toward the VM, and a block. */
+static bool add_features(struct test_host *host, uint32_t slot)
+{
+	struct roam_qos conf = { .is_set = 1, .rate_Bps = 2000000, .burst = 200000 };
+	struct roam_ips ips = ips_defaults();
+	struct roam_addr from = { .words = { 1, 2, 0, 0 } };
+
+	ips.sources = ips.blocks = ROAM_IPS_QUOTA_MIN;
+	return CHECK_OK(qos_set(host->host, slot, ROAM_DIR_IN, &conf)) &&
+	       CHECK_OK(ips_set(host->host, slot, &ips)) &&
+	       CHECK_OK(ips_block_add(host->host, slot, &from, 0));
+}
+
+/* One VM "vm" with a port, two rules, some flows and the features, and nothing else. */
 static bool reset(struct test_host *host)
 {
 	struct roam_flow_rec flows[FLOWS];
@@ -292,7 +339,7 @@ static bool reset(struct test_host *host)
 	hosts_add_vm(host);
 	for (unsigned int i = 0; i < FLOWS; i++)
 		flows[i] = make_flow(i);
-	return CHECK_OK(vm_find(host->host, "vm", &slot)) &&
+	return CHECK_OK(vm_find(host->host, "vm", &slot)) && add_features(host, slot) &&
 	       CHECK_OK(ct_load(host->host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), flows, FLOWS));
 }
 

@@ -38,7 +38,8 @@ static const char whole[] = "vm:\n"
 			    "    action: allow\n"
 			    "    proto: tcp\n"
 			    "qos:\n"
-			    "  out: {rate: 10mbit, burst: 64k, dscp: ef}\n";
+			    "  out: {rate: 10mbit, burst: 64k, dscp: ef}\n"
+			    "ips: {rate: 20, block: 10m, max: 1d, prefix6: 56, blocks: 100}\n";
 
 static bool read_one(const char *text, struct policies *policies)
 {
@@ -76,6 +77,19 @@ static void check_ports(const struct roam_port *ports)
 	CHECK_EQ(ports[1].switches, ROAM_PORT_DHCP);
 }
 
+static void check_ips(const struct roam_ips *ips)
+{
+	CHECK(ips->is_set);
+	CHECK_EQ(ips->rate, 20);
+	CHECK_EQ(ips->burst, 20); /* as many at once, if nothing else is said */
+	CHECK_EQ(ips->block_s, 600);
+	CHECK_EQ(ips->block_max_s, 86400);
+	CHECK_EQ(ips->prefix4, 32);
+	CHECK_EQ(ips->prefix6, 56);
+	CHECK_EQ(ips->sources, ROAM_IPS_SOURCES_DEFAULT);
+	CHECK_EQ(ips->blocks, 100);
+}
+
 TEST(reads_everything)
 {
 	_cleanup_policies_ struct policies policies = {};
@@ -101,6 +115,7 @@ TEST(reads_everything)
 	CHECK_EQ(policy->qos[ROAM_DIR_OUT].rate_Bps, 1250000);
 	CHECK_EQ(policy->qos[ROAM_DIR_OUT].burst, 65536);
 	CHECK_EQ(policy->qos[ROAM_DIR_OUT].dscp, 46);
+	check_ips(&policy->ips);
 }
 
 static const struct many {
@@ -250,6 +265,11 @@ static const struct refusal {
 	{ "a burst alone", "vm: {name: a}\nqos: {in: {burst: 64k}}",
 	  "f:2:11: qos: a burst without a rate" },
 	{ "a bad dscp", "vm: {name: a}\nqos: {out: {dscp: 64}}", "f:2:19: dscp '64'" },
+	{ "a limit", "vm: {name: a}\nips: {rate: 1s}", "f:2:13: rate '1s' is not a number" },
+	{ "a time", "vm: {name: a}\nips: {block: soon}", "f:2:14: block 'soon'" },
+	{ "a block too long", "vm: {name: a}\nips: {block: 2h, max: 1h}", "f:2:6: ips: a block" },
+	{ "a prefix", "vm: {name: a}\nips: {prefix6: 129}", "f:2:16: prefix6 129" },
+	{ "a quota of blocks", "vm: {name: a}\nips: {blocks: 1}", "f:2:6: ips: blocks 1 is not" },
 	{ "a VM twice", "vm: {name: a}\n---\nvm: {name: b}\n---\nvm: {name: a}\n",
 	  "f:5:1: vm 'a' is there already" },
 	{ "nothing", "", "f:1:1: there is no policy in it" },
@@ -387,6 +407,7 @@ static const struct round {
 		    "sport: 53, dport: 1024-65535}]" },
 	{ "marks", "vm: {name: a}\nqos: {in: {dscp: 7}, out: {dscp: cs1}}" },
 	{ "only in", "vm: {name: a}\nqos: {in: {rate: 8kbit}}" },
+	{ "ips", "vm: {name: a}\nips: {rate: 5, burst: 50, block: 90s, max: 2h, sources: 64}" },
 };
 
 TEST_EACH(shows_what_it_reads, rounds)

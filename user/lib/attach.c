@@ -52,6 +52,17 @@ static bool link_is_alive(const char *path, uint32_t ifindex)
 	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.xdp.ifindex == ifindex;
 }
 
+/* Now: the kernel detaches a link that is only unpinned some time later, and until then the device
+ * has no room for its successor. */
+static void remove_link(const char *path)
+{
+	_cleanup_close_ int fd = bpf_obj_get(path);
+
+	if (fd >= 0)
+		bpf_link_detach(fd);
+	unlink(path);
+}
+
 static int attach_tcx(struct host *host, const struct hook *hook, uint32_t ifindex)
 {
 	/* First, because a program that says "pass" ends the chain, and ours never does. */
@@ -62,7 +73,7 @@ static int attach_tcx(struct host *host, const struct hook *hook, uint32_t ifind
 	pin_path(host, hook, ifindex, path);
 	if (link_is_alive(path, ifindex))
 		return 0;
-	unlink(path);
+	remove_link(path);
 	fd = bpf_link_create(host_prog(host, hook->prog), ifindex, hook->tcx_type, &opts);
 	if (fd < 0)
 		return -errno;
@@ -134,7 +145,7 @@ void detach_port(struct host *host, uint32_t ifindex)
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
 		pin_path(host, &hooks[i], ifindex, path);
 		if (tcx)
-			unlink(path);
+			remove_link(path);
 		else
 			detach_clsact(&hooks[i], ifindex);
 	}
@@ -182,6 +193,20 @@ int attach_uplink(const char *links_dir, int prog_fd, const char *dev)
 	if (bpf_obj_pin(fd, path))
 		return fail_errno(-errno, "uplink %s: cannot pin", dev);
 	return 0;
+}
+
+void detach_all(const char *links_dir)
+{
+	_cleanup_closedir_ DIR *dir = opendir(links_dir);
+	struct dirent *entry;
+	char path[512];
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%.400s/%.64s", links_dir, entry->d_name);
+		remove_link(path);
+	}
 }
 
 static void describe_uplink(const char *path, struct uplink *ret_uplink)

@@ -5,6 +5,7 @@
 #include "acl.h"
 #include "ct.h"
 #include "draft.h"
+#include "ips.h"
 #include "journal.h"
 #include "port.h"
 #include "stats.h"
@@ -24,9 +25,6 @@ struct draft {
 	bool published;
 	bool has_rules;
 };
-
-/* The generation of a VM that is new here. */
-#define DRAFT_GEN 1
 
 static int check_name(struct host *host, const struct roam_vm *vm, uint32_t replaces)
 {
@@ -210,15 +208,14 @@ int draft_load_flows(struct draft *draft, enum roam_ct_kind kind, const struct r
 	return ct_load(draft->host, ROAM_CT_TABLE(draft->slot, 0, kind), rows, count);
 }
 
-uint32_t draft_gen(const struct draft *draft)
-{
-	(void)draft;
-	return DRAFT_GEN;
-}
-
 uint32_t draft_slot(const struct draft *draft)
 {
 	return draft->slot;
+}
+
+bool draft_is_policy(const struct draft *draft)
+{
+	return draft->policy_only;
 }
 
 static int check_ports(struct draft *draft)
@@ -253,6 +250,8 @@ static int mend(struct host *host, uint32_t slot, const struct roam_vm *vm)
 	if (vm->staged)
 		return takeover_finish(host, slot);
 	err = acl_drop_stray_hits(host, slot);
+	if (!err)
+		err = ips_mend(host, slot);
 	return err ? err : vm_sync(host, slot);
 }
 

@@ -3,7 +3,7 @@
  * A host: the pinned programs, maps and links under one folder of a bpffs, and the lock that its
  * writers hold. Everything else of libroam works through an open host.
  *
- *   DIR/maps/NAME   DIR/progs/NAME   DIR/links/…   DIR/making/SLOT (see draft.h)
+ *   DIR/maps/NAME   DIR/progs/NAME   DIR/links/…   DIR/journal/SLOT (see journal.h)
  *
  * Opening one also mends what a killed process left half done (recover.h), if nobody else is
  * writing.
@@ -31,6 +31,10 @@
 	X(ct_clock)                                                                                \
 	X(ct_fill)                                                                                 \
 	X(ct_xfer)                                                                                 \
+	X(ips_conf)                                                                                \
+	X(ips_source)                                                                              \
+	X(ips_block)                                                                               \
+	X(ips_clock)                                                                               \
 	X(qos_conf)                                                                                \
 	X(qos_state)                                                                               \
 	X(stats)

@@ -6,8 +6,13 @@
 #include "text.h"
 #include "util.h"
 
-/* An age of more than 146 years either way is nobody's. */
+/*
+ * An age of more than 146 years is nobody's. What was seen after the save had begun has an age
+ * below zero, and no save takes a day; a flow from further in the future would not time out before
+ * then.
+ */
 #define AGE_MAX (1LL << 62)
+#define AGE_MIN (-86400LL * (int64_t)NS_PER_S)
 
 #define NO_VALUE 0xff
 
@@ -364,7 +369,24 @@ static int decode_enum(const struct image_plan *plan, const struct step *step, c
 
 static bool age_is_absurd(int64_t age)
 {
-	return age != IMAGE_NEVER && (age > AGE_MAX || age < -AGE_MAX);
+	return age != IMAGE_NEVER && (age > AGE_MAX || age < AGE_MIN);
+}
+
+/* Names are keys: an end, and nothing behind it. */
+static int decode_name(const struct image_plan *plan, const struct step *step, const uint8_t *row,
+		       uint8_t *to)
+{
+	const char *name = (const char *)row + step->from;
+
+	for (size_t i = strnlen(name, step->size); i < step->size; i++) {
+		if (name[i])
+			return fail(-EBADMSG, "image: %s.%s goes on behind its end", plan->name,
+				    step->name);
+	}
+	if (name[step->size - 1])
+		return fail(-EBADMSG, "image: %s.%s has no end", plan->name, step->name);
+	memcpy(to + step->to, name, step->size);
+	return 0;
 }
 
 static int decode_reference(const struct image_plan *plan, const struct step *step,
@@ -411,10 +433,7 @@ static int run_step(const struct image_plan *plan, const struct step *step,
 	case STEP_ENUM:
 		return decode_enum(plan, step, row, to);
 	case STEP_NAME:
-		memcpy(to + step->to, row + step->from, step->size);
-		if (to[step->to + step->size - 1])
-			return fail(-EBADMSG, "image: %s.%s has no end", plan->name, step->name);
-		return 0;
+		return decode_name(plan, step, row, to);
 	case STEP_AGE:
 		memcpy(&age, row + step->from, sizeof(age));
 		if (age_is_absurd(age))

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include "acl.h"
 #include "draft.h"
+#include "ips.h"
 #include "policy.h"
 #include "port.h"
 #include "qos.h"
@@ -96,6 +97,8 @@ int policy_get(struct host *host, uint32_t slot, struct policy *ret_policy)
 	err = get_rules(host, slot, &policy);
 	if (!err)
 		err = get_qos(host, slot, &policy);
+	if (!err)
+		err = ips_get(host, slot, &policy.ips);
 	if (err) {
 		policy_free(&policy);
 		return err;
@@ -103,6 +106,25 @@ int policy_get(struct host *host, uint32_t slot, struct policy *ret_policy)
 	policy_sort(&policy);
 	*ret_policy = policy;
 	return 0;
+}
+
+static int fill_features(struct host *host, struct draft *draft, const struct policy *policy)
+{
+	uint32_t slot = draft_slot(draft);
+	int err = policy->ips.is_set ? ips_validate("ips", &policy->ips) : 0;
+
+	for (int dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
+		struct roam_qos_rec rec = { .conf = policy->qos[dir], .dir = dir };
+
+		err = qos_validate("qos", &rec.conf);
+		if (!err)
+			err = qos_store(host, slot, &rec);
+	}
+	if (err || !policy->ips.is_set)
+		return err;
+	if (draft_is_policy(draft))
+		return ips_stage(host, slot, &policy->ips);
+	return ips_store(host, slot, &policy->ips);
 }
 
 /* Rows of a slot that no program sees; `policy` itself is not changed. */
@@ -120,14 +142,7 @@ static int fill(struct host *host, struct draft *draft, const struct policy *pol
 
 		err = draft_add_rule(draft, &rule, NULL);
 	}
-	for (int dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
-		struct roam_qos_rec rec = { .conf = policy->qos[dir], .dir = dir };
-
-		err = qos_validate("qos", &rec.conf);
-		if (!err)
-			err = qos_store(host, draft_slot(draft), &rec);
-	}
-	return err;
+	return err ? err : fill_features(host, draft, policy);
 }
 
 /* A VM that is new here. */

@@ -7,6 +7,7 @@
 #define ROAM_LIB_POLICY_H
 
 #include <roam/acl.h>
+#include <roam/ips.h>
 #include <roam/port.h>
 #include <roam/qos.h>
 #include <roam/vm.h>
@@ -21,6 +22,7 @@ struct policy {
 	uint32_t rule_count;
 	uint32_t rule_room;
 	struct roam_qos qos[ROAM_DIR_COUNT]; /* is_set where there is a profile */
+	struct roam_ips ips;                 /* the same */
 };
 
 /* A policy for which nothing has been said yet. */

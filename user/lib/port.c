@@ -163,8 +163,7 @@ bool port_has_addr(const struct roam_port *ports, int count, uint32_t zone_no,
 	return false;
 }
 
-/* The number of the port's zone within the VM: that of its name, or the first free one. */
-static uint8_t zone_number(const struct roam_port *ports, int count, const char *zone_name)
+uint8_t port_zone_number(const struct roam_port *ports, int count, const char *zone_name)
 {
 	uint32_t used = 0;
 	uint8_t no = 0;
@@ -207,7 +206,7 @@ int port_store(struct host *host, uint32_t slot, uint32_t zones_of, struct roam_
 		return err;
 	port->vm = slot;
 	port->ifindex = 0; /* until it is bound */
-	port->zone = zone_number(ports, count + others, port->zone_name);
+	port->zone = port_zone_number(ports, count + others, port->zone_name);
 	while (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &row))
 		key.no++;
 	return host_put(host, HOST_MAP_port_conf, &key, port);

@@ -19,6 +19,9 @@ int port_check_free(struct host *host, uint32_t slot, const struct roam_port *po
 /* The VM's ports in order of their numbers; at most ROAM_VM_PORTS. Returns how many, or -errno. */
 int port_list(struct host *host, uint32_t slot, struct roam_port ports[ROAM_VM_PORTS]);
 
+/* The number of a zone within a VM with these ports: that of its name, or the first free one. */
+uint8_t port_zone_number(const struct roam_port *ports, int count, const char *zone_name);
+
 /*
  * Writes the row under the first free number; gives the port its zone's number: that of its name
  * among the ports of slot or of zones_of, or one that neither has.

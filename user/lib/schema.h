@@ -37,12 +37,15 @@ struct schema_field {
 
 /* In this order they stand in an image. */
 enum schema_table_id {
-	TABLE_VM,    /* struct roam_vm, one row */
-	TABLE_PORT,  /* struct roam_port */
-	TABLE_ACL,   /* struct roam_acl_rec, in the order of matching */
-	TABLE_QOS,   /* struct roam_qos_rec */
-	TABLE_FLOW,  /* struct roam_flow_rec */
-	TABLE_STATS, /* struct roam_stats_rec */
+	TABLE_VM,         /* struct roam_vm, one row */
+	TABLE_PORT,       /* struct roam_port */
+	TABLE_ACL,        /* struct roam_acl_rec, in the order of matching */
+	TABLE_QOS,        /* struct roam_qos_rec */
+	TABLE_IPS,        /* struct roam_ips, one row */
+	TABLE_IPS_SOURCE, /* struct roam_ips_source_rec */
+	TABLE_IPS_BLOCK,  /* struct roam_ips_block_rec */
+	TABLE_FLOW,       /* struct roam_flow_rec */
+	TABLE_STATS,      /* struct roam_stats_rec */
 	TABLE_COUNT,
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "acl.h"
 #include "ct.h"
+#include "ips.h"
 #include "port.h"
 #include "qos.h"
 #include "takeover.h"
@@ -11,6 +12,12 @@
 /* What features make the VM's own, in this order; each can be repeated. */
 static int (*const take_features[])(struct host *host, uint32_t slot, uint32_t from) = {
 	qos_take,
+	ips_take,
+};
+
+/* What features may refuse, before anything is changed. */
+static int (*const check_features[])(struct host *host, uint32_t slot, uint32_t from) = {
+	ips_check_take,
 };
 
 int takeover_commit(struct host *host, uint32_t slot, uint32_t from)
@@ -21,6 +28,8 @@ int takeover_commit(struct host *host, uint32_t slot, uint32_t from)
 
 	if (!err)
 		err = vm_get(host, from, &wanted);
+	for (size_t i = 0; i < ARRAY_SIZE(check_features) && !err; i++)
+		err = check_features[i](host, slot, from);
 	if (err)
 		return err;
 	resize = vm.quota_flows != wanted.quota_flows || vm.quota_half != wanted.quota_half;

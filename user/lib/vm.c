@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include "acl.h"
 #include "ct.h"
+#include "ips.h"
 #include "journal.h"
 #include "port.h"
 #include "qos.h"
@@ -78,7 +79,13 @@ int vm_random_uuid(uint8_t ret_uuid[16])
 
 uint8_t vm_features(struct host *host, uint32_t slot)
 {
-	return qos_is_used(host, slot) ? ROAM_VM_QOS : 0;
+	uint8_t features = 0;
+
+	if (qos_is_used(host, slot))
+		features |= ROAM_VM_QOS;
+	if (ips_is_used(host, slot))
+		features |= ROAM_VM_IPS;
+	return features;
 }
 
 int vm_sync_features(struct host *host, uint32_t slot)
@@ -132,6 +139,7 @@ void vm_free_slot(struct host *host, uint32_t slot)
 	}
 	tables_clear(host, slot);
 	qos_clear(host, slot);
+	ips_clear(host, slot);
 	vm_put(host, slot, &none);
 }
 

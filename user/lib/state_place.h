@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The host's end of a load (state_load.c): what an image says of a VM waits in memory until the
+ * image has turned out to be whole. Only when more flows wait than PLACE_WAITING does a draft take
+ * them: a small image that is refused has not touched the host, a large one leaves nothing on it.
+ */
+#ifndef ROAM_STATE_PLACE_H
+#define ROAM_STATE_PLACE_H
+
+#include <roam/ct.h>
+#include <roam/port.h>
+#include <roam/stats.h>
+#include <roam/vm.h>
+#include "acl.h"
+#include "draft.h"
+#include "state_features.h"
+
+/* Flows of one kind that wait for a bulk load. */
+#define PLACE_WAITING 4096
+
+struct placing {
+	struct host *host;
+	struct roam_vm vm;
+	uint32_t replaces;     /* the VM's slot here, or ROAM_VM_NONE */
+	uint32_t replaces_gen; /* its policy's generation when it was read */
+	/* What the draft will have. Rules get the ids from 1 on in this order, ports the numbers of
+	 * their zones from place_port(). */
+	struct roam_port ports[ROAM_VM_PORTS];
+	int port_count;
+	struct acl_list rules;
+	struct roam_stats stats;
+	struct state_features features;
+	struct draft *draft;
+	struct roam_flow_rec *waiting[ROAM_CT_KINDS];
+	uint32_t waiting_count[ROAM_CT_KINDS];
+};
+
+int place_port(struct placing *placing, const struct roam_port *port);
+/* One more for placing.rules, or another list; refuses more than a VM can have. */
+int place_rule(struct acl_list *rules, const struct roam_acl_rec *rec);
+/* After all ports and rules. */
+int place_feature(struct placing *placing, enum schema_table_id table, const void *row);
+int place_flow(struct placing *placing, const struct roam_flow_rec *rec);
+
+/* The VM is there, or nothing has changed. -EBUSY if the policy that it keeps changed meanwhile. */
+int place_publish(struct placing *placing);
+
+/* Frees what waits, and the draft if it was not published. */
+void place_close(struct placing *placing);
+
+#endif
