@@ -331,15 +331,26 @@ int draft_publish(struct draft *draft)
 	return err;
 }
 
+/* The line that says why the draft is dropped is its maker's. */
+static void drop(struct draft *draft)
+{
+	_cleanup_free_ char *why = strdup(fail_line());
+
+	if (host_lock(draft->host))
+		return;
+	vm_free_slot(draft->host, draft->slot);
+	journal_end(draft->host, draft->slot, &draft->entry);
+	host_unlock(draft->host);
+	if (why)
+		fail_set(0, "%s", why);
+}
+
 void draft_close(struct draft *draft)
 {
 	if (!draft)
 		return;
-	if (!draft->published && draft->entry >= 0 && !host_lock(draft->host)) {
-		vm_free_slot(draft->host, draft->slot);
-		journal_end(draft->host, draft->slot, &draft->entry);
-		host_unlock(draft->host);
-	}
+	if (!draft->published && draft->entry >= 0)
+		drop(draft);
 	cleanup_close(&draft->entry);
 	cleanup_acl_list(&draft->names);
 	free(draft);
