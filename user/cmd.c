@@ -189,6 +189,17 @@ int usage(const char *format, ...)
 	return CMD_USAGE;
 }
 
+void cmd_note(const char *format, ...)
+{
+	va_list args;
+
+	fputs("roam: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
 const char *words_peek(const struct words *words)
 {
 	return words->at < words->count ? words->word[words->at] : NULL;

@@ -58,6 +58,9 @@ extern const struct object object_state;
 /* Runs one command (object, verb, words): 0, -errno with a line in fail_line(), or CMD_USAGE. */
 int cmd_run(struct cmd *cmd, char *const *word, int count);
 
+/* A line on stderr about something that did not fail. */
+void cmd_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* ---- the host: after all words have been understood ---- */
 
 /* Opens the host at cmd->bpffs, once. */

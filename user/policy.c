@@ -203,8 +203,8 @@ static int policy_show_cmd(struct cmd *cmd)
 
 static const struct verb verbs[] = {
 	{ "show", "[vm NAME]", "what the VMs have, as a file that apply reads", policy_show_cmd },
-	{ "diff", "FILE|-...", "what apply would change; exit status as diff(1)", policy_diff_cmd },
-	{ "apply", "FILE|-...",
+	{ "diff", "FILE...", "what apply would change; exit status as diff(1)", policy_diff_cmd },
+	{ "apply", "FILE...",
 	  "makes VMs what the files say: those that are there live on, with their flows",
 	  policy_apply_cmd },
 };

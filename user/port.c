@@ -69,8 +69,7 @@ static int port_add_cmd(struct cmd *cmd)
 	if (!err)
 		err = port_add(cmd->host, slot, &port);
 	if (!err && !if_nametoindex(port.dev))
-		fprintf(stderr, "roam: port: dev %s is not there yet: the port waits for it\n",
-			port.dev);
+		cmd_note("port: dev %s is not there yet: the port waits for it", port.dev);
 	return err;
 }
 

@@ -10,8 +10,10 @@
 int port_set_dev(struct roam_port *port, const char *text)
 {
 	size_t len = strlen(text);
-	bool good = len && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+	bool good = strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 
+	if (!len)
+		return usage("'dev DEV' is missing");
 	if (len >= sizeof(port->dev))
 		return fail(-EINVAL, "port: dev '%.80s' is longer than a device's name can be",
 			    text);
