@@ -133,7 +133,7 @@ static int run_line(struct batch *batch, char *line)
 	if (err)
 		return err;
 	err = cmd_run(batch->cmd, word, count);
-	return err ? say_where(err, batch->line) : 0;
+	return err && err != CMD_DIFFERS ? say_where(err, batch->line) : 0;
 }
 
 /* After a line that failed, what the lines before it said is still done. */

@@ -46,7 +46,7 @@ int main(int argc, char **argv)
 	host_close(cmd.host);
 	if (!out_close(cmd.out) && !err)
 		err = fail(-EIO, "cannot write the output");
-	if (err)
+	if (err && err != CMD_DIFFERS)
 		fprintf(stderr, "roam: %s\n", fail_line());
 	return err == CMD_USAGE ? 2 : err ? 1 : 0;
 }

@@ -57,6 +57,17 @@ void out_item(struct out *out)
 	out->item = json_object();
 }
 
+void out_tree(struct out *out, struct json_t *item)
+{
+	out->item = item;
+	out_item_end(out);
+}
+
+bool out_is_text(const struct out *out)
+{
+	return out->form == OUT_TEXT;
+}
+
 void out_item_end(struct out *out)
 {
 	size_t flags = out->form == OUT_JSON_PRETTY ? JSON_INDENT(2) : JSON_COMPACT;

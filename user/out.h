@@ -29,6 +29,11 @@ void out_list_end(struct out *out);
 void out_item(struct out *out);
 void out_item_end(struct out *out);
 
+/* A whole item that is JSON already; takes the reference. Not for text. */
+struct json_t;
+void out_tree(struct out *out, struct json_t *item);
+bool out_is_text(const struct out *out);
+
 /* `bare`: as text only the value is printed. */
 void out_text(struct out *out, const char *name, const char *value);
 void out_bare(struct out *out, const char *name, const char *value);

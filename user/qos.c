@@ -40,15 +40,6 @@ static int parse_setting(struct words *words, struct roam_qos *conf)
 	return words_end(words);
 }
 
-static uint32_t default_burst(uint64_t rate_Bps)
-{
-	uint64_t burst = rate_Bps / ROAM_QOS_BURST_DIVISOR;
-
-	if (burst < ROAM_QOS_BURST_DEFAULT_MIN)
-		return ROAM_QOS_BURST_DEFAULT_MIN;
-	return burst < ROAM_QOS_BURST_MAX ? burst : ROAM_QOS_BURST_MAX;
-}
-
 static int parse_profile(struct words *words, struct roam_qos *ret_conf)
 {
 	struct roam_qos conf = { .is_set = 1 };
@@ -60,8 +51,7 @@ static int parse_profile(struct words *words, struct roam_qos *ret_conf)
 		err = parse_setting(words, &conf);
 	if (err)
 		return err;
-	if (conf.rate_Bps && !conf.burst)
-		conf.burst = default_burst(conf.rate_Bps);
+	qos_fill_burst(&conf);
 	*ret_conf = conf;
 	return qos_validate("qos", &conf);
 }

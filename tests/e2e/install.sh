@@ -30,6 +30,28 @@ test_every_page_is_there()
 	done
 }
 
+test_units()
+{
+	local unit installed=$TMP/root/usr/lib/systemd/system
+	check "the script" test -x "$TMP/root/usr/lib/roam/roam-boot"
+	check "the rule" grep -q roam-port@ "$TMP/root/usr/lib/udev/rules.d/90-roam.rules"
+	check "the settings" test -e "$TMP/root/etc/roam/host"
+	check "a folder for VMs" test -d "$TMP/root/etc/roam/vms.d"
+	check_not "a place that was not filled in" grep -r @PREFIX@ "$TMP/root/usr/lib"
+	command -v systemd-analyze > /dev/null || return 0
+	for unit in roam.service roam-port@.service; do
+		sed "s,=/usr/,=$TMP/root/usr/," "$installed/$unit" > "$TMP/$unit"
+		check "$unit" systemd-analyze verify --man=no "$TMP/$unit"
+	done
+}
+
+test_settings_are_kept()
+{
+	echo "UPLINKS=eth7" > "$TMP/root/etc/roam/host"
+	check "again" make -s -C "$TOP" -o all install DESTDIR="$TMP/root" PREFIX=/usr
+	check_eq "the operator's" "$(cat "$TMP/root/etc/roam/host")" "UPLINKS=eth7"
+}
+
 # $1: what is expected among the words; $2…: the line, its last word being completed
 completes()
 {

@@ -9,11 +9,12 @@
 VERBS="
 host show init teardown
 vm show add set del
-port show add del
+port show add bind del
 acl show add del
 ct show flush
 ips show set del blocks block release
 qos show set del
+policy show diff apply
 stats show
 state show verify save load
 "
@@ -152,7 +153,8 @@ test_short_words()
 {
 	many_facts
 	check_eq "h" "$(host h)" "$(host host show)"
-	check_eq "p s" "$(host p s)" "$(host port show)"
+	check_eq "por s" "$(host por s)" "$(host port show)"
+	check_not "po: port or policy" host po s
 	check_eq "a vm web" "$(host a vm web | sed 's/last_s.*//')" \
 		"$(host acl show vm web | sed 's/last_s.*//')"
 	check_not "s: stats or state" host s

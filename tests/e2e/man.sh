@@ -99,7 +99,9 @@ prepare()
 	README.md | roam.8 | roam-host.8) return ;;
 	esac
 	roam_here host init uplink eth0
-	[ "$1" != roam-vm.8 ] || return 0
+	case $1 in
+	roam-vm.8 | roam-policy.8) return ;;
+	esac
 	roam_here vm add web-1 uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427 default in drop out allow
 	[ "$1" != roam-port.8 ] || return 0
 	roam_here port add vm web-1 dev tap0 mac 52:54:00:aa:bb:10 addr 10.0.0.10 addr fd00::10
@@ -177,6 +179,7 @@ test_examples_port() { run_examples "$PAGES/roam-port.8"; }
 test_examples_acl() { run_examples "$PAGES/roam-acl.8"; }
 test_examples_ct() { run_examples "$PAGES/roam-ct.8"; }
 test_examples_ips() { run_examples "$PAGES/roam-ips.8"; }
+test_examples_policy() { run_examples "$PAGES/roam-policy.8"; }
 test_examples_qos() { run_examples "$PAGES/roam-qos.8"; }
 test_examples_stats() { run_examples "$PAGES/roam-stats.8"; }
 test_examples_state() { run_examples "$PAGES/roam-state.8"; }

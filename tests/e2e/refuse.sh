@@ -192,7 +192,7 @@ test_port()
 2 | 'dev DEV' | port add vm web mac $MAC
 2 | 'dev DEV' | port add vm web dev '' mac $MAC
 2 | 'mac MAC' | port add vm web dev tap2
-1 | dev none0 | port add vm web dev none0 mac $MAC
+1 | a/b | port add vm web dev a/b mac $MAC
 1 | dev 'aaaa | port add vm web dev $LONG mac $MAC
 2 | 'dev' | port add vm web dev tap2 dev tap3 mac $MAC
 2 | 'mac' | port add vm web dev tap2 mac $MAC mac $MAC

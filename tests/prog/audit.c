@@ -54,8 +54,9 @@ static void print_matches(struct audit *audit, uint32_t slot, enum roam_dir dir,
 	uint32_t i = 0;
 
 	for (; !bpf_map_lookup_elem(fd, &i, &match) && match.action != ROAM_ACL_END; i++)
-		fprintf(audit->to, "%s: %s list has at %u port %u\n", name,
-			text_enum_name(&text_dir, dir), i, match.lport.first);
+		fprintf(audit->to, "%s: %s list has at %u port %u, %s\n", name,
+			text_enum_name(&text_dir, dir), i, match.lport.first,
+			text_enum_name(&text_action, match.action));
 	fprintf(audit->to, "%s: %s list of %u\n", name, text_enum_name(&text_dir, dir), i);
 }
 
@@ -129,9 +130,11 @@ static int print_vm(struct host *host, uint32_t slot, void *arg)
 		text_enum_name(&text_life, vm.life), vm.default_action[ROAM_DIR_IN],
 		vm.default_action[ROAM_DIR_OUT], vm.midstream, vm.quota_flows, vm.quota_half);
 	for (int i = 0; i < count; i++)
-		fprintf(audit->to, "%s: port %s on %s (%u), zone %s\n", vm.name,
-			text_mac(ports[i].mac, mac), ports[i].dev, ports[i].ifindex,
-			ports[i].zone_name);
+		fprintf(audit->to, "%s: port %s on %s (%u), zone %s, %u addresses, %u vlans\n",
+			vm.name, text_mac(ports[i].mac, mac), ports[i].dev, ports[i].ifindex,
+			ports[i].zone_name, ports[i].addr_count, ports[i].vlan_count);
+	if (vm.staged)
+		fprintf(audit->to, "%s: A POLICY STILL STAGED\n", vm.name);
 	print_features(audit, slot, &vm);
 	print_rules(audit, slot, vm.name);
 	print_matches(audit, slot, ROAM_DIR_IN, vm.name);
@@ -175,7 +178,8 @@ static void print_devices(struct audit *audit)
 	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_port_dev), at, &ifindex);
 	     at = &ifindex) {
 		host_get(audit->host, HOST_MAP_port_dev, &ifindex, &row);
-		fprintf(audit->to, "port_dev: %u is of %s\n", ifindex, owner(audit, row.vm, &vm));
+		fprintf(audit->to, "port_dev: %u is of %s, %u addresses\n", ifindex,
+			owner(audit, row.vm, &vm), row.addr_count);
 	}
 }
 

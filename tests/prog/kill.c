@@ -17,6 +17,7 @@
 #include "image_parts.h"
 #include "ips.h"
 #include "killer.h"
+#include "policy.h"
 #include "port.h"
 #include "qos.h"
 #include "state.h"
@@ -186,6 +187,78 @@ static int replace_vm(struct host *host, uint32_t slot)
 	return make_vm(host, "vm", slot, other_port());
 }
 
+/* Another policy for a VM in every respect: a rule goes, one changes, one stays, one comes. */
+static int apply(struct host *host, const char *name, uint32_t quota)
+{
+	_cleanup_policy_ struct policy policy;
+	static const char *const names[] = { "web", "mail", "dns" };
+	struct roam_acl_rule *rule;
+	int err;
+
+	policy_init(&policy);
+	err = text_name_parse("vm", name, policy.vm.name);
+	policy.vm.default_action[ROAM_DIR_IN] = ROAM_ACTION_ALLOW;
+	policy.vm.midstream = ROAM_MIDSTREAM_PICKUP;
+	policy.vm.quota_flows = quota;
+	policy.vm.quota_half = ROAM_QUOTA_MIN;
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !err; i++) {
+		err = policy_add_rule(&policy, &rule);
+		if (!err)
+			*rule = make_rule(names[i], 8000 + i);
+	}
+	policy.ports[policy.port_count++] = other_port();
+	policy.qos[ROAM_DIR_OUT] = (struct roam_qos){ .is_set = 1, .rate_Bps = 1000000 };
+	qos_fill_burst(&policy.qos[ROAM_DIR_OUT]);
+	policy.ips = ips_defaults();
+	policy.ips.rate = policy.ips.burst = 30;
+	policy.ips.sources = ROAM_IPS_QUOTA_MIN;
+	policy.ips.blocks = ROAM_IPS_QUOTA_MIN;
+	return err ? err : policy_apply(host, &policy);
+}
+
+static int apply_anew(struct host *host, uint32_t slot)
+{
+	(void)slot;
+	return apply(host, "new", ROAM_QUOTA_MIN);
+}
+
+/* With quotas, whose tables change banks on the way. */
+static int apply_over(struct host *host, uint32_t slot)
+{
+	(void)slot;
+	return apply(host, "vm", 1000);
+}
+
+/* The port keeps its MAC and its device, and gets other addresses; of the rules one is left. */
+static int apply_addrs(struct host *host, uint32_t slot)
+{
+	_cleanup_policy_ struct policy policy = {};
+	int err = policy_get(host, slot, &policy);
+
+	if (err)
+		return err;
+	policy.rule_count = 1;
+	policy.vm.life = ROAM_LIFE_SHUT;
+	policy.ports[0].addr_count = 1;
+	policy.ports[0].vlan_count = 2;
+	policy.ports[0].vlan[0] = ROAM_VLAN(5, 0);
+	policy.ports[0].vlan[1] = ROAM_VLAN(6, 0);
+	return policy_apply(host, &policy);
+}
+
+/* Refused when all of it is there already: the MAC is another VM's. */
+static int refuse_apply(struct host *host, uint32_t slot)
+{
+	_cleanup_policy_ struct policy policy = {};
+	int err = policy_get(host, slot, &policy);
+
+	if (!err)
+		err = text_name_parse("vm", "new", policy.vm.name);
+	if (!err)
+		err = policy_apply(host, &policy);
+	return err == -EEXIST || err == -EBUSY ? 0 : -EINVAL;
+}
+
 static int drop_draft(struct host *host, uint32_t slot)
 {
 	struct roam_port ports[ROAM_VM_PORTS], port = other_port();
@@ -224,11 +297,25 @@ static const struct change {
 	const char *name;
 	int (*make)(struct host *host, uint32_t slot);
 } changes[] = {
-	{ "acl add", add_rule },  { "acl del", del_rule },      { "port add", add_port },
-	{ "port del", del_port }, { "vm set", set_all },        { "vm set quotas", set_quotas },
-	{ "vm add", add_vm },     { "vm replace", replace_vm }, { "vm add, refused", drop_draft },
-	{ "vm del", del_vm },     { "qos set", set_qos },       { "qos del", del_qos },
-	{ "ips set", set_ips },   { "ips del", del_ips },       { "state load", load_image },
+	{ "acl add", add_rule },
+	{ "acl del", del_rule },
+	{ "port add", add_port },
+	{ "port del", del_port },
+	{ "vm set", set_all },
+	{ "vm set quotas", set_quotas },
+	{ "vm add", add_vm },
+	{ "vm replace", replace_vm },
+	{ "vm add, refused", drop_draft },
+	{ "vm del", del_vm },
+	{ "qos set", set_qos },
+	{ "qos del", del_qos },
+	{ "ips set", set_ips },
+	{ "ips del", del_ips },
+	{ "state load", load_image },
+	{ "policy apply", apply_over },
+	{ "policy apply addresses", apply_addrs },
+	{ "policy apply, new", apply_anew },
+	{ "policy apply, refused", refuse_apply },
 };
 
 /* ---- the test ---- */

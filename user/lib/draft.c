@@ -10,6 +10,7 @@
 #include "port.h"
 #include "stats.h"
 #include "tables.h"
+#include "takeover.h"
 #include "text.h"
 #include "vm.h"
 
@@ -18,7 +19,9 @@ struct draft {
 	struct roam_vm vm;
 	uint32_t slot;
 	uint32_t replaces;
-	int entry; /* of the journal, locked as long as we live */
+	bool policy_only;      /* for the VM in slot `replaces`, which lives on */
+	struct acl_list names; /* its rules, by name */
+	int entry;             /* of the journal, locked as long as we live */
 	bool published;
 	bool has_rules;
 };
@@ -84,23 +87,35 @@ static int make_tables(struct draft *draft)
 	return tables_make(draft->host, draft->slot, quota);
 }
 
-int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
-	       struct draft **ret_draft)
+static int new_draft(struct host *host, const struct roam_vm *vm, uint32_t replaces,
+		     struct draft **ret_draft)
 {
-	_cleanup_draft_ struct draft *draft = calloc(1, sizeof(*draft));
-	int err;
+	struct draft *draft;
+	int err = vm_validate(vm);
 
-	if (!draft)
-		return fail(-ENOMEM, "vm: out of memory");
-	draft->entry = -1; /* nothing to give back until a slot is reserved */
-	err = vm_validate(vm);
 	if (err)
 		return err;
+	draft = calloc(1, sizeof(*draft));
+	if (!draft)
+		return fail(-ENOMEM, "vm: out of memory");
 	*draft = (struct draft){ .host = host, .vm = *vm, .replaces = replaces, .entry = -1 };
 	draft->vm.gen = DRAFT_GEN;
 	draft->vm.next_rule = 0;
 	draft->vm.ct_bank = 0;
 	draft->vm.ct_moving = 0;
+	draft->vm.staged = ROAM_VM_NONE;
+	*ret_draft = draft;
+	return 0;
+}
+
+int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
+	       struct draft **ret_draft)
+{
+	_cleanup_draft_ struct draft *draft = NULL;
+	int err = new_draft(host, vm, replaces, &draft);
+
+	if (err)
+		return err;
 	err = host_lock(host);
 	if (err)
 		return err;
@@ -114,11 +129,59 @@ int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
 	return 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct roam_acl_rec *x = a, *y = b;
+
+	return strcmp(x->rule.name, y->rule.name);
+}
+
+int draft_open_policy(struct host *host, const struct roam_vm *vm, uint32_t of,
+		      struct draft **ret_draft)
+{
+	_cleanup_draft_ struct draft *draft = NULL;
+	struct roam_vm now;
+	int err = new_draft(host, vm, of, &draft);
+
+	if (!err)
+		err = vm_get(host, of, &now);
+	if (!err)
+		err = acl_list(host, of, &draft->names);
+	if (err)
+		return err;
+	if (draft->names.count)
+		qsort(draft->names.recs, draft->names.count, sizeof(*draft->names.recs),
+		      compare_names);
+	draft->policy_only = true;
+	draft->vm.next_rule = now.next_rule;
+	err = reserve(draft);
+	if (!err)
+		err = tables_make_policy(host, draft->slot);
+	if (err)
+		return err;
+	*ret_draft = TAKE_PTR(draft);
+	return 0;
+}
+
 int draft_add_port(struct draft *draft, struct roam_port *port)
 {
+	uint32_t zones_of = draft->policy_only ? draft->replaces : draft->slot;
 	int err = port_validate(port);
 
-	return err ? err : port_store(draft->host, draft->slot, port);
+	return err ? err : port_store(draft->host, draft->slot, zones_of, port);
+}
+
+/* The id that the VM's rule of this name has already. */
+static bool find_id(const struct draft *draft, struct roam_acl_rule *rule)
+{
+	const struct roam_acl_rec key = { .rule = *rule }, *found = NULL;
+
+	if (draft->names.count)
+		found = bsearch(&key, draft->names.recs, draft->names.count, sizeof(key),
+				compare_names);
+	if (found)
+		rule->id = found->rule.id;
+	return found;
 }
 
 int draft_add_rule(struct draft *draft, struct roam_acl_rule *rule,
@@ -126,8 +189,12 @@ int draft_add_rule(struct draft *draft, struct roam_acl_rule *rule,
 {
 	int err = acl_validate(rule);
 
+	if (err)
+		return err;
 	draft->has_rules = true;
-	return err ? err : acl_store(draft->host, draft->slot, rule, hits);
+	if (find_id(draft, rule))
+		return acl_store_row(draft->host, draft->slot, rule, hits);
+	return acl_store(draft->host, draft->slot, rule, hits);
 }
 
 int draft_set_stats(struct draft *draft, const struct roam_stats *stats)
@@ -144,6 +211,11 @@ int draft_load_flows(struct draft *draft, enum roam_ct_kind kind, const struct r
 uint32_t draft_slot(const struct draft *draft)
 {
 	return draft->slot;
+}
+
+bool draft_is_policy(const struct draft *draft)
+{
+	return draft->policy_only;
 }
 
 static int check_ports(struct draft *draft)
@@ -171,12 +243,15 @@ static void free_replaced(struct host *host, uint32_t slot, const char *name)
 /* A change of a VM that was not new. */
 static int mend(struct host *host, uint32_t slot, const struct roam_vm *vm)
 {
-	int err = acl_drop_stray_hits(host, slot);
+	int err;
 
+	if (!vm->ct_moving) /* tables for a quota that did not become the VM's, or was left */
+		tables_clear_bank(host, slot, !vm->ct_bank);
+	if (vm->staged)
+		return takeover_finish(host, slot);
+	err = acl_drop_stray_hits(host, slot);
 	if (!err)
 		err = ips_mend(host, slot);
-	if (!vm->ct_moving) /* tables for a quota that did not become the VM's */
-		tables_clear_bank(host, slot, !vm->ct_bank);
 	return err ? err : vm_sync(host, slot);
 }
 
@@ -220,26 +295,63 @@ static int publish_locked(struct draft *draft)
 	return err;
 }
 
+/* Once it is committed, what fails is left to whoever opens the host next. */
+static int take_over(struct draft *draft)
+{
+	_cleanup_close_ int entry = -1;
+	struct roam_vm vm;
+	int err = check_ports(draft);
+
+	if (!err)
+		err = journal_begin(draft->host, draft->replaces, &entry);
+	if (err)
+		return err;
+	err = takeover_commit(draft->host, draft->replaces, draft->slot);
+	if (err) {
+		journal_end(draft->host, draft->replaces, &entry);
+		return err;
+	}
+	draft->published = true;
+	err = takeover_finish(draft->host, draft->replaces);
+	if (vm_get(draft->host, draft->replaces, &vm) || vm.staged)
+		return err;
+	journal_end(draft->host, draft->slot, &draft->entry);
+	journal_end(draft->host, draft->replaces, &entry);
+	return err;
+}
+
 int draft_publish(struct draft *draft)
 {
 	int err = host_lock(draft->host);
 
 	if (err)
 		return err;
-	err = publish_locked(draft);
+	err = draft->policy_only ? take_over(draft) : publish_locked(draft);
 	host_unlock(draft->host);
 	return err;
+}
+
+/* The line that says why the draft is dropped is its maker's. */
+static void drop(struct draft *draft)
+{
+	_cleanup_free_ char *why = strdup(fail_line());
+
+	if (host_lock(draft->host))
+		return;
+	vm_free_slot(draft->host, draft->slot);
+	journal_end(draft->host, draft->slot, &draft->entry);
+	host_unlock(draft->host);
+	if (why)
+		fail_set(0, "%s", why);
 }
 
 void draft_close(struct draft *draft)
 {
 	if (!draft)
 		return;
-	if (!draft->published && draft->entry >= 0 && !host_lock(draft->host)) {
-		vm_free_slot(draft->host, draft->slot);
-		journal_end(draft->host, draft->slot, &draft->entry);
-		host_unlock(draft->host);
-	}
+	if (!draft->published && draft->entry >= 0)
+		drop(draft);
 	cleanup_close(&draft->entry);
+	cleanup_acl_list(&draft->names);
 	free(draft);
 }

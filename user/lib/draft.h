@@ -30,6 +30,14 @@ struct draft;
 int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
 	       struct draft **ret_draft);
 
+/*
+ * A new policy for the VM in slot `of`, which lives on with its flows and counters (takeover.h): it
+ * gets no tables for flows, and rules and zones that the VM has by these names keep their numbers.
+ * Needs the host's lock, until it is published or closed.
+ */
+int draft_open_policy(struct host *host, const struct roam_vm *vm, uint32_t of,
+		      struct draft **ret_draft);
+
 /* Port and rule are stored as policy; they get the zone's number (port_zone_number()) and an id:
  * from 1, in this order. */
 int draft_add_port(struct draft *draft, struct roam_port *port);
@@ -40,6 +48,8 @@ int draft_load_flows(struct draft *draft, enum roam_ct_kind kind, const struct r
 		     uint32_t count);
 
 uint32_t draft_slot(const struct draft *draft);
+/* Whether it is draft_open_policy()'s: nothing of what traffic makes will ever be in its slot. */
+bool draft_is_policy(const struct draft *draft);
 
 /* The VM is there, in place of the one that it replaces, or nothing has changed. */
 int draft_publish(struct draft *draft);

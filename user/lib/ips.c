@@ -264,6 +264,50 @@ int ips_del(struct host *host, uint32_t slot)
 	return err;
 }
 
+int ips_stage(struct host *host, uint32_t slot, const struct roam_ips *conf)
+{
+	struct roam_ips row = compile(conf);
+
+	return host_put(host, HOST_MAP_ips_conf, &slot, &row);
+}
+
+int ips_check_take(struct host *host, uint32_t slot, uint32_t from)
+{
+	struct roam_ips now, wanted;
+	int err = ips_get(host, slot, &now);
+
+	if (!err)
+		err = ips_get(host, from, &wanted);
+	return err || !wanted.is_set ? err : check_change(host, slot, &now, &wanted);
+}
+
+/* Programs stop looking before the tables go. */
+static int take_none(struct host *host, uint32_t slot)
+{
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_block, slot);
+	int err = host_put(host, HOST_MAP_ips_conf, &slot, &(struct roam_ips){});
+
+	if (!err)
+		err = vm_sync_features(host, slot);
+	if (!err && fd >= 0)
+		ips_tables_clear(host, slot);
+	return err;
+}
+
+int ips_take(struct host *host, uint32_t slot, uint32_t from)
+{
+	struct roam_ips now, wanted;
+	int err = ips_get(host, slot, &now);
+
+	if (!err)
+		err = ips_get(host, from, &wanted);
+	if (!err && !wanted.is_set)
+		return take_none(host, slot);
+	if (!err)
+		err = fit_tables(host, slot, &now, &wanted);
+	return err ? err : host_put(host, HOST_MAP_ips_conf, &slot, &wanted);
+}
+
 int ips_store_source(struct host *host, uint32_t slot, const struct roam_ips_source_rec *rec)
 {
 	return ips_row_put(host, slot, ROAM_IPS_SOURCES, &rec->addr, &rec->source);

@@ -41,6 +41,15 @@ int ips_block_del(struct host *host, uint32_t slot, const struct roam_addr *addr
 
 /* Makes the tables and writes the profile. */
 int ips_store(struct host *host, uint32_t slot, const struct roam_ips *conf);
+/* Only writes the profile, of which no tables are wanted: for ips_take(). */
+int ips_stage(struct host *host, uint32_t slot, const struct roam_ips *conf);
+/*
+ * The profile of slot `from` becomes that of `slot`, whose sources and blocks go on as with
+ * ips_set(). For a takeover (takeover.h): what may be refused is asked first, the rest can be
+ * repeated.
+ */
+int ips_check_take(struct host *host, uint32_t slot, uint32_t from);
+int ips_take(struct host *host, uint32_t slot, uint32_t from);
 int ips_store_source(struct host *host, uint32_t slot, const struct roam_ips_source_rec *rec);
 int ips_store_block(struct host *host, uint32_t slot, const struct roam_ips_block_rec *rec);
 /* Over a block that is there: the later end and the larger number of strikes, the sum of counts. */

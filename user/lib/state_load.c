@@ -4,6 +4,7 @@
  * written it; what the VM will be is gathered in a struct placing (state_place.h).
  */
 #include <string.h>
+#include <net/if.h>
 #include "acl.h"
 #include "ct.h"
 #include "port.h"
@@ -114,6 +115,9 @@ static int find_dev(const struct loading *loading, struct roam_port *port)
 			continue;
 		if (strlen(dev->dev) >= sizeof(port->dev))
 			return fail(-EINVAL, "state: dev '%.80s' is no device's name", dev->dev);
+		/* A port may wait for its device, but who moves a VM has made it. */
+		if (!if_nametoindex(dev->dev))
+			return fail(-ENODEV, "state: dev %s: there is no such device", dev->dev);
 		strcpy(port->dev, dev->dev);
 		return 0;
 	}

@@ -144,6 +144,14 @@ int tables_make(struct host *host, uint32_t slot, const uint32_t quota[ROAM_CT_K
 	return err ? err : places_apply(&places);
 }
 
+int tables_make_policy(struct host *host, uint32_t slot)
+{
+	_cleanup_places_ struct places places = { .host = host };
+	int err = add_policy(&places, slot);
+
+	return err ? err : places_apply(&places);
+}
+
 void tables_clear(struct host *host, uint32_t slot)
 {
 	_cleanup_places_ struct places places = { .host = host };

@@ -14,6 +14,9 @@
 /* All that a VM has: one bank of flow tables and clocks, counters, rules, empty lists of them. */
 int tables_make(struct host *host, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS]);
 
+/* Only what holds policy and its counters: for a slot that no packet will ever belong to. */
+int tables_make_policy(struct host *host, uint32_t slot);
+
 /* The flow tables and clocks of one bank, empty. */
 int tables_make_bank(struct host *host, uint32_t slot, uint32_t bank,
 		     const uint32_t quota[ROAM_CT_KINDS]);
