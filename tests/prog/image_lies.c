@@ -403,7 +403,7 @@ TEST_F(lies, mac_and_device_of_another_vm)
 
 	memcpy(dev.mac, cast_vm_mac, sizeof(dev.mac));
 	CHECK(twohosts_load_parts(self->hosts, &self->parts, &load) < 0);
-	CHECK_HAS(fail_line(), "dev peer-to is a port already");
+	CHECK_HAS(fail_line(), "dev peer-to is a port of VM 'other'");
 	memcpy(dev.mac, cast_peer_mac, sizeof(dev.mac));
 	mac_of_another(self);
 	dev.dev = self->hosts->to.dev;
