@@ -104,7 +104,7 @@ static const char *switch_text(const char *text)
 static int read_scalar(const struct reader *reader, const struct policy_key *key,
 		       const yaml_node_t *node, void *object)
 {
-	const char *text;
+	const char *text = "";
 	int err = get_text(reader, node, key->name, &text);
 
 	if (err)
@@ -218,7 +218,7 @@ static int find_values(const struct reader *reader, const struct policy_map *map
 		const yaml_node_t *name_node = get(reader, pair->key);
 		const struct policy_key *key;
 		char hint[POLICY_HINT_LEN];
-		const char *name;
+		const char *name = "";
 		int err = get_text(reader, name_node, map->what, &name);
 
 		if (err)
@@ -377,7 +377,7 @@ static int read_all(FILE *stream, const char *file, struct policies *policies)
 		}
 		got = fread(text + len, 1, room - len, stream);
 		len += got;
-	} while (got);
+	} while (got && !feof(stream) && !ferror(stream));
 	if (ferror(stream))
 		return fail_errno(-errno, "%s: cannot read", file);
 	return policy_read(file, text, len, policies);

@@ -174,6 +174,7 @@ FORBIDDEN_LEN=$((14 + 20 + 8 + 6))
 # $1: "packets" or "bytes" that a rule or the default dropped
 dropped()
 {
+	# shellcheck disable=SC2034 # what counter() counts
 	local COUNTED=$1
 	echo $(($(counter in acl_rule) + $(counter in acl_default)))
 }

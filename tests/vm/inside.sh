@@ -17,7 +17,7 @@ one()
 	echo "@end $name $?"
 }
 
-LIMIT=400
+LIMIT=900
 for tier; do
 	case $tier in
 	unit | prog | budget)
