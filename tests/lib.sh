@@ -142,12 +142,22 @@ wait_for()
 
 # ---- running them ----
 
+# With what it started: a function that is spawned is a shell that waits for a command.
+kill_tree()
+{
+	local child
+	for child in $(cat "/proc/$1/task/$1/children" 2> /dev/null); do
+		kill_tree "$child"
+	done
+	kill -9 "$1" 2> /dev/null
+}
+
 clean_up()
 {
 	trap '' INT TERM
 	if [ -e "$TMP/pids" ]; then
 		while read -r pid; do
-			kill -9 "$pid" 2> /dev/null
+			kill_tree "$pid"
 		done < "$TMP/pids"
 		wait 2> /dev/null
 	fi

@@ -161,7 +161,7 @@ static int run_file(struct cmd *cmd, FILE *file)
 		err = run_line(&batch, line);
 	}
 	if (!err && ferror(file))
-		err = fail(-EIO, "batch: cannot read line %u", batch.line + 1);
+		err = fail_errno(-errno, "batch: cannot read line %u", batch.line + 1);
 	return finish(&batch, err);
 }
 

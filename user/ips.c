@@ -230,8 +230,7 @@ static int show(struct cmd *cmd, int (*fn)(struct host *, uint32_t, void *))
 		return err;
 	out_list(cmd->out);
 	err = cmd_each_vm(cmd, vm, fn, cmd->out);
-	out_list_end(cmd->out);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 static int ips_show_cmd(struct cmd *cmd)

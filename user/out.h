@@ -22,9 +22,13 @@ struct out *out_open(enum out_form form);
 /* Ends the output; false if it could not all be written. */
 bool out_close(struct out *out);
 
-/* A list of items, streamed; one command prints at most one, and an item alone needs none. */
+/*
+ * A list of items, streamed; one command prints at most one, and an item alone needs none. Its end
+ * is told how the command went, and returns that: who failed before the first item prints nothing,
+ * who failed later a list that is cut short, but whole JSON.
+ */
 void out_list(struct out *out);
-void out_list_end(struct out *out);
+int out_list_end(struct out *out, int err);
 
 void out_item(struct out *out);
 void out_item_end(struct out *out);

@@ -140,9 +140,8 @@ static int diff_files(struct cmd *cmd, unsigned int *ret_count)
 		err = compare(cmd->host, &policies.all[i], show_change, &show);
 		count += err > 0 ? err : 0;
 	}
-	out_list_end(cmd->out);
 	*ret_count = count;
-	return err < 0 ? err : 0;
+	return out_list_end(cmd->out, err < 0 ? err : 0);
 }
 
 /* As diff(1): 0 nothing, 1 there is something, 2 it could not be found out. */
@@ -196,9 +195,7 @@ static int policy_show_cmd(struct cmd *cmd)
 	if (!vm)
 		out_list(cmd->out);
 	err = cmd_each_vm(cmd, vm, show_policy, &show);
-	if (!vm)
-		out_list_end(cmd->out);
-	return err;
+	return vm ? err : out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {

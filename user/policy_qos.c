@@ -62,7 +62,12 @@ static const struct policy_key qos_keys[] = {
 
 static int check_qos(void *object)
 {
-	qos_fill_burst(object);
+	struct roam_qos *qos = object;
+
+	/* "in: {}" asks for nothing. */
+	if (!qos->rate_Bps && !qos->burst && !qos->has_dscp)
+		qos->is_set = 0;
+	qos_fill_burst(qos);
 	return qos_validate("qos", object);
 }
 

@@ -137,7 +137,9 @@ static void yaml_value(FILE *to, const json_t *value, int indent)
 	const json_t *item;
 	size_t i;
 
-	if (json_is_object(value)) {
+	if (json_is_object(value) && !json_object_size(value)) {
+		fputs(" {}\n", to);
+	} else if (json_is_object(value)) {
 		fprintf(to, "\n%*s", indent, "");
 		yaml_map(to, (json_t *)value, indent);
 	} else if (json_is_array(value)) {

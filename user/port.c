@@ -142,8 +142,7 @@ static int port_show_cmd(struct cmd *cmd)
 		return err;
 	out_list(cmd->out);
 	err = cmd_each_vm(cmd, name, show_ports, cmd->out);
-	out_list_end(cmd->out);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {

@@ -125,8 +125,7 @@ static int qos_show_cmd(struct cmd *cmd)
 		return err;
 	out_list(cmd->out);
 	err = cmd_each_vm(cmd, vm, show_vm, cmd->out);
-	out_list_end(cmd->out);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {

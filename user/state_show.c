@@ -222,8 +222,7 @@ int state_show(struct out *out, image_read_fn read, void *arg)
 
 	out_list(out);
 	err = look(&looking, read, arg);
-	out_list_end(out);
-	return err;
+	return out_list_end(out, err);
 }
 
 int state_verify(struct out *out, image_read_fn read, void *arg)

@@ -200,8 +200,7 @@ static int vm_show_cmd(struct cmd *cmd)
 		return err;
 	out_list(cmd->out);
 	err = cmd_each_vm(cmd, name, show_vm, cmd->out);
-	out_list_end(cmd->out);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 #define SETTINGS                                                                                   \

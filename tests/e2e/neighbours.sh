@@ -94,10 +94,11 @@ test_tcx_before_roam()
 	sees_what_passes i in
 }
 
+# $1: what, $2: ingress or egress, $3: priority, $4: protocol
 filter()
 {
-	check "filter $*" ns host tc filter add dev port0 "$2" prio "$3" bpf direct-action \
-		object-pinned "$BPFFS/$1"
+	check "filter $*" ns host tc filter add dev port0 "$2" prio "$3" protocol "${4:-all}" \
+		bpf direct-action object-pinned "$BPFFS/$1"
 }
 
 filter_count()
@@ -118,15 +119,29 @@ test_filters_of_clsact()
 	sees_what_passes i in
 }
 
-# A filter that comes before roam's where there is no tcx, and lets others judge.
-test_filters_of_clsact_that_come_first()
+# A filter of the first priority that was there before roam: what it says is never asked first.
+test_filters_of_clsact_of_the_first_priority()
 {
-	open_world
-	need_ports_by clsact
-	load o cls "$TC_ACT_UNSPEC"
+	load o cls "$TC_ACT_OK"
+	check "clsact" ns host tc qdisc add dev port0 clsact
 	filter o ingress 1
+	open_world
 	traffic
-	check_eq "it sees all" "$(hits o)" "$(total out)"
+	sees_what_passes o out
+}
+
+test_filters_of_clsact_that_leave_no_place()
+{
+	load o cls "$TC_ACT_OK"
+	check "clsact" ns host tc qdisc add dev port0 clsact
+	filter o ingress 1 ip
+	check "init" host host init uplink up0
+	need_ports_by clsact
+	check "vm" host vm add web
+	check_not "port" host port add vm web dev port0 mac "$VM_MAC" addr "$VM4" 2> "$TMP/why"
+	check_has "and why" "$(cat "$TMP/why")" "port0 has a filter of priority 1 already"
+	check_eq "no port" "$(host port show)" ""
+	check_eq "theirs is still there" "$(filter_count ingress)" 1
 }
 
 test_port_del_leaves_others()

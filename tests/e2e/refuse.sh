@@ -339,7 +339,13 @@ test_state()
 2 | 'tap2' | state load $TMP/good.img dev tap2
 2 | 'nonsense' | state load $TMP/good.img nonsense
 1 | $MAC | state load $TMP/moved.img dev 52:54:00:00:00:99=tap2
+1 | no port with that mac | state load $TMP/moved.img dev $MAC=tap2 dev 52:54:00:00:00:99=tap2
+1 | no port with that mac | state load $TMP/good.img replace dev $MAC=tap2
+1 | has dev tap0 | state load $TMP/good.img replace dev 52:54:00:00:00:10=tap2
 1 | none0 | state load $TMP/moved.img dev $MAC=none0
+1 | 'none' | -j ct show vm none
+1 | 'none' | -j acl show vm web name none
+1 | image | -j state show /dev/null
 1 | tap1 | state load $TMP/moved.img dev $MAC=tap1
 END
 }
@@ -358,7 +364,7 @@ acl add vm web name https in allow' > "$TMP/third"
 2 | batch | batch a b
 1 | $TMP/none | batch $TMP/none
 1 | line 1: mac '52:54' | batch $TMP/only
-1 | line 1 | batch $TMP
+1 | directory | batch $TMP
 END
 	host batch "$TMP/second" > "$TMP/stdout" 2> "$TMP/stderr"
 	check_eq "status" $? 1

@@ -407,6 +407,7 @@ static const struct round {
 		    "sport: 53, dport: 1024-65535}]" },
 	{ "marks", "vm: {name: a}\nqos: {in: {dscp: 7}, out: {dscp: cs1}}" },
 	{ "only in", "vm: {name: a}\nqos: {in: {rate: 8kbit}}" },
+	{ "empty profiles", "vm: {name: a}\nqos: {in: {dscp: 1}, out: {}}" },
 	{ "ips", "vm: {name: a}\nips: {rate: 5, burst: 50, block: 90s, max: 2h, sources: 64}" },
 };
 

@@ -78,6 +78,23 @@ static int append_rec(struct acl_list *list, uint32_t *room, const struct roam_a
 	return 0;
 }
 
+/*
+ * A walk through a hash begins anew when the row at which it stands is deleted (kernel/bpf/
+ * hashtab.c, htab_map_get_next_key), and who only shows rules has no lock. Sorted, the rows that
+ * were seen twice are neighbours.
+ */
+static void drop_seen_twice(struct acl_list *list)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (kept && !compare_recs(&list->recs[kept - 1], &list->recs[i]))
+			continue;
+		list->recs[kept++] = list->recs[i];
+	}
+	list->count = kept;
+}
+
 int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list)
 {
 	_cleanup_close_ int rules = host_inner(host, HOST_MAP_acl_policy, slot);
@@ -101,6 +118,7 @@ int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list)
 		return err;
 	if (list.count)
 		qsort(list.recs, list.count, sizeof(*list.recs), compare_recs);
+	drop_seen_twice(&list);
 	*ret_list = list;
 	list.recs = NULL;
 	return 0;

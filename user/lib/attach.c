@@ -17,9 +17,13 @@
 /* Before all programs that are there: BPF_F_BEFORE of 6.6. */
 #define ATTACH_FIRST (1U << 3)
 
-/* Our filter in a clsact chain is the one with this handle and priority ("ro", "am"). */
-#define CLSACT_HANDLE   0x726f
-#define CLSACT_PRIORITY 0x616d
+/*
+ * Our filter in a clsact chain is the one with this handle ("ro"). The kernel gives priorities from
+ * 49152 down to filters that name none, 1 is the first there is: a filter before ours could say
+ * "pass", which ends the chain.
+ */
+#define CLSACT_HANDLE	0x726f
+#define CLSACT_PRIORITY 1
 
 struct hook {
 	const char *suffix; /* of the pin's name */
@@ -91,7 +95,9 @@ static int attach_clsact(struct host *host, const struct hook *hook, uint32_t if
 
 	if (err && err != -EEXIST)
 		return err;
-	return bpf_tc_attach(&where, &opts);
+	err = bpf_tc_attach(&where, &opts);
+	/* net/sched/cls_api.c: one priority is for filters of one kind and protocol. */
+	return err == -EINVAL ? -EEXIST : err;
 }
 
 static void detach_clsact(const struct hook *hook, uint32_t ifindex)
@@ -131,6 +137,11 @@ int attach_port(struct host *host, uint32_t ifindex)
 
 			if_indextoname(ifindex, dev);
 			detach_port(host, ifindex);
+			if (!tcx && err == -EEXIST)
+				return fail(err,
+					    "port: dev %s has a filter of priority %d already, "
+					    "which stays",
+					    dev, CLSACT_PRIORITY);
 			return fail_errno(err, "port: cannot attach to dev %s", dev);
 		}
 	}

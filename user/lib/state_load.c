@@ -125,6 +125,35 @@ static int find_dev(const struct loading *loading, struct roam_port *port)
 		    text_mac(port->mac, mac));
 }
 
+/* Who names a device for a port that is not there, or another than that port has, is mistaken. */
+static int check_dev(const struct loading *loading, const struct state_dev *dev)
+{
+	const struct placing *placing = &loading->placing;
+	char mac[TEXT_MAC_LEN];
+	int at = 0;
+
+	while (at < placing->port_count &&
+	       memcmp(placing->ports[at].mac, dev->mac, ROAM_MAC_LEN) != 0)
+		at++;
+	text_mac(dev->mac, mac);
+	if (at == placing->port_count)
+		return fail(-ENOENT, "state: dev %s=%s: vm '%s' has no port with that mac", mac,
+			    dev->dev, loading->loaded.vm);
+	if (strcmp(placing->ports[at].dev, dev->dev) != 0)
+		return fail(-EEXIST, "state: dev %s=%s: that port has dev %s", mac, dev->dev,
+			    placing->ports[at].dev);
+	return 0;
+}
+
+static int check_devs(const struct loading *loading)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < loading->load->dev_count && !err; i++)
+		err = check_dev(loading, &loading->load->devs[i]);
+	return err;
+}
+
 static int on_port(struct loading *loading, const struct roam_port *row)
 {
 	struct roam_port port = *row;
@@ -313,8 +342,11 @@ static int on_table_end(enum schema_table_id table, void *arg)
 
 	if (!loading->has_vm)
 		return fail(-EBADMSG, "image: without the VM's row");
-	if (table == TABLE_PORT)
-		return map_zones(loading);
+	if (table == TABLE_PORT) {
+		int err = check_devs(loading);
+
+		return err ? err : map_zones(loading);
+	}
 	if (table == TABLE_ACL)
 		return end_rules(loading);
 	return state_features_end(&loading->placing.features, table);
