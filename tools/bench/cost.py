@@ -16,4 +16,4 @@ def measure(rows):
         pairs.setdefault(name, []).append((float(roam), float(peer)))
     for name, values in pairs.items():
         row, peer = name.split(":")
-        rows.add(row, NAMES[peer], "ns", values)
+        rows.add(row.replace("_", " "), NAMES[peer], "ns", values)
