@@ -21,6 +21,7 @@ struct draft {
 	uint32_t replaces;
 	bool policy_only;      /* for the VM in slot `replaces`, which lives on */
 	struct acl_list names; /* its rules, by name */
+	struct places tables;  /* of a new VM: the kernel may still wait for them */
 	int entry;             /* of the journal, locked as long as we live */
 	bool published;
 	bool has_rules;
@@ -84,7 +85,8 @@ static int make_tables(struct draft *draft)
 		[ROAM_CT_HALF] = draft->vm.quota_half,
 	};
 
-	return tables_make(draft->host, draft->slot, quota);
+	draft->tables.host = draft->host;
+	return tables_make(&draft->tables, draft->slot, quota);
 }
 
 static int new_draft(struct host *host, const struct roam_vm *vm, uint32_t replaces,
@@ -228,15 +230,35 @@ static int check_ports(struct draft *draft)
 	return err;
 }
 
-/* The slot of the same name that the published one has replaced. */
+/* Of `count` rows from `first` on. */
+static void free_named(struct host *host, const struct roam_vm *rows, uint32_t first,
+		       uint32_t count, uint32_t but, const char *name)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct roam_vm *row = &rows[i];
+
+		if (first + i != but && row->life != ROAM_LIFE_FREE &&
+		    row->life != ROAM_LIFE_MAKING && !strncmp(row->name, name, ROAM_NAME_LEN))
+			vm_free_slot(host, first + i);
+	}
+}
+
+/* The slot of the same name that the published one has replaced; many rows for each call of the
+ * kernel, because a VM waits. */
 static void free_replaced(struct host *host, uint32_t slot, const char *name)
 {
-	struct roam_vm row;
+	enum { ROWS = 64 };
+	int fd = host_map(host, HOST_MAP_vm_conf);
+	uint32_t keys[ROWS], at, *from = NULL, count = ROWS;
+	struct roam_vm rows[ROWS];
 
-	for (uint32_t other = ROAM_VM_NONE + 1; other < ROAM_VM_MAX; other++) {
-		if (other != slot && !vm_get(host, other, &row) && row.life != ROAM_LIFE_FREE &&
-		    row.life != ROAM_LIFE_MAKING && !strncmp(row.name, name, ROAM_NAME_LEN))
-			vm_free_slot(host, other);
+	/* ENOENT: the last rows, fewer than asked for */
+	while (!bpf_map_lookup_batch(fd, from, &at, keys, rows, &count, NULL) ||
+	       (errno == ENOENT && count)) {
+		if (count)
+			free_named(host, rows, keys[0], count, slot, name);
+		from = &at;
+		count = ROWS;
 	}
 }
 
@@ -322,8 +344,10 @@ static int take_over(struct draft *draft)
 
 int draft_publish(struct draft *draft)
 {
-	int err = host_lock(draft->host);
+	int err = places_end(&draft->tables);
 
+	if (!err)
+		err = host_lock(draft->host);
 	if (err)
 		return err;
 	err = draft->policy_only ? take_over(draft) : publish_locked(draft);
@@ -345,10 +369,21 @@ static void drop(struct draft *draft)
 		fail_set(0, "%s", why);
 }
 
+/* Whatever became of them; the line that says why the draft is dropped is its maker's. */
+static void finish_tables(struct draft *draft)
+{
+	_cleanup_free_ char *why = strdup(fail_line());
+
+	if (places_end(&draft->tables) && why)
+		fail_set(0, "%s", why);
+	cleanup_places(&draft->tables);
+}
+
 void draft_close(struct draft *draft)
 {
 	if (!draft)
 		return;
+	finish_tables(draft);
 	if (!draft->published && draft->entry >= 0)
 		drop(draft);
 	cleanup_close(&draft->entry);

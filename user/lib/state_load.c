@@ -349,7 +349,7 @@ static int on_table_end(enum schema_table_id table, void *arg)
 	}
 	if (table == TABLE_ACL)
 		return end_rules(loading);
-	return state_features_end(&loading->placing.features, table);
+	return place_table_end(&loading->placing, table);
 }
 
 static void on_skipped(const char *table, const char *field, void *arg)

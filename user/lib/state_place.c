@@ -55,15 +55,37 @@ static int open_draft(struct placing *placing)
 					  draft_slot(placing->draft), placing->replaces);
 }
 
-static int flush(struct placing *placing, enum roam_ct_kind kind)
+/* Behind the reader's back. */
+static int load_taken(void *arg)
 {
-	uint32_t count = placing->waiting[kind].count;
+	struct placing *placing = arg;
+	struct placing_flows *taken = &placing->taken;
 	int err = placing->draft ? 0 : open_draft(placing);
 
-	placing->waiting[kind].count = 0;
-	if (err || !count)
+	if (err || !taken->count)
 		return err;
-	return draft_load_flows(placing->draft, kind, placing->waiting[kind].recs, count);
+	return draft_load_flows(placing->draft, placing->taken_kind, taken->recs, taken->count);
+}
+
+static int flush(struct placing *placing, enum roam_ct_kind kind)
+{
+	struct placing_flows taken = placing->waiting[kind];
+	int err = behind_wait(&placing->behind);
+
+	if (err)
+		return err;
+	placing->waiting[kind] = placing->taken;
+	placing->waiting[kind].count = 0;
+	placing->taken = taken;
+	placing->taken_kind = kind;
+	return behind_begin(&placing->behind, load_taken, placing);
+}
+
+int place_table_end(struct placing *placing, enum schema_table_id table)
+{
+	int err = behind_wait(&placing->behind);
+
+	return err ? err : state_features_end(&placing->features, table);
 }
 
 int place_feature(struct placing *placing, enum schema_table_id table, const void *row)
@@ -111,6 +133,8 @@ int place_publish(struct placing *placing)
 	for (int kind = 0; kind < ROAM_CT_KINDS && !err; kind++)
 		err = flush(placing, kind);
 	if (!err)
+		err = behind_wait(&placing->behind);
+	if (!err)
 		err = draft_set_stats(placing->draft, &placing->stats);
 	if (!err)
 		err = host_lock(placing->host);
@@ -123,7 +147,9 @@ int place_publish(struct placing *placing)
 
 void place_close(struct placing *placing)
 {
+	behind_end(&placing->behind);
 	draft_close(placing->draft);
+	free(placing->taken.recs);
 	state_features_close(&placing->features);
 	free(placing->rules.recs);
 	for (int kind = 0; kind < ROAM_CT_KINDS; kind++)

@@ -12,11 +12,12 @@
 #include <roam/stats.h>
 #include <roam/vm.h>
 #include "acl.h"
+#include "behind.h"
 #include "draft.h"
 #include "state_features.h"
 
 /* Flows of one kind that wait for a bulk load. */
-#define PLACE_WAITING 4096
+#define PLACE_WAITING 16384
 
 struct placing_flows {
 	struct roam_flow_rec *recs;
@@ -36,8 +37,13 @@ struct placing {
 	struct acl_list rules;
 	struct roam_stats stats;
 	struct state_features features;
-	struct draft *draft;
 	struct placing_flows waiting[ROAM_CT_KINDS];
+	/* While it works, the draft, `features` and `taken` are its own, and the rest is only read:
+	 * in an image, flows come after all that a draft begins with. */
+	struct behind behind;
+	struct draft *draft;
+	struct placing_flows taken;
+	enum roam_ct_kind taken_kind;
 };
 
 int place_port(struct placing *placing, const struct roam_port *port);
@@ -45,6 +51,9 @@ int place_port(struct placing *placing, const struct roam_port *port);
 int place_rule(struct acl_list *rules, const struct roam_acl_rec *rec);
 /* After all ports and rules. */
 int place_feature(struct placing *placing, enum schema_table_id table, const void *row);
+/* After the last row of a table of a feature, or of flows. */
+int place_table_end(struct placing *placing, enum schema_table_id table);
+/* After all features. */
 int place_flow(struct placing *placing, const struct roam_flow_rec *rec);
 
 /* The VM is there, or nothing has changed. -EBUSY if the policy that it keeps changed meanwhile. */

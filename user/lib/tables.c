@@ -130,18 +130,19 @@ static int add_policy(struct places *places, uint32_t slot)
 	return err;
 }
 
-int tables_make(struct host *host, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS])
+int tables_make(struct places *places, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS])
 {
-	_cleanup_places_ struct places places = { .host = host };
 	struct roam_acl_match none = {};
 	uint32_t counts[ROAM_DIR_COUNT] = {};
-	int err = add_bank(&places, slot, 0, quota);
+	int err = add_bank(places, slot, 0, quota);
 
 	if (!err)
-		err = add_policy(&places, slot);
+		err = add_policy(places, slot);
 	if (!err)
-		err = add_lists(&places, slot, &none, counts);
-	return err ? err : places_apply(&places);
+		err = add_lists(places, slot, &none, counts);
+	if (!err)
+		places_begin(places);
+	return err;
 }
 
 int tables_make_policy(struct host *host, uint32_t slot)
