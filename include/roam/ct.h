@@ -169,15 +169,15 @@ struct roam_ct_fill {
  * of struct roam_flow_rec, mmapable) and runs the program, holding the host's lock. Rows whose key
  * exists already are an error. The argument is in and out.
  */
-#define ROAM_CT_XFER_ROWS 4096
+#define ROAM_CT_XFER_ROWS 16384
 
 struct roam_ct_load {
 	__u32 table;         /* ROAM_CT_TABLE() */
-	__u32 count;         /* rows in ct_xfer */
+	__u32 count;         /* rows in ct_xfer, from `first` on */
 	__u32 done;          /* out: rows that were stored */
 	__s32 error;         /* out: 0, or the negative errno that stopped it at row `done` */
 	__u32 skip_existing; /* 1: a row whose key exists is left as it is and counts as done */
-	__u32 pad;
+	__u32 first;
 };
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <bpf/bpf.h>
+#include "behind.h"
 #include "ct.h"
 #include "vm.h"
 
@@ -157,6 +158,38 @@ static int run_load(struct host *host, const struct roam_ct_load *want)
 	}
 }
 
+struct half {
+	struct host *host;
+	struct roam_ct_load load;
+};
+
+static int load_half(void *arg)
+{
+	struct half *half = arg;
+
+	return run_load(half->host, &half->load);
+}
+
+/* On two CPUs: what takes time is memory for the rows, in the kernel. */
+static int load_halves(struct host *host, const struct roam_ct_load *load)
+{
+	struct half front = { host, *load }, back = { host, *load };
+	struct behind behind = {};
+	int err;
+
+	front.load.count = load->count / 2;
+	back.load.first = front.load.count;
+	back.load.count = load->count - front.load.count;
+	err = behind_begin(&behind, load_half, &back);
+	if (err)
+		return err;
+	err = load_half(&front);
+	if (!err)
+		return behind_wait(&behind);
+	behind_end(&behind);
+	return err;
+}
+
 static int load_rows(struct host *host, struct roam_ct_load *load, const struct roam_flow_rec *rows,
 		     uint32_t count)
 {
@@ -175,7 +208,7 @@ static int load_rows(struct host *host, struct roam_ct_load *load, const struct 
 	while (count && !err) {
 		load->count = count < ROAM_CT_XFER_ROWS ? count : ROAM_CT_XFER_ROWS;
 		memcpy(xfer, rows, load->count * sizeof(*rows));
-		err = run_load(host, load);
+		err = load_halves(host, load);
 		rows += load->count;
 		count -= load->count;
 	}
