@@ -17,6 +17,7 @@ needs()
 
 bench()
 {
+	cut -d' ' -f2 /proc/mounts > "$TMP/mounts"
 	check "bench $*" env BENCH_JSON="$TMP/bench.json" "$PYTHON" "$TOP/tools/bench/run" -q "$@" > "$TMP/table" || {
 		tail -5 "$TMP/table" | sed 's/^/#   /'
 		return 1
@@ -30,7 +31,7 @@ for row in rows:
     assert row["roam"] > 0 and row["peer"] > 0, row
 END
 	check "no namespace stays" sh -c "! ip netns | grep -q '^roam-bench-'"
-	check "no mount stays" sh -c "! grep -q /roam-bench /proc/mounts"
+	cut -d' ' -f2 /proc/mounts | check "no mount stays" diff "$TMP/mounts" -
 }
 
 # $1: beginning of a row's name, $2: its ratio is at most this

@@ -2,14 +2,14 @@
 """Saving and loading flows, against conntrack's tools with as many entries; memory; and a VM's save
 on a host that carries many flows of others."""
 import os
-import resource
 import subprocess
 import time
 
 from rows import in_turn
-from world import BUILD, ROAM, VM_MAC, World, run
+from world import BUILD, ROAM, VM, VM_MAC, World, run
 
 SIZES = (1000, 10000, 100000, 1000000)
+QUICK_SIZES = (1000, 100000)
 CT_LIMIT = "/proc/sys/net/netfilter/nf_conntrack_max"
 CT_BUCKETS = "/sys/module/nf_conntrack/parameters/hashsize"
 
@@ -27,16 +27,24 @@ def rounds_for(rows, flows):
     return rows.rounds(11 if flows <= 10000 else 5 if flows <= 100000 else 3)
 
 
+SETTLE_S = 0.1
+THERE_DEV = "there0"
+
+
 class Sides:
-    """The same number of flows at roam's host and in a conntrack table."""
+    """The same number of flows at roam's host and in a conntrack table. Either side loads into what
+    is ready and empty, as in a move: roam into a second host that has the VM's policy and port. To
+    empty it is not measured, and the kernel gets a moment to free what was there."""
 
     def __init__(self, world, flows):
         self.world, self.flows = world, flows
         self.roam = [*world.inside("host"), ROAM, "--bpffs", world.bpffs / "roam"]
+        self.there = [*world.inside("host"), ROAM, "--bpffs", world.bpffs / "there"]
         self.conntrack = [*world.inside("client"), "conntrack"]
         self.image = os.path.join(world.folder.name, "web.img")
         self.table = os.path.join(world.folder.name, "table")
-        world.roam("vm", "set", "web", "flows", max(flows, 1000), "half", 64)
+        for host in (self.roam, self.there):
+            run(*host, "vm", "set", "web", "flows", max(flows, 1000), "half", 64)
         world.ns("host", BUILD / "bench/flows", world.bpffs / "roam", "web", flows)
         self.fill_conntrack()
 
@@ -58,20 +66,32 @@ class Sides:
         with open(self.table, "wb") as target:
             return timed([*self.conntrack, "-L", "-o", "save"], stdout=target)
 
+    def empty(self):
+        for host in (self.roam, self.there):
+            run(*host, "ct", "flush", "vm", "web")
+        run(*self.conntrack, "-F")
+
+    def empty_there(self):
+        run(*self.there, "ct", "flush", "vm", "web")
+        time.sleep(SETTLE_S)
+
     def roam_load(self):
-        return timed([*self.roam, "state", "load", self.image, "replace"],
+        self.empty_there()
+        return timed([*self.there, "state", "load", self.image, "replace"],
                      stdout=subprocess.DEVNULL)
 
     def conntrack_load(self):
         run(*self.conntrack, "-F")
+        time.sleep(SETTLE_S)
         return timed([*self.conntrack, "--load-file", self.table], stdout=subprocess.DEVNULL)
 
     def roam_piped(self):
+        self.empty_there()
         begin = time.monotonic()
-        roam = [str(word) for word in self.roam]
+        roam, there = [[str(word) for word in side] for side in (self.roam, self.there)]
         with subprocess.Popen([*roam, "state", "save", "web", "-"], stdout=subprocess.PIPE) as save:
-            loaded = subprocess.run([*roam, "state", "load", "-", "replace"], stdin=save.stdout,
-                                    check=False, stdout=subprocess.DEVNULL)
+            loaded = subprocess.run([*there, "state", "load", "-", "replace"],
+                                    stdin=save.stdout, check=False, stdout=subprocess.DEVNULL)
             save.stdout.close()
         if save.returncode or loaded.returncode:
             raise SystemExit("bench: save | load failed")
@@ -81,8 +101,20 @@ class Sides:
         return self.conntrack_save() + self.conntrack_load()
 
 
+def make_there(world):
+    """The second host: the VM waits there, with its policy and its port."""
+    there = [*world.inside("host"), ROAM, "--bpffs", world.bpffs / "there"]
+    uuid = world.roam("vm", "show", "web").split()
+    world.ns("host", "ip", "link", "add", THERE_DEV, "type", "veth", "peer", "name",
+             f"{THERE_DEV}-peer")
+    run(*there, "host", "init")
+    run(*there, "vm", "add", "web", "uuid", uuid[uuid.index("uuid") + 1], "default", "out", "allow")
+    run(*there, "port", "add", "vm", "web", "dev", THERE_DEV, "mac", VM_MAC, "addr", VM[4], "addr",
+        VM[6])
+
+
 def measure_sizes(rows, world):
-    for flows in SIZES[:3] if rows.quick else SIZES:
+    for flows in QUICK_SIZES if rows.quick else SIZES:
         sides = Sides(world, flows)
         count = rounds_for(rows, flows)
         rows.add(f"save, {flows:,} flows", "conntrack -L -o save", "ms",
@@ -91,42 +123,36 @@ def measure_sizes(rows, world):
                  in_turn(count, sides.roam_load, sides.conntrack_load))
         rows.add(f"save piped into load, {flows:,} flows", "conntrack: dump, then load", "ms",
                  in_turn(count, sides.roam_piped, sides.conntrack_both))
-        run(*sides.conntrack, "-F")
-        world.roam("ct", "flush", "vm", "web")
+        sides.empty()
     rows.add("the bare start of a process", "roam help against true", "ms",
              in_turn(rows.rounds(11), lambda: timed([ROAM, "help"], stdout=subprocess.DEVNULL),
                      lambda: timed(["true"])))
 
 
 def peak_kib(words, **options):
-    """Largest resident set of one command, by a child of its own."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if not pid:
-        subprocess.run([str(word) for word in words], check=True, **options)
-        os.write(writer, str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss).encode())
-        os._exit(0)
-    os.waitpid(pid, 0)
-    os.close(writer)
-    with os.fdopen(reader) as source:
-        return float(source.read())
+    """Largest resident set of one command."""
+    done = subprocess.run([str(word) for word in (BUILD / "bench/peak", *words)], check=True,
+                          stderr=subprocess.PIPE, text=True, **options)
+    return float(done.stderr)
 
 
 def measure_memory(rows, world):
-    """The process, not the kernel's tables: it must not grow with the flows."""
+    """The process, not the kernel's tables: it must not grow with the flows, once those that wait
+    for a bulk load are as many as may."""
+    few, many = (50000, 200000) if rows.quick else (100000, 1000000)
     peaks = {}
-    for flows in (10000, 100000 if rows.quick else 1000000):
+    for flows in (few, many):
         sides = Sides(world, flows)
         with open(sides.image, "wb") as target:
             save = peak_kib([*sides.roam, "state", "save", "web", "-"], stdout=target)
-        load = peak_kib([*sides.roam, "state", "load", sides.image, "replace"],
+        sides.empty_there()
+        load = peak_kib([*sides.there, "state", "load", sides.image, "replace"],
                         stdout=subprocess.DEVNULL)
         peaks[flows] = save, load
-        world.roam("ct", "flush", "vm", "web")
-        run(*sides.conntrack, "-F")
-    (few, many) = peaks.values()
-    rows.add("memory of save, many flows", "of 10,000 flows", "KiB", [(many[0], few[0])])
-    rows.add("memory of load, many flows", "of 10,000 flows", "KiB", [(many[1], few[1])])
+        sides.empty()
+    for verb, side in (("save", 0), ("load", 1)):
+        rows.add(f"memory of {verb}, {many:,} flows", f"of {few:,} flows", "KiB",
+                 [(peaks[many][side], peaks[few][side])])
 
 
 def measure_others(rows, world):
@@ -189,6 +215,7 @@ def measure(rows):
         rows.command(line)
     with World() as world, ConntrackLimits():
         world.make_host("default", "out", "allow")
+        make_there(world)
         measure_idle(rows, world)
         measure_sizes(rows, world)
         measure_memory(rows, world)
