@@ -146,6 +146,7 @@ wait_for()
 kill_tree()
 {
 	local child
+	# shellcheck disable=SC2013 # one line of words
 	for child in $(cat "/proc/$1/task/$1/children" 2> /dev/null); do
 		kill_tree "$child"
 	done
@@ -158,7 +159,7 @@ clean_up()
 	if [ -e "$TMP/pids" ]; then
 		while read -r pid; do
 			kill_tree "$pid"
-		done < "$TMP/pids"
+		done < "$TMP/pids" 2> /dev/null # the shell says who was killed
 		wait 2> /dev/null
 	fi
 	if [ -e "$TMP/netns" ]; then

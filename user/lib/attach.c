@@ -22,7 +22,7 @@
  * 49152 down to filters that name none, 1 is the first there is: a filter before ours could say
  * "pass", which ends the chain.
  */
-#define CLSACT_HANDLE	0x726f
+#define CLSACT_HANDLE   0x726f
 #define CLSACT_PRIORITY 1
 
 struct hook {
