@@ -17,6 +17,7 @@ CLANG   ?= clang-19
 BPFTOOL ?= bpftool
 CC      := gcc
 PREFIX  ?= /usr/local
+UNITS   := $(PREFIX)/lib/systemd/system
 
 ARCH    := $(shell $(CC) -print-multiarch 2>/dev/null)
 WARN    := -Wall -Wextra -Werror
@@ -24,9 +25,9 @@ DEPS    := -MMD -MP
 BPF_CFLAGS := --target=bpf -mcpu=v3 -O2 -g $(WARN) $(DEPS) -Iinclude -Ibpf -I/usr/include/$(ARCH)
 CFLAGS  := -std=gnu17 -O2 -g $(WARN) $(DEPS) -D_GNU_SOURCE \
 	   -Iinclude -Iuser/lib -Iuser -I$(BUILD)/gen
-PKGS    := libbpf libelf zlib jansson libzstd libxxhash
+PKGS    := libbpf libelf zlib jansson libzstd libxxhash yaml-0.1
 LIBS    := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null), \
-		-lbpf -lelf -lz -ljansson -lzstd -lxxhash)
+		-lbpf -lelf -lz -ljansson -lzstd -lxxhash -lyaml)
 # The sanitizers' own code makes gcc see variables without a value; the plain build looks for them.
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	   -Wno-maybe-uninitialized
@@ -192,6 +193,16 @@ install: all
 	for page in $(wildcard user/man/*.8); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/} || exit; \
 	done
+	install -D -m 644 user/completion/roam.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/roam
+	install -D -m 755 user/boot/roam-boot $(DESTDIR)$(PREFIX)/lib/roam/roam-boot
+	install -D -m 644 user/boot/90-roam.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/90-roam.rules
+	for unit in $(notdir $(wildcard user/boot/*.service.in)); do \
+		install -D -m 644 user/boot/$$unit $(DESTDIR)$(UNITS)/$${unit%.in} && \
+		sed -i 's,@PREFIX@,$(PREFIX),' $(DESTDIR)$(UNITS)/$${unit%.in} || exit; \
+	done
+	install -d -m 755 $(DESTDIR)/etc/roam/vms.d
+	test -e $(DESTDIR)/etc/roam/host || install -m 644 user/boot/host $(DESTDIR)/etc/roam/host
 
 clean:
 	rm -rf $(BUILD)

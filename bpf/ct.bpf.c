@@ -283,7 +283,8 @@ __noinline enum roam_verdict ct_revoke(struct roam_pkt *pkt)
 static long load_row(__u32 i, struct roam_ct_load *load)
 {
 	struct ct_insert how = { .table = load->table }; /* no candidates: nothing is replaced */
-	const struct roam_flow_rec *row = bpf_map_lookup_elem(&ct_xfer, &i);
+	__u32 at = load->first + i;
+	const struct roam_flow_rec *row = bpf_map_lookup_elem(&ct_xfer, &at);
 	struct roam_flow_key key;
 	int err;
 

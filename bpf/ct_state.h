@@ -143,7 +143,7 @@ static __always_inline bool seq_after(__u32 a, __u32 b)
 static __always_inline void tcp_track(struct roam_tcp_end *sender, struct roam_tcp_end *receiver,
 				      const struct roam_pkt *pkt)
 {
-	__u32 end = pkt->tcp_seq + pkt->tcp_len;
+	__u32 end = pkt->tcp_seq + pkt->payload;
 	__u32 window = pkt->tcp_window;
 
 	if (pkt->tcp_flags & ROAM_TCP_RST)

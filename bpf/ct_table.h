@@ -83,12 +83,22 @@ static __always_inline bool ct_expired(const struct roam_flow *flow, __u64 now_n
 	return (__s64)(now_ns - flow->seen_ns) > (__s64)(timeout_s[state] * NS_PER_S);
 }
 
-static __always_inline void ct_count_rows(__u32 table, __s32 change)
+static __always_inline void ct_count(__u32 table, __s32 rows, __s32 entries)
 {
 	struct roam_ct_fill *fill = bpf_map_lookup_elem(&ct_fill, &table);
 
-	if (fill)
-		__sync_fetch_and_add(&fill->used, change);
+	if (fill && rows)
+		__sync_fetch_and_add(&fill->used, rows);
+	if (fill && entries)
+		__sync_fetch_and_add(&fill->clocked, entries);
+}
+
+/* The last eighth of a clock is kept for when all its rows are live. */
+static __always_inline bool ct_nearly_full(__u32 table)
+{
+	const struct roam_ct_fill *fill = bpf_map_lookup_elem(&ct_fill, &table);
+
+	return fill && fill->clocked >= fill->quota - fill->quota / 8;
 }
 
 /* The row of a flow that goes on in another table of the VM: its second key stays. */
@@ -97,7 +107,7 @@ static __always_inline void ct_unlink(__u32 table, const struct roam_flow_key *k
 	void *rows = bpf_map_lookup_elem(&ct_table, &table);
 
 	if (rows && !bpf_map_delete_elem(rows, key))
-		ct_count_rows(table, -1);
+		ct_count(table, -1, 0);
 }
 
 /* The row of a flow that is over. Not inlined: for its callers' stack. */
@@ -111,34 +121,8 @@ static __noinline int ct_delete(__u32 table, const struct roam_flow_key *key)
 	if (flow->lb_role)
 		wire_release(table, key, flow);
 	if (!bpf_map_delete_elem(rows, key))
-		ct_count_rows(table, -1);
+		ct_count(table, -1, 0);
 	return 0;
-}
-
-/*
- * Takes the next entry off a full clock. True if that made room: it stood for nothing any more, or
- * for an expired row, which is removed. An entry of a live row goes back to the end.
- */
-static __always_inline bool ct_reclaim_one(__u32 table, void *rows, void *clock, __u64 now_ns)
-{
-	struct ct_scratch *scratch = ct_scratch_get();
-	struct roam_ct_tick *tick;
-	struct roam_flow *flow;
-
-	if (!scratch)
-		return false;
-	tick = &scratch->tick;
-	if (bpf_map_pop_elem(clock, tick))
-		return true;
-	flow = bpf_map_lookup_elem(rows, &tick->key);
-	if (!flow || (__u32)flow->created_ns != tick->stamp)
-		return true;
-	if (ct_expired(flow, now_ns)) {
-		ct_delete(table, &tick->key);
-		return true;
-	}
-	bpf_map_push_elem(clock, tick, BPF_ANY);
-	return false;
 }
 
 struct ct_insert {
@@ -148,8 +132,33 @@ struct ct_insert {
 };
 
 /*
+ * Takes the next entry off the clock, into `tick`. One of a live row goes back to the end; one that
+ * stood for nothing any more is gone, and so is an expired row with its entry.
+ */
+static __always_inline void ct_reclaim_one(const struct ct_insert *how, void *rows, void *clock,
+					   struct roam_ct_tick *tick)
+{
+	struct roam_flow *flow;
+
+	if (bpf_map_pop_elem(clock, tick))
+		return;
+	flow = bpf_map_lookup_elem(rows, &tick->key);
+	if (flow && (__u32)flow->created_ns == tick->stamp) {
+		if (!ct_expired(flow, how->now_ns)) {
+			bpf_map_push_elem(clock, tick, BPF_ANY);
+			return;
+		}
+		ct_delete(how->table, &tick->key);
+	}
+	ct_count(how->table, 0, -1);
+}
+
+/*
  * Stores a new row: 0, -EEXIST, -ENOSPC (full of live rows), -ENOMEM or -ENOENT (no such table).
- * The clock is full exactly if the table is, or if some of its entries stand for nothing.
+ *
+ * A clock that is nearly full is cleared until it is not, or as many entries have been looked at as
+ * may be. To fill the last eighth, openings must have met live rows only for a whole round: so
+ * whoever is refused is refused by a table of live rows, but for those that died within that round.
  *
  * An int, for Linux before 6.4: there the verifier calls a map's own function, which returns an
  * int, where the helper returns a long, and -EEXIST compares unequal to itself in 64 bits.
@@ -157,7 +166,7 @@ struct ct_insert {
 static __always_inline int ct_insert(const struct ct_insert *how, const struct roam_flow_key *key,
 				     const struct roam_flow *flow)
 {
-	struct roam_ct_tick tick = { .key = *key, .stamp = flow->created_ns };
+	struct roam_ct_tick tick; /* for both, because stack is scarce */
 	__u32 table = how->table;
 	void *rows, *clock;
 	int err;
@@ -166,17 +175,13 @@ static __always_inline int ct_insert(const struct ct_insert *how, const struct r
 	clock = bpf_map_lookup_elem(&ct_clock, &table);
 	if (!rows || !clock)
 		return -ENOENT;
-	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
-		bool room = false;
-
-		for (__u32 i = 0; i < CT_CANDIDATES && i < how->candidates && !room; i++)
-			room = ct_reclaim_one(table, rows, clock, how->now_ns);
-		if (!room || bpf_map_push_elem(clock, &tick, BPF_ANY))
-			return -ENOSPC;
-	}
+	for (__u32 i = 0; i < CT_CANDIDATES && i < how->candidates && ct_nearly_full(table); i++)
+		ct_reclaim_one(how, rows, clock, &tick);
+	tick = (struct roam_ct_tick){ .key = *key, .stamp = flow->created_ns };
+	if (bpf_map_push_elem(clock, &tick, BPF_ANY))
+		return -ENOSPC;
 	err = bpf_map_update_elem(rows, key, flow, BPF_NOEXIST);
-	if (!err)
-		ct_count_rows(table, 1);
+	ct_count(table, !err, 1);
 	return err == -E2BIG ? -ENOSPC : err;
 }
 

@@ -278,7 +278,7 @@ __noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
 	pkt->lb_backend = 0;
 	service = find_service(&pkt->key.local, pkt->key.lport, pkt->key.proto);
 	if (!service || (pkt->facts & ROAM_PKT_TO_VM))
-		return ROAM_PASS;
+		return ROAM_CONTINUE;
 	number = pick_for_client(pkt, service);
 	backend = bpf_map_lookup_elem(&lb_backend, &number);
 	if (!number || !backend)
@@ -287,5 +287,5 @@ __noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
 	pkt->lb_addr = backend->addr;
 	pkt->lb_port = backend->port;
 	lb_count(pkt);
-	return ROAM_PASS;
+	return ROAM_CONTINUE;
 }

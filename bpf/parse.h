@@ -55,30 +55,14 @@ static __always_inline bool parse_vlan(const struct frame *frame, struct roam_pk
 	return true;
 }
 
-/*
- * What the frame takes on the wire. One that segmentation offload will cut goes out as several,
- * each with all the headers. gso_size, not the number of segments: of a guest's frame the kernel
- * does not know the latter yet (SKB_GSO_DODGY).
- */
-static __always_inline __u32 wire_len(const struct frame *frame, const struct roam_pkt *pkt)
-{
-	__u32 len = frame->len + (frame->has_vlan ? sizeof(struct vlan_header) : 0);
-	__u32 headers, payload;
-
-	if (!frame->gso_size || !pkt->l4_off)
-		return len;
-	payload = pkt->key.proto == IPPROTO_TCP
-			  ? pkt->tcp_len
-			  : frame->len - pkt->l4_off - (__u32)sizeof(struct udphdr);
-	headers = len - payload;
-	return payload + headers * ((payload + frame->gso_size - 1) / frame->gso_size);
-}
-
-static __always_inline enum roam_reason parse_frame(const struct frame *frame, struct roam_pkt *pkt)
+/* The caller has zeroed pkt and set now_ns, ifindex and dir. NONE: parsed, go on. */
+static __always_inline enum roam_reason parse(const struct frame *frame, struct roam_pkt *pkt)
 {
 	struct ethhdr eth;
 	__u32 off = sizeof(eth);
 
+	pkt->len = frame->len + (frame->has_vlan ? sizeof(struct vlan_header) : 0);
+	pkt->gso_size = frame->gso_size;
 	if (!frame_read(frame, 0, &eth, sizeof(eth)))
 		return ROAM_REASON_MALFORMED;
 	__builtin_memcpy(pkt->smac, eth.h_source, ROAM_MAC_LEN);
@@ -101,15 +85,6 @@ static __always_inline enum roam_reason parse_frame(const struct frame *frame, s
 	default:
 		return ROAM_REASON_ETHERTYPE;
 	}
-}
-
-/* The caller has zeroed pkt and set now_ns, ifindex and dir. NONE: parsed, go on. */
-static __always_inline enum roam_reason parse(const struct frame *frame, struct roam_pkt *pkt)
-{
-	enum roam_reason reason = parse_frame(frame, pkt);
-
-	pkt->len = wire_len(frame, pkt);
-	return reason;
 }
 
 #endif

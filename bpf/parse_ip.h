@@ -167,6 +167,16 @@ static __always_inline enum roam_reason walk_extensions(const struct frame *fram
 	return walk.reason;
 }
 
+/*
+ * An IPv4 address within an IPv6 one is not for the wire (RFC 6890, table 20); here it would be
+ * taken for the IPv4 address that it looks like.
+ */
+static __always_inline bool is_mapped(const struct in6_addr *addr)
+{
+	return !addr->s6_addr32[0] && !addr->s6_addr32[1] &&
+	       addr->s6_addr32[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline enum roam_reason parse_ipv6(const struct frame *frame, struct roam_pkt *pkt,
 						   __u32 off)
 {
@@ -180,7 +190,7 @@ static __always_inline enum roam_reason parse_ipv6(const struct frame *frame, st
 	/* BIG TCP (Linux 5.19 and later), as with IPv4. */
 	if (!ip.payload_len && frame->len > 0xffff)
 		end = frame->len;
-	if (ip.version != 6 || end > frame->len)
+	if (ip.version != 6 || end > frame->len || is_mapped(&ip.saddr) || is_mapped(&ip.daddr))
 		return ROAM_REASON_MALFORMED;
 
 	pkt->l3_off = off;

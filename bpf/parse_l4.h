@@ -140,7 +140,7 @@ static __always_inline enum roam_reason parse_tcp(const struct frame *frame, str
 	pkt->tcp_seq = bpf_ntohl(tcp.seq);
 	pkt->tcp_ack = bpf_ntohl(tcp.ack_seq);
 	pkt->tcp_window = bpf_ntohs(tcp.window);
-	pkt->tcp_len = len - header;
+	pkt->payload = len - header;
 	if (!tcp_flags_valid(pkt->tcp_flags))
 		return ROAM_REASON_TCP_FLAGS;
 	if (pkt->tcp_flags & ROAM_TCP_SYN)
@@ -171,6 +171,7 @@ static __always_inline enum roam_reason parse_udp(const struct frame *frame, str
 		return ROAM_REASON_MALFORMED;
 	pkt->l4_off = off;
 	set_ports(pkt, udp.source, udp.dest);
+	pkt->payload = len - sizeof(udp);
 	pkt->link = dhcp_message(udp.source, udp.dest);
 	return ROAM_REASON_NONE;
 }

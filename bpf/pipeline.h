@@ -8,6 +8,7 @@
  *   view    of a packet toward the VM: the tuple that its application will see
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
  *   ct      known flow? then it is judged by its state; otherwise: may this open one?
+ *   ips     toward the VM: is the source blocked? does it open too many connections?
  *   acl     the rules, for openings, for untracked packets, and for flows of an older policy
  *   qos     the VM's rate; the mark that its packets get
  *   lb      of an opening: the backend that it gets
@@ -39,6 +40,13 @@ static __noinline bool write_frame(frame_ctx *ctx, struct roam_pkt *pkt)
 	struct frame frame = frame_open(ctx);
 
 	return rewrite(&frame, pkt);
+}
+
+static __always_inline enum roam_verdict ips(struct roam_pkt *pkt)
+{
+	if (!(pkt->features & ROAM_VM_IPS) || pkt->dir != ROAM_DIR_IN)
+		return ROAM_CONTINUE;
+	return ips_check(pkt);
 }
 
 static __always_inline enum roam_verdict qos(struct roam_pkt *pkt)
@@ -91,6 +99,8 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = ct_check(pkt);
 
+	if (verdict == ROAM_CONTINUE)
+		verdict = ips(pkt);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
 	if (pkt->ct == ROAM_PKT_CT_FLOW)
@@ -134,7 +144,15 @@ static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct 
 
 	pkt->reason = read_frame(ctx, pkt);
 	verdict = uplink_check(pkt);
-	return verdict == ROAM_PASS && pkt->l4_off ? lb_uplink(pkt) : verdict;
+	if (verdict == ROAM_CONTINUE && pkt->features & ROAM_VM_IPS)
+		verdict = ips_early(pkt);
+	if (verdict == ROAM_CONTINUE && pkt->l4_off)
+		verdict = lb_uplink(pkt);
+	if (verdict == ROAM_CONTINUE) {
+		pkt->vm = ROAM_VM_NONE; /* the VM counts it at its port */
+		verdict = pass(pkt, ROAM_REASON_UPLINK);
+	}
+	return verdict;
 }
 
 #endif

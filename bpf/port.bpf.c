@@ -154,6 +154,21 @@ static __always_inline void note_facts(struct roam_pkt *pkt, const struct roam_p
 	pkt->target_kind = local_kind(port, &pkt->target);
 }
 
+/*
+ * A frame that segmentation offload will cut goes out as several, each with all the headers.
+ * gso_size, not the number of segments: of a guest's frame the kernel does not know the latter yet
+ * (SKB_GSO_DODGY). Here and not in parse.h, where Linux 6.1 would verify it once for each way
+ * through the parser: twice the instructions.
+ */
+static __always_inline __u32 wire_len(const struct roam_pkt *pkt)
+{
+	__u32 headers = pkt->len - pkt->payload;
+
+	if (!pkt->gso_size || !pkt->l4_off)
+		return pkt->len;
+	return pkt->payload + headers * ((pkt->payload + pkt->gso_size - 1) / pkt->gso_size);
+}
+
 static __always_inline void note_policy(struct roam_pkt *pkt, const struct roam_vm *vm)
 {
 	pkt->gen = vm->gen;
@@ -173,6 +188,7 @@ __noinline enum roam_verdict port_check(struct roam_pkt *pkt)
 
 	if (!pkt)
 		return ROAM_DROP;
+	pkt->len = wire_len(pkt);
 	ifindex = pkt->ifindex;
 	port = bpf_map_lookup_elem(&port_dev, &ifindex);
 	if (!port)
@@ -257,9 +273,32 @@ __noinline enum roam_verdict port_find(struct roam_pkt *pkt)
 	return ROAM_DROP;
 }
 
+/* For the stages behind this one: which of the host's VMs the frame is for, if for any. */
+static __always_inline void find_vm(struct roam_pkt *pkt)
+{
+	struct roam_addr local = pkt->key.local;
+	const struct roam_vm *vm;
+	struct mac mac = {};
+	const __u32 *found;
+	__u32 slot;
+
+	__builtin_memcpy(mac.bytes, pkt->dmac, ROAM_MAC_LEN);
+	found = bpf_map_lookup_elem(&port_mac, &mac);
+	if (!found) /* the host routes to its VMs */
+		found = bpf_map_lookup_elem(&port_addr, &local);
+	if (!found)
+		return;
+	slot = *found;
+	vm = bpf_map_lookup_elem(&vm_conf, &slot);
+	if (!vm)
+		return;
+	pkt->vm = slot;
+	pkt->features = vm->features;
+}
+
 /*
- * Frames from outside: what cannot be right is dropped here, before the host's stack has spent
- * anything on it. Nothing passes because of this stage; the port judges again.
+ * Frames from outside: what cannot be right is dropped here, before the host's stack has
+ * spent anything on it. Nothing passes because of this stage; the port judges again.
  */
 __noinline enum roam_verdict uplink_check(struct roam_pkt *pkt)
 {
@@ -286,6 +325,7 @@ __noinline enum roam_verdict uplink_check(struct roam_pkt *pkt)
 			pkt->vm = *slot;
 			return drop(pkt, ROAM_REASON_OUTSIDE_ADDR);
 		}
+		find_vm(pkt);
 	}
-	return pass(pkt, ROAM_REASON_UPLINK);
+	return ROAM_CONTINUE;
 }

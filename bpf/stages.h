@@ -19,6 +19,8 @@ enum roam_verdict uplink_check(struct roam_pkt *pkt);
 enum roam_verdict port_check(struct roam_pkt *pkt);
 enum roam_verdict spoof_check(struct roam_pkt *pkt);
 enum roam_verdict ct_check(struct roam_pkt *pkt);
+enum roam_verdict ips_early(struct roam_pkt *pkt);
+enum roam_verdict ips_check(struct roam_pkt *pkt);
 enum roam_verdict acl_check(struct roam_pkt *pkt);
 enum roam_verdict qos_check(struct roam_pkt *pkt);
 

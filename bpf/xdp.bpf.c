@@ -33,7 +33,6 @@ SEC("xdp.frags")
 int xdp_uplink(struct xdp_md *xdp)
 {
 	struct roam_pkt pkt = {};
-
 	enum roam_verdict verdict;
 	int action = XDP_PASS;
 

@@ -26,11 +26,13 @@ FUZZ  := $(call test_names,tests/fuzz)
 E2E_C := $(call test_names,tests/e2e)
 VM_C  := $(call test_names,tests/vm)
 GATES := $(patsubst tests/%.c,%,$(wildcard tests/abi/*.c tests/budget/*.c))
+# What several folders use.
+SHARED := tests/harness.c tests/image_parts.c
 UNIT_HELP := $(call helpers,tests/unit)
 PROG_HELP := $(call helpers,tests/prog)
 
 .PHONY: tests fuzzers vm-tests abi-update
-tests: $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers vm-tests \
+tests: bench-programs $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers vm-tests \
        $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
        $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam)
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
@@ -48,19 +50,19 @@ $(BUILD)/asan/cli.a: $(PART_SRC:%.c=$(BUILD)/asan/obj/%.o)
 $(BUILD)/cli.a: $(PART_SRC:%.c=$(BUILD)/obj/%.o)
 	$(AR_FRESH)
 
-$(BUILD)/tests/unit.a: $(BUILD)/asan/obj/tests/harness.o $(UNIT_HELP:%.c=$(BUILD)/asan/obj/%.o)
+$(BUILD)/tests/unit.a: $(SHARED:%.c=$(BUILD)/asan/obj/%.o) $(UNIT_HELP:%.c=$(BUILD)/asan/obj/%.o)
 	@mkdir -p $(@D)
 	$(AR_FRESH)
 
-$(BUILD)/tests/prog.a: $(BUILD)/asan/obj/tests/harness.o $(PROG_HELP:%.c=$(BUILD)/asan/obj/%.o)
+$(BUILD)/tests/prog.a: $(SHARED:%.c=$(BUILD)/asan/obj/%.o) $(PROG_HELP:%.c=$(BUILD)/asan/obj/%.o)
 	@mkdir -p $(@D)
 	$(AR_FRESH)
 
-$(BUILD)/tests/plain/unit.a: $(BUILD)/obj/tests/harness.o $(UNIT_HELP:%.c=$(BUILD)/obj/%.o)
+$(BUILD)/tests/plain/unit.a: $(SHARED:%.c=$(BUILD)/obj/%.o) $(UNIT_HELP:%.c=$(BUILD)/obj/%.o)
 	@mkdir -p $(@D)
 	$(AR_FRESH)
 
-$(BUILD)/tests/plain/prog.a: $(BUILD)/obj/tests/harness.o $(PROG_HELP:%.c=$(BUILD)/obj/%.o)
+$(BUILD)/tests/plain/prog.a: $(SHARED:%.c=$(BUILD)/obj/%.o) $(PROG_HELP:%.c=$(BUILD)/obj/%.o)
 	@mkdir -p $(@D)
 	$(AR_FRESH)
 
@@ -104,7 +106,7 @@ $(BUILD)/tests/vm/%: $(BUILD)/obj/tests/vm/%.o $(BUILD)/tests/plain/prog.a
 # ---- fuzzers --------------------------------------------------------------------------------
 
 FUZZ_SAN := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_SRC := $(LIB_SRC) $(PART_SRC) $(call helpers,tests/fuzz)
+FUZZ_SRC := $(LIB_SRC) $(PART_SRC) $(call helpers,tests/fuzz) tests/image_parts.c
 
 $(BUILD)/fuzz/obj/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)

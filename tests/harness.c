@@ -299,7 +299,8 @@ static void visit_all(struct session *session)
 		each_run_of(test, visit, session);
 }
 
-int main(int argc, char **argv)
+/* Weak: a program that only borrows helpers of the tests (tools/bench) has a main of its own. */
+__attribute__((weak)) int main(int argc, char **argv)
 {
 	bool list = argc > 1 && !strcmp(argv[1], "-l");
 	struct session session = { .texts = argv + 1 + list };

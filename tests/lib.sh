@@ -142,13 +142,24 @@ wait_for()
 
 # ---- running them ----
 
+# With what it started: a function that is spawned is a shell that waits for a command.
+kill_tree()
+{
+	local child
+	# shellcheck disable=SC2013 # one line of words
+	for child in $(cat "/proc/$1/task/$1/children" 2> /dev/null); do
+		kill_tree "$child"
+	done
+	kill -9 "$1" 2> /dev/null
+}
+
 clean_up()
 {
 	trap '' INT TERM
 	if [ -e "$TMP/pids" ]; then
 		while read -r pid; do
-			kill -9 "$pid" 2> /dev/null
-		done < "$TMP/pids"
+			kill_tree "$pid"
+		done < "$TMP/pids" 2> /dev/null # the shell says who was killed
 		wait 2> /dev/null
 	fi
 	if [ -e "$TMP/netns" ]; then

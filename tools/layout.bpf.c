@@ -6,6 +6,7 @@
  */
 #include <roam/acl.h>
 #include <roam/ct.h>
+#include <roam/ips.h>
 #include <roam/lb.h>
 #include <roam/pkt.h>
 #include <roam/port.h>
@@ -20,6 +21,10 @@ struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;
 struct roam_ct_wire ct_wire;
 struct roam_flow_rec flow_rec;
+struct roam_ips ips;
+struct roam_ips_block_rec ips_block_rec;
+struct roam_ips_source_rec ips_source_rec;
+struct roam_ips_tick ips_tick;
 struct roam_lb_affinity lb_affinity;
 struct roam_lb_affinity_key lb_affinity_key;
 struct roam_lb_backend lb_backend;
@@ -44,6 +49,7 @@ enum roam_ct_kind ct_kind;
 enum roam_ct_state ct_state;
 enum roam_dir dir;
 enum roam_flow_flags flow_flags;
+enum roam_ips_kind ips_kind;
 enum roam_lb_role lb_role;
 enum roam_lb_state lb_state;
 enum roam_life life;

@@ -15,9 +15,16 @@ static const struct {
 	const char *table;
 	const char *type;
 } tables[] = {
-	{ "vm", "roam_vm" },         { "port", "roam_port" },       { "acl", "roam_acl_rec" },
-	{ "flow", "roam_flow_rec" }, { "stats", "roam_stats_rec" }, { "qos", "roam_qos_rec" },
+	{ "vm", "roam_vm" },
+	{ "port", "roam_port" },
+	{ "acl", "roam_acl_rec" },
+	{ "qos", "roam_qos_rec" },
+	{ "ips", "roam_ips" },
+	{ "ips_source", "roam_ips_source_rec" },
+	{ "ips_block", "roam_ips_block_rec" },
 	{ "lb", "roam_lb_rec" },
+	{ "flow", "roam_flow_rec" },
+	{ "stats", "roam_stats_rec" },
 };
 
 static const struct btf *btf;

@@ -89,10 +89,9 @@ static int acl_show_cmd(struct cmd *cmd)
 		return err;
 	out_list(cmd->out);
 	err = cmd_each_vm(cmd, vm, show_vm, &show);
-	out_list_end(cmd->out);
 	if (!err && show.name && !show.shown)
-		return fail(-ENOENT, "acl '%s': there is no rule of that name", show.name);
-	return err;
+		err = fail(-ENOENT, "acl '%s': there is no rule of that name", show.name);
+	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {

@@ -1,103 +1,62 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/*
- * The words of a rule (acl_words.h). They speak of a packet (from, to, sport, dport); the rule of
- * the VM's end and the other one.
- */
+/* The words of a rule: see acl_words.h. */
 #include <string.h>
-#include <netinet/in.h>
+#include "acl_fields.h"
 #include "acl_words.h"
 #include "text.h"
-
-static const struct {
-	const char *name;
-	uint8_t proto;
-	uint8_t family;
-} protos[] = {
-	{ "tcp", IPPROTO_TCP, 0 },
-	{ "udp", IPPROTO_UDP, 0 },
-	{ "icmp", IPPROTO_ICMP, ROAM_FAMILY_IPV4 },
-	{ "icmp6", IPPROTO_ICMPV6, ROAM_FAMILY_IPV6 },
-};
-
-static int set_family(struct roam_acl_rule *rule, uint8_t family)
-{
-	if (rule->family && family && rule->family != family)
-		return fail(-EINVAL, "acl '%s': IPv4 and IPv6 in one rule", rule->name);
-	if (family)
-		rule->family = family;
-	return 0;
-}
 
 static int parse_proto(struct words *words, struct roam_acl_rule *rule)
 {
 	const char *text = words_peek(words);
-	uint32_t number;
 	int err;
 
-	for (size_t i = 0; text && i < ARRAY_SIZE(protos); i++) {
-		if (!strcmp(text, protos[i].name)) {
-			words_next(words);
-			rule->proto = protos[i].proto;
-			return set_family(rule, protos[i].family);
-		}
-	}
-	if (words_take(words, "proto")) {
-		err = words_value(words, "proto", &text);
-		if (!err)
-			err = text_u32_parse("proto", text, &number);
-		if (!err && number > 255)
-			err = fail(-EINVAL, "proto %u is above 255", number);
-		if (!err)
-			rule->proto = number;
-		return err;
-	}
-	words_take(words, "any");
-	rule->any_proto = 1;
-	return 0;
+	if (text && acl_is_proto(text))
+		return acl_set_proto(rule, words_next(words));
+	if (!words_take(words, "proto"))
+		return acl_set_proto(rule, "any");
+	err = words_value(words, "proto", &text);
+	return err ? err : acl_set_proto_number(rule, text);
 }
 
-static int parse_prefix(struct words *words, const char *keyword, struct roam_acl_rule *rule,
-			struct roam_prefix *ret_prefix)
+static int parse_field(struct words *words, const char *keyword,
+		       int (*set)(struct roam_acl_rule *rule, const char *text),
+		       struct roam_acl_rule *rule)
 {
 	const char *text;
 	int err = words_value(words, keyword, &text);
 
-	if (err)
-		return err;
-	if (!strcmp(text, "any"))
-		return 0;
-	if (!strcmp(text, "any4"))
-		return set_family(rule, ROAM_FAMILY_IPV4);
-	if (!strcmp(text, "any6"))
-		return set_family(rule, ROAM_FAMILY_IPV6);
-	err = text_prefix_parse(text, ret_prefix);
-	return err ? err : set_family(rule, addr_family(&ret_prefix->addr));
+	return err ? err : set(rule, text);
 }
 
-static int parse_range(struct words *words, const char *keyword, struct roam_port_range *ret_range)
-{
-	const char *text;
-	int err = words_value(words, keyword, &text);
+/* The words of a match. */
+static const struct {
+	const char *keyword;
+	int (*set)(struct roam_acl_rule *rule, const char *text);
+} matches[] = {
+	{ "from", acl_set_from },
+	{ "to", acl_set_to },
+	{ "sport", acl_set_sport },
+	{ "dport", acl_set_dport },
+};
 
-	return err ? err : text_range_parse(text, ret_range);
-}
-
+/* Twice the same word would leave a rule that is not what either of them says. */
 static int parse_match(struct words *words, struct roam_acl_rule *rule)
 {
-	bool out = rule->dir == ROAM_DIR_OUT;
+	bool seen[ARRAY_SIZE(matches)] = {};
 	int err = 0;
 
 	while (!err && words_peek(words)) {
-		if (words_take(words, "from"))
-			err = parse_prefix(words, "from", rule, out ? &rule->local : &rule->remote);
-		else if (words_take(words, "to"))
-			err = parse_prefix(words, "to", rule, out ? &rule->remote : &rule->local);
-		else if (words_take(words, "sport"))
-			err = parse_range(words, "sport", out ? &rule->lport : &rule->rport);
-		else if (words_take(words, "dport"))
-			err = parse_range(words, "dport", out ? &rule->rport : &rule->lport);
-		else
-			err = words_end(words);
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(matches) && !words_take(words, matches[i].keyword))
+			i++;
+		if (i == ARRAY_SIZE(matches))
+			return words_end(words);
+		if (seen[i])
+			return usage("acl '%s': '%s' is given twice", rule->name,
+				     matches[i].keyword);
+		seen[i] = true;
+		err = parse_field(words, matches[i].keyword, matches[i].set, rule);
 	}
 	return err;
 }
@@ -121,8 +80,10 @@ static int parse_head(struct words *words, struct roam_acl_rule *rule)
 		if (!err)
 			err = text_u32_parse("prio", text, &rule->prio);
 	}
+	if (!err && !words_peek(words))
+		return usage("acl '%s': 'allow' or 'drop' is missing", rule->name);
 	if (!err)
-		err = words_value(words, "prio", &text);
+		text = words_next(words);
 	if (!err && text_enum_parse(&text_action, text, &rule->action))
 		return usage("acl '%s': '%.80s' is neither allow nor drop", rule->name, text);
 	return err;
@@ -130,8 +91,7 @@ static int parse_head(struct words *words, struct roam_acl_rule *rule)
 
 int acl_words_rule(struct words *words, struct roam_acl_rule *ret_rule)
 {
-	const struct roam_port_range any = { 0, UINT16_MAX };
-	struct roam_acl_rule rule = { .prio = 1000, .lport = any, .rport = any };
+	struct roam_acl_rule rule = acl_new_rule();
 	int err = parse_head(words, &rule);
 
 	if (!err)

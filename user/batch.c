@@ -133,7 +133,7 @@ static int run_line(struct batch *batch, char *line)
 	if (err)
 		return err;
 	err = cmd_run(batch->cmd, word, count);
-	return err ? say_where(err, batch->line) : 0;
+	return err && err != CMD_DIFFERS ? say_where(err, batch->line) : 0;
 }
 
 /* After a line that failed, what the lines before it said is still done. */
@@ -161,7 +161,7 @@ static int run_file(struct cmd *cmd, FILE *file)
 		err = run_line(&batch, line);
 	}
 	if (!err && ferror(file))
-		err = fail(-EIO, "batch: cannot read line %u", batch.line + 1);
+		err = fail_errno(-errno, "batch: cannot read line %u", batch.line + 1);
 	return finish(&batch, err);
 }
 

@@ -7,8 +7,8 @@
 #include "vm.h"
 
 static const struct object *const objects[] = {
-	&object_host, &object_vm,  &object_port,  &object_acl,   &object_ct,
-	&object_lb,   &object_qos, &object_stats, &object_state,
+	&object_host, &object_vm, &object_port,   &object_acl,   &object_ct,    &object_ips,
+	&object_qos,  &object_lb, &object_policy, &object_stats, &object_state,
 };
 
 /* An exact name, or the only one that begins so. */
@@ -194,6 +194,17 @@ int usage(const char *format, ...)
 	va_end(args);
 	fail(-EINVAL, "%s", line);
 	return CMD_USAGE;
+}
+
+void cmd_note(const char *format, ...)
+{
+	va_list args;
+
+	fputs("roam: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
 }
 
 const char *words_peek(const struct words *words)

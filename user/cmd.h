@@ -12,6 +12,8 @@
 
 /* What a handler returns besides 0 and -errno: the command was not understood. */
 #define CMD_USAGE 2
+/* What was to be compared differs: exit status 1, but nothing went wrong. */
+#define CMD_DIFFERS 1
 
 /* The words behind object and verb, taken one by one. */
 struct words {
@@ -48,12 +50,17 @@ extern const struct object object_port;
 extern const struct object object_acl;
 extern const struct object object_ct;
 extern const struct object object_lb;
+extern const struct object object_ips;
 extern const struct object object_qos;
+extern const struct object object_policy;
 extern const struct object object_stats;
 extern const struct object object_state;
 
 /* Runs one command (object, verb, words): 0, -errno with a line in fail_line(), or CMD_USAGE. */
 int cmd_run(struct cmd *cmd, char *const *word, int count);
+
+/* A line on stderr about something that did not fail. */
+void cmd_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- the host: after all words have been understood ---- */
 

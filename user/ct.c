@@ -73,8 +73,7 @@ static int ct_show_cmd(struct cmd *cmd)
 		return err;
 	out_list(cmd->out);
 	err = cmd_each_vm(cmd, name, show_vm, cmd->out);
-	out_list_end(cmd->out);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 static int ct_flush_cmd(struct cmd *cmd)

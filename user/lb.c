@@ -256,10 +256,9 @@ static int lb_show_cmd(struct cmd *cmd)
 		err = show_service(cmd, &services.list[i]);
 		shown++;
 	}
-	out_list_end(cmd->out);
 	if (!err && name && !shown)
 		err = fail(-ENOENT, "lb '%s': the host has no service of that name", name);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {

@@ -17,8 +17,12 @@ static int parse_options(int argc, char **argv, struct cmd *cmd, enum out_form *
 				*ret_form = OUT_JSON;
 		} else if (!strcmp(argv[at], "-p") || !strcmp(argv[at], "--pretty")) {
 			*ret_form = OUT_JSON_PRETTY;
-		} else if (!strcmp(argv[at], "--bpffs") && at + 1 < argc) {
-			cmd->bpffs = argv[++at];
+		} else if (!strcmp(argv[at], "--bpffs")) {
+			if (++at == argc) {
+				usage("the folder behind '--bpffs' is missing");
+				return -1;
+			}
+			cmd->bpffs = argv[at];
 		} else {
 			usage("'%s' is no option; see 'roam help'", argv[at]);
 			return -1;
@@ -42,7 +46,7 @@ int main(int argc, char **argv)
 	host_close(cmd.host);
 	if (!out_close(cmd.out) && !err)
 		err = fail(-EIO, "cannot write the output");
-	if (err)
+	if (err && err != CMD_DIFFERS)
 		fprintf(stderr, "roam: %s\n", fail_line());
 	return err == CMD_USAGE ? 2 : err ? 1 : 0;
 }

@@ -9,6 +9,7 @@
 struct out {
 	enum out_form form;
 	bool in_list;
+	bool list_open; /* its bracket is printed */
 	bool not_first; /* item of the list, or field of the line */
 	json_t *item;
 	json_t *group;
@@ -37,15 +38,24 @@ void out_list(struct out *out)
 {
 	out->in_list = true;
 	out->not_first = false;
-	if (out->form != OUT_TEXT)
-		putchar('[');
+	out->list_open = out->form == OUT_TEXT;
 }
 
-void out_list_end(struct out *out)
+static void open_list(struct out *out)
 {
+	if (out->in_list && !out->list_open)
+		putchar('[');
+	out->list_open = true;
+}
+
+int out_list_end(struct out *out, int err)
+{
+	if (!err)
+		open_list(out);
 	out->in_list = false;
-	if (out->form != OUT_TEXT)
+	if (out->form != OUT_TEXT && out->list_open)
 		puts("]");
+	return err;
 }
 
 void out_item(struct out *out)
@@ -57,6 +67,17 @@ void out_item(struct out *out)
 	out->item = json_object();
 }
 
+void out_tree(struct out *out, struct json_t *item)
+{
+	out->item = item;
+	out_item_end(out);
+}
+
+bool out_is_text(const struct out *out)
+{
+	return out->form == OUT_TEXT;
+}
+
 void out_item_end(struct out *out)
 {
 	size_t flags = out->form == OUT_JSON_PRETTY ? JSON_INDENT(2) : JSON_COMPACT;
@@ -65,6 +86,7 @@ void out_item_end(struct out *out)
 		putchar('\n');
 		return;
 	}
+	open_list(out);
 	if (out->in_list && out->not_first)
 		putchar(',');
 	if (out->in_list)

@@ -22,12 +22,21 @@ struct out *out_open(enum out_form form);
 /* Ends the output; false if it could not all be written. */
 bool out_close(struct out *out);
 
-/* A list of items, streamed; one command prints at most one, and an item alone needs none. */
+/*
+ * A list of items, streamed; one command prints at most one, and an item alone needs none. Its end
+ * is told how the command went, and returns that: who failed before the first item prints nothing,
+ * who failed later a list that is cut short, but whole JSON.
+ */
 void out_list(struct out *out);
-void out_list_end(struct out *out);
+int out_list_end(struct out *out, int err);
 
 void out_item(struct out *out);
 void out_item_end(struct out *out);
+
+/* A whole item that is JSON already; takes the reference. Not for text. */
+struct json_t;
+void out_tree(struct out *out, struct json_t *item);
+bool out_is_text(const struct out *out);
 
 /* `bare`: as text only the value is printed. */
 void out_text(struct out *out, const char *name, const char *value);

@@ -5,102 +5,37 @@
 #include <net/if.h>
 #include "cmd.h"
 #include "port.h"
+#include "port_fields.h"
 #include "port_show.h"
 #include "text.h"
 #include "vm.h"
 
-static int parse_dev(struct words *words, struct roam_port *port)
-{
-	const char *text;
-	int err = words_value(words, "dev", &text);
-
-	if (err)
-		return err;
-	if (strlen(text) >= sizeof(port->dev))
-		return fail(-EINVAL, "port: dev '%.80s' is longer than a device's name can be",
-			    text);
-	memset(port->dev, 0, sizeof(port->dev));
-	strcpy(port->dev, text);
-	return 0;
-}
-
-static int parse_mac(struct words *words, uint8_t mac[ROAM_MAC_LEN])
-{
-	const char *text;
-	int err = words_value(words, "mac", &text);
-
-	return err ? err : text_mac_parse(text, mac);
-}
-
-static int parse_addr(struct words *words, struct roam_port *port)
-{
-	const char *text;
-	int err = words_value(words, "addr", &text);
-
-	if (err)
-		return err;
-	if (port->addr_count == ROAM_PORT_ADDRS)
-		return fail(-E2BIG, "port: more than %d addresses", ROAM_PORT_ADDRS);
-	err = text_addr_parse(text, &port->addr[port->addr_count]);
-	port->addr_count += !err;
-	return err;
-}
-
-static int parse_vlan(struct words *words, struct roam_port *port)
-{
-	const char *text;
-	int err = words_value(words, "vlan", &text);
-
-	if (err)
-		return err;
-	if (port->vlan_count == ROAM_PORT_VLANS)
-		return fail(-E2BIG, "port: more than %d vlans", ROAM_PORT_VLANS);
-	err = text_vlan_parse(text, &port->vlan[port->vlan_count]);
-	port->vlan_count += !err;
-	return err;
-}
-
-static int parse_zone(struct words *words, struct roam_port *port)
-{
-	const char *text;
-	int err = words_value(words, "zone", &text);
-
-	return err ? err : text_name_parse("zone", text, port->zone_name);
-}
-
-static int parse_switch(struct words *words, const char *keyword, enum roam_port_switch bit,
-			struct roam_port *port)
+/* The word behind the keyword, into a field. */
+static int parse_field(struct words *words, const char *keyword,
+		       int (*set)(struct roam_port *port, const char *text), struct roam_port *port)
 {
 	const char *text;
 	int err = words_value(words, keyword, &text);
 
-	if (err)
-		return err;
-	if (!strcmp(text, "on"))
-		port->switches |= bit;
-	else if (!strcmp(text, "off"))
-		port->switches &= ~bit;
-	else
-		return usage("%s '%.80s' is neither on nor off", keyword, text);
-	return 0;
+	return err ? err : set(port, text);
 }
 
 static int parse_word(struct words *words, struct roam_port *port)
 {
 	if (words_take(words, "dev"))
-		return parse_dev(words, port);
+		return parse_field(words, "dev", port_set_dev, port);
 	if (words_take(words, "mac"))
-		return parse_mac(words, port->mac);
+		return parse_field(words, "mac", port_set_mac, port);
 	if (words_take(words, "addr"))
-		return parse_addr(words, port);
+		return parse_field(words, "addr", port_add_addr, port);
 	if (words_take(words, "vlan"))
-		return parse_vlan(words, port);
+		return parse_field(words, "vlan", port_add_vlan, port);
 	if (words_take(words, "zone"))
-		return parse_zone(words, port);
+		return parse_field(words, "zone", port_set_zone, port);
 	if (words_take(words, "dhcp"))
-		return parse_switch(words, "dhcp", ROAM_PORT_DHCP, port);
+		return parse_field(words, "dhcp", port_set_dhcp, port);
 	if (words_take(words, "ra"))
-		return parse_switch(words, "ra", ROAM_PORT_RA, port);
+		return parse_field(words, "ra", port_set_ra, port);
 	return words_end(words);
 }
 
@@ -114,10 +49,9 @@ static int parse_port(struct words *words, struct roam_port *port)
 		return err;
 	if (!port->dev[0])
 		return usage("'dev DEV' is missing");
-	if (!memcmp(port->mac, (uint8_t[ROAM_MAC_LEN]){}, ROAM_MAC_LEN))
-		return usage("'mac MAC' is missing");
-	if (!port->zone_name[0])
-		text_mac(port->mac, port->zone_name);
+	if (!port_has_mac(port))
+		return usage("'mac MAC' is missing, or all zeros");
+	port_fill_zone(port);
 	return 0;
 }
 
@@ -132,12 +66,16 @@ static int port_add_cmd(struct cmd *cmd)
 		err = parse_port(&cmd->words, &port);
 	if (!err)
 		err = cmd_lock_vm(cmd, name, &slot);
-	return err ? err : port_add(cmd->host, slot, &port);
+	if (!err)
+		err = port_add(cmd->host, slot, &port);
+	if (!err && !if_nametoindex(port.dev))
+		cmd_note("port: dev %s is not there yet: the port waits for it", port.dev);
+	return err;
 }
 
 static int port_del_cmd(struct cmd *cmd)
 {
-	uint8_t mac[ROAM_MAC_LEN];
+	struct roam_port port = {};
 	const char *name;
 	uint32_t slot;
 	int err = words_vm(&cmd->words, &name);
@@ -145,12 +83,29 @@ static int port_del_cmd(struct cmd *cmd)
 	if (!err && !words_take(&cmd->words, "mac"))
 		return usage("'mac MAC' is missing");
 	if (!err)
-		err = parse_mac(&cmd->words, mac);
+		err = parse_field(&cmd->words, "mac", port_set_mac, &port);
 	if (!err)
 		err = words_end(&cmd->words);
 	if (!err)
 		err = cmd_lock_vm(cmd, name, &slot);
-	return err ? err : port_del(cmd->host, slot, mac);
+	return err ? err : port_del(cmd->host, slot, port.mac);
+}
+
+static int bind_vm(struct host *host, uint32_t slot, void *arg)
+{
+	return port_bind_missing(host, slot, arg);
+}
+
+static int port_bind_cmd(struct cmd *cmd)
+{
+	const char *dev = NULL;
+	int err = 0;
+
+	if (words_take(&cmd->words, "dev"))
+		err = words_value(&cmd->words, "dev", &dev);
+	if (!err)
+		err = words_end(&cmd->words);
+	return err ? err : cmd_each_vm(cmd, NULL, bind_vm, (void *)dev);
 }
 
 static void show_port(struct out *out, const struct roam_vm *vm, const struct roam_port *port)
@@ -159,8 +114,8 @@ static void show_port(struct out *out, const struct roam_vm *vm, const struct ro
 	out_text(out, "vm", vm->name);
 	out_text(out, "dev", port->dev);
 	port_show(out, port);
-	/* Its device is not there, or has been made anew since. */
-	out_switch(out, "unbound", !port->ifindex || if_nametoindex(port->dev) != port->ifindex);
+	/* For its device, or, where that was made anew, to be bound to it. */
+	out_switch(out, "unbound", !port_is_bound(port));
 	out_item_end(out);
 }
 
@@ -187,8 +142,7 @@ static int port_show_cmd(struct cmd *cmd)
 		return err;
 	out_list(cmd->out);
 	err = cmd_each_vm(cmd, name, show_ports, cmd->out);
-	out_list_end(cmd->out);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {
@@ -197,6 +151,8 @@ static const struct verb verbs[] = {
 	  "vm NAME dev DEV mac MAC [addr ADDR]... [vlan ID|ID.ID|untagged]...\n"
 	  "                [zone NAME] [dhcp on|off] [ra on|off]",
 	  "binds a device to a VM: from now on everything through it is judged", port_add_cmd },
+	{ "bind", "[dev DEV]", "binds ports whose device has appeared, or was made anew, since",
+	  port_bind_cmd },
 	{ "del", "vm NAME mac MAC", "removes a port; the device is nobody's again", port_del_cmd },
 };
 

@@ -40,15 +40,6 @@ static int parse_setting(struct words *words, struct roam_qos *conf)
 	return words_end(words);
 }
 
-static uint32_t default_burst(uint64_t rate_Bps)
-{
-	uint64_t burst = rate_Bps / ROAM_QOS_BURST_DIVISOR;
-
-	if (burst < ROAM_QOS_BURST_DEFAULT_MIN)
-		return ROAM_QOS_BURST_DEFAULT_MIN;
-	return burst < ROAM_QOS_BURST_MAX ? burst : ROAM_QOS_BURST_MAX;
-}
-
 static int parse_profile(struct words *words, struct roam_qos *ret_conf)
 {
 	struct roam_qos conf = { .is_set = 1 };
@@ -60,8 +51,7 @@ static int parse_profile(struct words *words, struct roam_qos *ret_conf)
 		err = parse_setting(words, &conf);
 	if (err)
 		return err;
-	if (conf.rate_Bps && !conf.burst)
-		conf.burst = default_burst(conf.rate_Bps);
+	qos_fill_burst(&conf);
 	*ret_conf = conf;
 	return qos_validate("qos", &conf);
 }
@@ -71,7 +61,7 @@ static int qos_set_cmd(struct cmd *cmd)
 	struct roam_qos conf;
 	const char *vm;
 	uint32_t slot;
-	uint8_t dir;
+	uint8_t dir = 0;
 	int err = words_vm(&cmd->words, &vm);
 
 	if (!err)
@@ -88,7 +78,7 @@ static int qos_del_cmd(struct cmd *cmd)
 	struct roam_qos_rec rec;
 	const char *vm;
 	uint32_t slot;
-	uint8_t dir;
+	uint8_t dir = 0;
 	int err = words_vm(&cmd->words, &vm);
 
 	if (!err)
@@ -135,8 +125,7 @@ static int qos_show_cmd(struct cmd *cmd)
 		return err;
 	out_list(cmd->out);
 	err = cmd_each_vm(cmd, vm, show_vm, cmd->out);
-	out_list_end(cmd->out);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {

@@ -8,6 +8,7 @@
 #include "acl.h"
 #include "acl_show.h"
 #include "ct_show.h"
+#include "ips_show.h"
 #include "lb_show.h"
 #include "port.h"
 #include "port_show.h"
@@ -95,6 +96,15 @@ static void show_row(struct out *out, enum schema_table_id table, const void *ro
 	case TABLE_QOS:
 		qos_show(out, row, NOW_NS);
 		break;
+	case TABLE_IPS:
+		ips_show_profile(out, row);
+		break;
+	case TABLE_IPS_SOURCE:
+		ips_show_source(out, row, NOW_NS);
+		break;
+	case TABLE_IPS_BLOCK:
+		ips_show_block(out, row, NOW_NS);
+		break;
 	case TABLE_FLOW:
 		ct_show_flow(out, flow, NOW_NS);
 		out_number(out, "rule", flow->flow.rule);
@@ -109,26 +119,46 @@ static void show_row(struct out *out, enum schema_table_id table, const void *ro
 	out_item_end(out);
 }
 
+/* The number of its zone: the first row of table port with a zone of that name. */
+static uint8_t zone_row(const struct looking *looking, const struct roam_port *port)
+{
+	uint32_t row = 0;
+
+	while (row < looking->port_count &&
+	       strcmp(looking->ports[row].zone_name, port->zone_name) != 0)
+		row++;
+	return row;
+}
+
+static int check_port(struct looking *looking, const struct roam_port *port)
+{
+	uint32_t row = looking->port_count;
+	int err = port_validate(port);
+
+	if (err)
+		return err;
+	if (row == ROAM_VM_PORTS)
+		return fail(-EBADMSG, "image: more than %d ports", ROAM_VM_PORTS);
+	looking->ports[row] = *port;
+	looking->ports[row].zone = zone_row(looking, port);
+	looking->maps.zone[row] = looking->ports[row].zone;
+	looking->maps.zone_count = ++looking->port_count;
+	return 0;
+}
+
 /* As state_load would, but for what only a host can know. */
 static int check_row(struct looking *looking, enum schema_table_id table, const void *row)
 {
-	const struct roam_vm *vm = row;
-	int err;
+	struct roam_vm vm;
 
 	switch (table) {
 	case TABLE_VM:
-		if (looking->rows[TABLE_VM] || strcmp(vm->name, looking->header.vm) != 0)
-			return fail(-EBADMSG, "image: the header is of another VM than the rows");
-		return vm_validate(vm);
+		if (looking->rows[TABLE_VM])
+			return fail(-EBADMSG, "image: more than one row in table vm");
+		vm = *(const struct roam_vm *)row;
+		return state_check_vm(&looking->header, &vm);
 	case TABLE_PORT:
-		if (looking->port_count == ROAM_VM_PORTS)
-			return fail(-EBADMSG, "image: more than %d ports", ROAM_VM_PORTS);
-		err = port_validate(row);
-		looking->ports[looking->port_count] = *(const struct roam_port *)row;
-		looking->ports[looking->port_count].zone = looking->port_count;
-		looking->maps.zone[looking->port_count] = looking->port_count;
-		looking->maps.zone_count = ++looking->port_count;
-		return err;
+		return check_port(looking, row);
 	case TABLE_ACL:
 		if (looking->maps.rule_count == ROAM_ACL_RULES + 1)
 			return fail(-EBADMSG, "image: more than %d rules", ROAM_ACL_RULES);
@@ -211,8 +241,7 @@ int state_show(struct out *out, image_read_fn read, void *arg)
 
 	out_list(out);
 	err = look(&looking, read, arg);
-	out_list_end(out);
-	return err;
+	return out_list_end(out, err);
 }
 
 int state_verify(struct out *out, image_read_fn read, void *arg)

@@ -62,8 +62,7 @@ static int stats_show_cmd(struct cmd *cmd)
 		err = show_slot(cmd->host, ROAM_VM_NONE, cmd->out);
 	if (!err)
 		err = cmd_each_vm(cmd, name, show_slot, cmd->out);
-	out_list_end(cmd->out);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {

@@ -77,16 +77,6 @@ static int parse_settings(struct words *words, struct roam_vm *vm)
 	return err;
 }
 
-/* RFC 9562, version 4. */
-static int random_uuid(uint8_t ret_uuid[16])
-{
-	if (getrandom(ret_uuid, 16, 0) != 16)
-		return fail(-EIO, "vm: no random numbers");
-	ret_uuid[6] = (ret_uuid[6] & 0x0f) | 0x40;
-	ret_uuid[8] = (ret_uuid[8] & 0x3f) | 0x80;
-	return 0;
-}
-
 static int parse_new_vm(struct words *words, struct roam_vm *vm)
 {
 	const char *text;
@@ -95,7 +85,7 @@ static int parse_new_vm(struct words *words, struct roam_vm *vm)
 	if (!err)
 		err = text_name_parse("vm", text, vm->name);
 	if (!err)
-		err = random_uuid(vm->uuid);
+		err = vm_random_uuid(vm->uuid);
 	if (!err && words_take(words, "uuid")) {
 		err = words_value(words, "uuid", &text);
 		if (!err)
@@ -210,8 +200,7 @@ static int vm_show_cmd(struct cmd *cmd)
 		return err;
 	out_list(cmd->out);
 	err = cmd_each_vm(cmd, name, show_vm, cmd->out);
-	out_list_end(cmd->out);
-	return err;
+	return out_list_end(cmd->out, err);
 }
 
 #define SETTINGS                                                                                   \

@@ -163,11 +163,11 @@ struct roam_flow {
 	__u8 open_icmp_type ROAM_CARRY("uint", "required");
 	__u8 open_icmp_code ROAM_CARRY("uint", "required");
 	/* Written once, when the flow is made. */
-	__u8 lb_role ROAM_CARRY("enum/LB_ROLE", "required");
+	__u8 lb_role ROAM_CARRY("enum/LB_ROLE", "optional");
 	__u8 pad;
-	struct roam_addr lb_addr ROAM_CARRY("addr", "required");
-	__u32 lb_service ROAM_CARRY("service", "required"); /* roam_lb_service.id */
-	__be16 lb_port ROAM_CARRY("be", "required");
+	struct roam_addr lb_addr ROAM_CARRY("addr", "optional");
+	__u32 lb_service ROAM_CARRY("service", "optional"); /* roam_lb_service.id */
+	__be16 lb_port ROAM_CARRY("be", "optional");
 	__u16 lb_backend; /* its number, for counting; 0: not known here */
 };
 
@@ -204,7 +204,9 @@ struct roam_ct_wire {
 ROAM_ASSERT_SIZE(struct roam_ct_wire, 48);
 
 struct roam_ct_fill {
-	__u32 used; /* rows in the table; added to and taken from atomically */
+	__u32 used;    /* rows in the table; added to and taken from atomically, as `clocked` */
+	__u32 clocked; /* entries of its clock, those of rows that are gone included */
+	__u32 quota;   /* room in both; written when they are made */
 	__u32 pad;
 };
 
@@ -213,15 +215,15 @@ struct roam_ct_fill {
  * of struct roam_flow_rec, mmapable) and runs the program, holding the host's lock. Rows whose key
  * exists already are an error. The argument is in and out.
  */
-#define ROAM_CT_XFER_ROWS 4096
+#define ROAM_CT_XFER_ROWS 16384
 
 struct roam_ct_load {
 	__u32 table;         /* ROAM_CT_TABLE() */
-	__u32 count;         /* rows in ct_xfer */
+	__u32 count;         /* rows in ct_xfer, from `first` on */
 	__u32 done;          /* out: rows that were stored */
 	__s32 error;         /* out: 0, or the negative errno that stopped it at row `done` */
 	__u32 skip_existing; /* 1: a row whose key exists is left as it is and counts as done */
-	__u32 pad;
+	__u32 first;
 };
 
 #endif

@@ -60,10 +60,11 @@ struct roam_pkt {
 	__u8 reason;   /* enum roam_reason; set by whoever ends the list */
 
 	/* Parse. */
-	__u16 l3_off; /* where the IP header begins in the frame; 0: there is none */
-	__u32 len;    /* bytes on the wire, link layer and every GSO segment's headers included */
-	__u16 l4_off; /* where the TCP or UDP header begins; 0: there is none */
-	__u8 link;    /* enum roam_link_msg */
+	__u16 l3_off;   /* where the IP header begins in the frame; 0: there is none */
+	__u32 len;      /* bytes on the wire, link layer and every GSO segment's headers included */
+	__u32 gso_size; /* payload of each segment that the frame will be cut into; 0: it is one */
+	__u16 l4_off;   /* where the TCP or UDP header begins; 0: there is none */
+	__u8 link;      /* enum roam_link_msg */
 	__u8 hop_limit;
 	__be16 ethertype; /* behind the VLAN tags */
 	__u8 smac[ROAM_MAC_LEN];
@@ -74,7 +75,7 @@ struct roam_pkt {
 	struct roam_flow_key key; /* family 0: not IP; zone is set by the port stage */
 	__u32 tcp_seq;            /* host byte order, as tcp_ack */
 	__u32 tcp_ack;
-	__u32 tcp_len;    /* payload bytes */
+	__u32 payload;    /* bytes behind the TCP or UDP header */
 	__u16 tcp_window; /* as in the header, unscaled */
 	__u8 icmp_type;
 	__u8 icmp_code;

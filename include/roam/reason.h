@@ -64,6 +64,10 @@ enum roam_verdict {
 	X(LB_CLASH, "lb_clash", DROP, "another flow has the translated tuple already")             \
 	X(LB_FRONT, "lb_front", DROP, "needs a translation, which XDP must not do")                \
 	X(LB_NO_ROUTE, "lb_no_route", DROP, "the host does not know the way to the backend")       \
+	/* dropped by intrusion prevention */                                                      \
+	X(IPS_BLOCKED, "ips_blocked", DROP, "from a source that is blocked")                       \
+	X(IPS_LIMIT, "ips_limit", DROP, "more new connections than the VM takes from one source")  \
+	X(IPS_FULL, "ips_full", DROP, "the same, and the VM's table of blocks is full")            \
 	/* dropped by quality of service */                                                        \
 	X(QOS_RATE, "qos_rate", DROP, "more than the VM's rate and burst in this direction")       \
 	/* dropped at the uplink */                                                                \

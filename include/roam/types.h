@@ -55,9 +55,9 @@ struct roam_addr {
  * the host (a struct's own fields are looked at where it is part of another). The build reads the
  * marks from BTF (tools/schema.c); docs/image.md tells how each kind looks in an image. kind  uint,
  * be, bytes, addr, mac, name: as the field is;  age: a time of this host's monotonic clock, in ns;
- * enum/NAME: a number with a name in the list ROAM_<NAME>S;  rule, zone, gen: numbers that mean
- * something on this host only, carried by name or relation need  required: a verdict depends on it;
- * optional: a reader may leave it out
+ * until: the same of what may be far ahead;  enum/NAME: a number with a name in the list
+ * ROAM_<NAME>S;  rule, zone, gen: numbers that mean something on this host only, carried by name or
+ * relation need  required: a verdict depends on it; optional: a reader may leave it out
  */
 #if defined(__bpf__)
 #define ROAM_CARRY(kind, need) __attribute__((btf_decl_tag("roam:" kind ":" need)))

@@ -80,7 +80,7 @@ struct roam_vm {
 	__u32 quota_flows ROAM_CARRY("uint", "optional");
 	__u32 quota_half ROAM_CARRY("uint", "optional");
 	__u32 next_rule; /* id for the next new rule; ids are never used twice within a VM */
-	__u32 pad2;
+	__u32 staged;    /* slot that holds the policy which this VM is about to have; 0: none */
 	__u64 incarnation ROAM_CARRY("uint",
 				     "required");   /* random at a cold start; moves keep it */
 	__u64 epoch ROAM_CARRY("uint", "required"); /* grows with every move */

@@ -3,6 +3,7 @@
 
   sock.py serve PORT[,PORT…]    echoes on TCP and UDP, IPv4 and IPv6; prints "ready"
   sock.py tcp ADDR PORT [FROM]  one exchange over a new connection; exit 0 if it works
+  sock.py tries ADDR PORT FROM COUNT  opens COUNT connections at once; prints how many came about
   sock.py bulk ADDR PORT BYTES  there and back over one connection
   sock.py reset ADDR PORT COUNT  COUNT connections, each used and then reset
   sock.py udp ADDR PORT COUNT   sends datagrams; prints how many came back
@@ -98,6 +99,19 @@ def tcp(address, port, source=None):
         return 1
 
 
+def tries(address, port, source, count):
+    sockets = []
+    for _ in range(int(count)):
+        one = make(address, socket.SOCK_STREAM)
+        one.bind((source, 0))
+        one.setblocking(False)
+        one.connect_ex((address, int(port)))
+        sockets.append(one)
+    time.sleep(OPEN_TIMEOUT_S)
+    print(len(select.select([], sockets, [], 0)[1]))
+    return 0
+
+
 def bulk(address, port, count):
     """In pieces that fit into the sockets' buffers."""
     left = int(count)
@@ -184,6 +198,6 @@ def hold(address, port, count):
         time.sleep(ROUND_PAUSE_S)
 
 
-COMMANDS = {"serve": serve, "tcp": tcp, "bulk": bulk, "reset": reset, "udp": udp, "fill": fill,
-            "hold": hold}
+COMMANDS = {"serve": serve, "tcp": tcp, "tries": tries, "bulk": bulk, "reset": reset, "udp": udp,
+            "fill": fill, "hold": hold}
 sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

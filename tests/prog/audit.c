@@ -7,8 +7,10 @@
 #include "acl.h"
 #include "audit.h"
 #include "ct.h"
+#include "ips.h"
 #include "lb.h"
 #include "port.h"
+#include "qos.h"
 #include "text.h"
 #include "vm.h"
 
@@ -53,8 +55,9 @@ static void print_matches(struct audit *audit, uint32_t slot, enum roam_dir dir,
 	uint32_t i = 0;
 
 	for (; !bpf_map_lookup_elem(fd, &i, &match) && match.action != ROAM_ACL_END; i++)
-		fprintf(audit->to, "%s: %s list has at %u port %u\n", name,
-			text_enum_name(&text_dir, dir), i, match.lport.first);
+		fprintf(audit->to, "%s: %s list has at %u port %u, %s\n", name,
+			text_enum_name(&text_dir, dir), i, match.lport.first,
+			text_enum_name(&text_action, match.action));
 	fprintf(audit->to, "%s: %s list of %u\n", name, text_enum_name(&text_dir, dir), i);
 }
 
@@ -85,13 +88,6 @@ static void print_flows(struct audit *audit, uint32_t slot, const struct roam_vm
 	}
 }
 
-static bool has_inner(struct audit *audit, enum host_map outer, uint32_t index)
-{
-	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
-
-	return fd >= 0;
-}
-
 static uint32_t count_rows(struct audit *audit, enum host_map outer, uint32_t index)
 {
 	_cleanup_close_ int fd = host_inner(audit->host, outer, index);
@@ -108,9 +104,10 @@ static void print_wire(struct audit *audit, uint32_t slot, const struct roam_vm 
 	uint32_t used = ROAM_CT_WIRE(slot, vm->ct_bank), idle = ROAM_CT_WIRE(slot, !vm->ct_bank);
 
 	fprintf(audit->to, "%s: lb %u, features %u, %s, %u second keys\n", vm->name, vm->lb,
-		vm->features, has_inner(audit, HOST_MAP_ct_wire, used) ? "a table" : "no table",
+		vm->features,
+		host_has_inner(audit->host, HOST_MAP_ct_wire, used) ? "a table" : "no table",
 		count_rows(audit, HOST_MAP_ct_wire, used));
-	if (has_inner(audit, HOST_MAP_ct_wire, idle))
+	if (host_has_inner(audit->host, HOST_MAP_ct_wire, idle))
 		fprintf(audit->to, "%s: SECOND KEYS IN THE IDLE BANK\n", vm->name);
 }
 
@@ -165,8 +162,36 @@ static void print_services(struct audit *audit)
 	     at = &key)
 		members++;
 	for (uint32_t no = 0; no < AUDIT_SLOTS; no++)
-		tables += has_inner(audit, HOST_MAP_lb_table, no);
+		tables += host_has_inner(audit->host, HOST_MAP_lb_table, no);
 	fprintf(audit->to, "lb: %u backends, %u members, %u tables\n", backends, members, tables);
+}
+
+static int count_block(const struct roam_ips_block_rec *rec, void *arg)
+{
+	(void)rec;
+	++*(uint32_t *)arg;
+	return 0;
+}
+
+static void print_features(struct audit *audit, uint32_t slot, const struct roam_vm *vm)
+{
+	struct roam_qos_rec qos;
+	struct roam_ips ips;
+	uint32_t blocks = 0;
+
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		if (!qos_get(audit->host, slot, dir, &qos) && qos.conf.is_set)
+			fprintf(audit->to, "%s: %s rate %llu\n", vm->name,
+				text_enum_name(&text_dir, dir),
+				(unsigned long long)qos.conf.rate_Bps);
+	}
+	ips_each_block(audit->host, slot, count_block, &blocks);
+	if (!ips_get(audit->host, slot, &ips) && ips.is_set)
+		fprintf(audit->to, "%s: ips rate %u, %u blocks of %u\n", vm->name, ips.rate, blocks,
+			ips.blocks);
+	else if (host_has_inner(audit->host, HOST_MAP_ips_block, slot))
+		fprintf(audit->to, "%s: TABLES WITHOUT A PROFILE\n", vm->name);
+	fprintf(audit->to, "%s: features %#x\n", vm->name, vm->features);
 }
 
 static int print_vm(struct host *host, uint32_t slot, void *arg)
@@ -184,9 +209,12 @@ static int print_vm(struct host *host, uint32_t slot, void *arg)
 		text_enum_name(&text_life, vm.life), vm.default_action[ROAM_DIR_IN],
 		vm.default_action[ROAM_DIR_OUT], vm.midstream, vm.quota_flows, vm.quota_half);
 	for (int i = 0; i < count; i++)
-		fprintf(audit->to, "%s: port %s on %s (%u), zone %s\n", vm.name,
-			text_mac(ports[i].mac, mac), ports[i].dev, ports[i].ifindex,
-			ports[i].zone_name);
+		fprintf(audit->to, "%s: port %s on %s (%u), zone %s, %u addresses, %u vlans\n",
+			vm.name, text_mac(ports[i].mac, mac), ports[i].dev, ports[i].ifindex,
+			ports[i].zone_name, ports[i].addr_count, ports[i].vlan_count);
+	if (vm.staged)
+		fprintf(audit->to, "%s: A POLICY STILL STAGED\n", vm.name);
+	print_features(audit, slot, &vm);
 	print_rules(audit, slot, vm.name);
 	print_matches(audit, slot, ROAM_DIR_IN, vm.name);
 	print_matches(audit, slot, ROAM_DIR_OUT, vm.name);
@@ -230,7 +258,8 @@ static void print_devices(struct audit *audit)
 	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_port_dev), at, &ifindex);
 	     at = &ifindex) {
 		host_get(audit->host, HOST_MAP_port_dev, &ifindex, &row);
-		fprintf(audit->to, "port_dev: %u is of %s\n", ifindex, owner(audit, row.vm, &vm));
+		fprintf(audit->to, "port_dev: %u is of %s, %u addresses\n", ifindex,
+			owner(audit, row.vm, &vm), row.addr_count);
 	}
 }
 
@@ -251,19 +280,25 @@ static void print_folder(struct audit *audit, const char *folder)
 static void print_leftovers(struct audit *audit, uint32_t slot)
 {
 	struct roam_vm vm;
-	bool tables = has_inner(audit, HOST_MAP_acl_policy, slot) ||
-		      has_inner(audit, HOST_MAP_acl_hits, slot) ||
-		      has_inner(audit, HOST_MAP_stats, slot);
+	bool tables = host_has_inner(audit->host, HOST_MAP_acl_policy, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_acl_hits, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_ips_source, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_ips_block, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_stats, slot);
 
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++)
-		tables |= has_inner(audit, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir);
+		tables |= host_has_inner(audit->host, HOST_MAP_acl_match,
+					 slot * ROAM_DIR_COUNT + dir);
 	for (uint32_t i = 0; i < ROAM_CT_TABLES; i++)
-		tables |= has_inner(audit, HOST_MAP_ct_table, slot * ROAM_CT_TABLES + i) ||
-			  has_inner(audit, HOST_MAP_ct_clock, slot * ROAM_CT_TABLES + i);
+		tables |= host_has_inner(audit->host, HOST_MAP_ct_table,
+					 slot * ROAM_CT_TABLES + i) ||
+			  host_has_inner(audit->host, HOST_MAP_ct_clock, slot * ROAM_CT_TABLES + i);
 	for (uint32_t bank = 0; bank < ROAM_CT_BANKS; bank++)
-		tables |= has_inner(audit, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, bank));
+		tables |= host_has_inner(audit->host, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, bank));
 	if (tables)
 		fprintf(audit->to, "TABLES OF NOBODY in slot %u\n", slot);
+	if (qos_is_used(audit->host, slot) || ips_is_used(audit->host, slot))
+		fprintf(audit->to, "A PROFILE OF NOBODY in slot %u\n", slot);
 	if (!vm_get(audit->host, slot, &vm) && vm.life != ROAM_LIFE_FREE)
 		fprintf(audit->to, "A ROW OF NOBODY in slot %u: '%s', %s\n", slot, vm.name,
 			text_enum_name(&text_life, vm.life));

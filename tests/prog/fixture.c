@@ -142,14 +142,14 @@ static void make_tables(struct fixture *fixture, uint32_t slot, enum roam_ct_kin
 			uint32_t quota)
 {
 	uint32_t index = ROAM_CT_TABLE(slot, 0, kind);
-	struct roam_ct_fill none = {};
+	struct roam_ct_fill fill = { .quota = quota };
 
 	put_inner(fixture, "ct_table", index,
 		  make_hash(sizeof(struct roam_flow_key), sizeof(struct roam_flow), quota));
 	put_inner(fixture, "ct_clock", index,
 		  bpf_map_create(BPF_MAP_TYPE_QUEUE, NULL, 0, sizeof(struct roam_ct_tick), quota,
 				 NULL));
-	bpf_map_update_elem(outer_fd(fixture, "ct_fill"), &index, &none, BPF_ANY);
+	bpf_map_update_elem(outer_fd(fixture, "ct_fill"), &index, &fill, BPF_ANY);
 }
 
 static void make_stats(struct fixture *fixture, uint32_t slot)

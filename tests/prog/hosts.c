@@ -103,6 +103,17 @@ void hosts_remove(struct test_host *host)
 	ip((const char *[]){ "ip", "link", "del", host->dev, NULL });
 }
 
+struct test_host *hosts_shared(void)
+{
+	static struct test_host host;
+
+	if (!host.host) {
+		hosts_enter();
+		hosts_make("shared", &host);
+	}
+	return &host;
+}
+
 static void add_rule(struct draft *draft, const char *name, enum roam_dir dir, uint16_t lport)
 {
 	struct roam_acl_rule rule = {

@@ -32,6 +32,9 @@ void hosts_enter(void);
 void hosts_make(const char *name, struct test_host *ret_host);
 void hosts_remove(struct test_host *host);
 
+/* One host for all tests of a program, made by the first: loading the programs takes a while. */
+struct test_host *hosts_shared(void);
+
 /* The VM of cast.h with rules, by drafts: name "vm". */
 void hosts_add_vm(struct test_host *host);
 

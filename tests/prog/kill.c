@@ -15,9 +15,14 @@
 #include "draft.h"
 #include "harness.h"
 #include "hosts.h"
+#include "image_parts.h"
+#include "ips.h"
 #include "killer.h"
 #include "lb.h"
+#include "policy.h"
 #include "port.h"
+#include "qos.h"
+#include "state.h"
 #include "text.h"
 #include "vm.h"
 
@@ -29,7 +34,11 @@ static const uint8_t other_mac[ROAM_MAC_LEN] = { 0x52, 0x54, 0, 0, 0, 0x77 };
 static struct roam_flow_rec make_flow(unsigned int i)
 {
 	return (struct roam_flow_rec){
-		.key = { .lport = htons(1000 + i), .family = 4, .proto = IPPROTO_TCP },
+		.key = { .local = cast_vm_addr(4),
+			 .remote = cast_peer_addr(4),
+			 .lport = htons(1000 + i),
+			 .family = 4,
+			 .proto = IPPROTO_TCP },
 		.flow = { .created_ns = i, .seen_ns = now_ns(), .state = ROAM_CT_ESTABLISHED },
 	};
 }
@@ -111,6 +120,31 @@ static int set_quotas(struct host *host, uint32_t slot)
 	return err ? err : vm_set(host, slot, &vm);
 }
 
+static int set_qos(struct host *host, uint32_t slot)
+{
+	struct roam_qos conf = { .is_set = 1, .rate_Bps = 1000000, .burst = 100000 };
+
+	return qos_set(host, slot, ROAM_DIR_OUT, &conf);
+}
+
+static int del_qos(struct host *host, uint32_t slot)
+{
+	return qos_set(host, slot, ROAM_DIR_IN, &(struct roam_qos){});
+}
+
+static int set_ips(struct host *host, uint32_t slot)
+{
+	struct roam_ips conf = ips_defaults();
+
+	conf.blocks = conf.sources = 2 * ROAM_IPS_QUOTA_MIN;
+	return ips_set(host, slot, &conf);
+}
+
+static int del_ips(struct host *host, uint32_t slot)
+{
+	return ips_del(host, slot);
+}
+
 static int del_vm(struct host *host, uint32_t slot)
 {
 	(void)slot;
@@ -153,6 +187,78 @@ static int add_vm(struct host *host, uint32_t slot)
 static int replace_vm(struct host *host, uint32_t slot)
 {
 	return make_vm(host, "vm", slot, other_port());
+}
+
+/* Another policy for a VM in every respect: a rule goes, one changes, one stays, one comes. */
+static int apply(struct host *host, const char *name, uint32_t quota)
+{
+	_cleanup_policy_ struct policy policy;
+	static const char *const names[] = { "web", "mail", "dns" };
+	struct roam_acl_rule *rule;
+	int err;
+
+	policy_init(&policy);
+	err = text_name_parse("vm", name, policy.vm.name);
+	policy.vm.default_action[ROAM_DIR_IN] = ROAM_ACTION_ALLOW;
+	policy.vm.midstream = ROAM_MIDSTREAM_PICKUP;
+	policy.vm.quota_flows = quota;
+	policy.vm.quota_half = ROAM_QUOTA_MIN;
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !err; i++) {
+		err = policy_add_rule(&policy, &rule);
+		if (!err)
+			*rule = make_rule(names[i], 8000 + i);
+	}
+	policy.ports[policy.port_count++] = other_port();
+	policy.qos[ROAM_DIR_OUT] = (struct roam_qos){ .is_set = 1, .rate_Bps = 1000000 };
+	qos_fill_burst(&policy.qos[ROAM_DIR_OUT]);
+	policy.ips = ips_defaults();
+	policy.ips.rate = policy.ips.burst = 30;
+	policy.ips.sources = ROAM_IPS_QUOTA_MIN;
+	policy.ips.blocks = ROAM_IPS_QUOTA_MIN;
+	return err ? err : policy_apply(host, &policy);
+}
+
+static int apply_anew(struct host *host, uint32_t slot)
+{
+	(void)slot;
+	return apply(host, "new", ROAM_QUOTA_MIN);
+}
+
+/* With quotas, whose tables change banks on the way. */
+static int apply_over(struct host *host, uint32_t slot)
+{
+	(void)slot;
+	return apply(host, "vm", 1000);
+}
+
+/* The port keeps its MAC and its device, and gets other addresses; of the rules one is left. */
+static int apply_addrs(struct host *host, uint32_t slot)
+{
+	_cleanup_policy_ struct policy policy = {};
+	int err = policy_get(host, slot, &policy);
+
+	if (err)
+		return err;
+	policy.rule_count = 1;
+	policy.vm.life = ROAM_LIFE_SHUT;
+	policy.ports[0].addr_count = 1;
+	policy.ports[0].vlan_count = 2;
+	policy.ports[0].vlan[0] = ROAM_VLAN(5, 0);
+	policy.ports[0].vlan[1] = ROAM_VLAN(6, 0);
+	return policy_apply(host, &policy);
+}
+
+/* Refused when all of it is there already: the MAC is another VM's. */
+static int refuse_apply(struct host *host, uint32_t slot)
+{
+	_cleanup_policy_ struct policy policy = {};
+	int err = policy_get(host, slot, &policy);
+
+	if (!err)
+		err = text_name_parse("vm", "new", policy.vm.name);
+	if (!err)
+		err = policy_apply(host, &policy);
+	return err == -EEXIST || err == -EBUSY ? 0 : -EINVAL;
 }
 
 static int drop_draft(struct host *host, uint32_t slot)
@@ -231,6 +337,29 @@ static int use_no_lb(struct host *host, uint32_t slot)
 	return lb_use(host, slot, false);
 }
 
+/* The VM's own image over the VM, as it is after a move there and back. */
+static int load_image(struct host *host, uint32_t slot)
+{
+	struct image_bytes image = {};
+	struct state_dev dev = { .mac = { 0x52, 0x54, 0, 0xaa, 0xbb, 0x10 }, .dev = "dev-kill" };
+	struct state_save save = { .vm = "vm", .write = image_bytes_write, .arg = &image };
+	struct state_load load = {
+		.devs = &dev,
+		.dev_count = 1,
+		.replace = true,
+		.read = image_bytes_read,
+		.arg = &image,
+	};
+	struct state_loaded loaded;
+	int err = state_save(host, &save);
+
+	(void)slot;
+	if (!err)
+		err = state_load(host, &load, &loaded);
+	image_bytes_free(&image);
+	return err ? err : loaded.flows != FLOWS;
+}
+
 static const struct change {
 	const char *name;
 	int (*make)(struct host *host, uint32_t slot);
@@ -252,6 +381,15 @@ static const struct change {
 	{ "lb backend drain", drain_backend },
 	{ "lb on", use_lb },
 	{ "lb off", use_no_lb },
+	{ "qos set", set_qos },
+	{ "qos del", del_qos },
+	{ "ips set", set_ips },
+	{ "ips del", del_ips },
+	{ "state load", load_image },
+	{ "policy apply", apply_over },
+	{ "policy apply addresses", apply_addrs },
+	{ "policy apply, new", apply_anew },
+	{ "policy apply, refused", refuse_apply },
 };
 
 /* ---- the test ---- */
@@ -307,7 +445,20 @@ static bool add_session(struct host *host, uint32_t slot)
 	       CHECK_OK(ct_load(host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), &flow, 1));
 }
 
-/* One VM "vm" with a port, two rules and some flows, and nothing else. */
+/* A rate toward the VM, and a block. */
+static bool add_features(struct test_host *host, uint32_t slot)
+{
+	struct roam_qos conf = { .is_set = 1, .rate_Bps = 2000000, .burst = 200000 };
+	struct roam_ips ips = ips_defaults();
+	struct roam_addr from = { .words = { 1, 2, 0, 0 } };
+
+	ips.sources = ips.blocks = ROAM_IPS_QUOTA_MIN;
+	return CHECK_OK(qos_set(host->host, slot, ROAM_DIR_IN, &conf)) &&
+	       CHECK_OK(ips_set(host->host, slot, &ips)) &&
+	       CHECK_OK(ips_block_add(host->host, slot, &from, 0));
+}
+
+/* One VM "vm" with a port, two rules, some flows and the features, and nothing else. */
 static bool reset(struct test_host *host, const struct change *change)
 {
 	struct roam_flow_rec flows[FLOWS];
@@ -321,6 +472,8 @@ static bool reset(struct test_host *host, const struct change *change)
 	       CHECK_OK(ct_load(host->host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), flows, FLOWS)) &&
 	       (strncmp(change->name, "lb", 2) != 0 || reset_services(host->host)) &&
 	       (change->make != use_no_lb || add_session(host->host, slot));
+	return CHECK_OK(vm_find(host->host, "vm", &slot)) && add_features(host, slot) &&
+	       CHECK_OK(ct_load(host->host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), flows, FLOWS));
 }
 
 /* As the next process finds the host. */

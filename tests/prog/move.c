@@ -14,6 +14,7 @@
 #include "draft.h"
 #include "harness.h"
 #include "hosts.h"
+#include "ips.h"
 #include "lb.h"
 #include "port.h"
 #include "qos.h"
@@ -53,6 +54,12 @@ struct final {
 	struct roam_qos_rec qos[ROAM_DIR_COUNT];
 	struct lb_services services; /* of the host */
 	uint32_t wire_rows;          /* second keys */
+	struct roam_ips ips;
+	/* The traces come from two sources, one a family. */
+	struct roam_ips_source_rec sources[4];
+	uint32_t source_count;
+	struct roam_ips_block_rec blocks[4];
+	uint32_t block_count;
 };
 
 static uint32_t pick(uint32_t below)
@@ -157,14 +164,14 @@ static struct packet_spec random_spec(enum roam_dir dir)
 static void make_trace(struct traced *trace)
 {
 	/* Mostly milliseconds; sometimes long enough for one timeout or another. */
-	static const uint32_t gaps_s[] = { 0, 0, 0, 0, 0, 1, 11, 31, 61, 121 };
+	static const uint32_t gaps_s[] = { 1, 1, 11, 31, 61, 121 };
 	uint64_t at_ns = 0;
 
 	for (int i = 0; i < TRACE_LEN; i++) {
 		enum roam_dir dir = pick(2);
 		struct packet_spec spec = random_spec(dir);
 
-		at_ns += gaps_s[pick(10)] * SECOND + pick(1000000);
+		at_ns += pick(1000000) + (pick(4) ? 0 : gaps_s[pick(6)] * SECOND);
 		trace[i].dir = dir;
 		trace[i].front = pick(FRONT_ENDS);
 		trace[i].at_ns = at_ns;
@@ -240,6 +247,48 @@ static int compare_flows(const void *a, const void *b)
 	return memcmp(&x->key, &y->key, sizeof(x->key));
 }
 
+static int collect_source(const struct roam_ips_source_rec *rec, void *arg)
+{
+	struct final *final = arg;
+
+	if (CHECK_OP(final->source_count, <, 4))
+		final->sources[final->source_count++] = *rec;
+	return 0;
+}
+
+static int collect_block(const struct roam_ips_block_rec *rec, void *arg)
+{
+	struct final *final = arg;
+
+	if (CHECK_OP(final->block_count, <, 4))
+		final->blocks[final->block_count++] = *rec;
+	return 0;
+}
+
+static int compare_addrs(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct roam_addr));
+}
+
+static void age(__u64 *time_ns, uint64_t now_ns)
+{
+	if (*time_ns)
+		*time_ns = now_ns - *time_ns;
+}
+
+static void normalize_ips(struct final *final, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < final->source_count; i++)
+		age(&final->sources[i].source.paid_ns, now_ns);
+	for (uint32_t i = 0; i < final->block_count; i++) {
+		age(&final->blocks[i].block.since_ns, now_ns);
+		age(&final->blocks[i].block.until_ns, now_ns);
+		age(&final->blocks[i].block.last_ns, now_ns);
+	}
+	qsort(final->sources, final->source_count, sizeof(final->sources[0]), compare_addrs);
+	qsort(final->blocks, final->block_count, sizeof(final->blocks[0]), compare_addrs);
+}
+
 /* A rule's number on this host becomes its place in the order of matching. */
 static uint32_t rule_place(const struct final *final, uint32_t id)
 {
@@ -279,10 +328,9 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 		if (final->rules[i].hits.last_ns)
 			final->rules[i].hits.last_ns = now_ns - final->rules[i].hits.last_ns;
 	}
-	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
-		if (final->qos[dir].state.paid_ns)
-			final->qos[dir].state.paid_ns = now_ns - final->qos[dir].state.paid_ns;
-	}
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
+		age(&final->qos[dir].state.paid_ns, now_ns);
+	normalize_ips(final, now_ns);
 	qsort(final->flows, final->count, sizeof(final->flows[0]), compare_flows);
 }
 
@@ -303,6 +351,9 @@ static bool collect(struct test_host *host, struct final *final)
 		CHECK_OK(qos_get(host->host, slot, dir, &final->qos[dir]));
 	CHECK_OK(lb_list(host->host, &final->services));
 	final->wire_rows = hosts_wire_rows(host, slot);
+	CHECK_OK(ips_get(host->host, slot, &final->ips));
+	CHECK_OK(ips_each_source(host->host, slot, collect_source, final));
+	CHECK_OK(ips_each_block(host->host, slot, collect_block, final));
 	final->rule_count = list.count;
 	memcpy(final->rules, list.recs, list.count * sizeof(*list.recs));
 	free(list.recs);
@@ -342,6 +393,11 @@ static void compare(const struct final *here, const struct final *there)
 	CHECK_MEM(there->rules, here->rules, sizeof(here->rules));
 	CHECK_MEM(there->qos, here->qos, sizeof(here->qos));
 	CHECK_EQ(there->wire_rows, here->wire_rows);
+	CHECK_MEM(&there->ips, &here->ips, sizeof(here->ips));
+	CHECK_EQ(there->source_count, here->source_count);
+	CHECK_MEM(there->sources, here->sources, sizeof(here->sources));
+	CHECK_EQ(there->block_count, here->block_count);
+	CHECK_MEM(there->blocks, here->blocks, sizeof(here->blocks));
 }
 
 static void move_after(struct test_host *there, struct traced *trace, struct image *image, int k)
@@ -355,7 +411,7 @@ static void move_after(struct test_host *there, struct traced *trace, struct ima
 		run_packet(there, &trace[i], UPTIME_THERE, false);
 }
 
-/* A rate that a trace exceeds now and then, in one direction or both, and a mark. */
+/* A rate that a trace exceeds now and then, and a mark; a limit on new connections. */
 static void add_features(struct test_host *host)
 {
 	struct roam_qos conf = {
@@ -365,11 +421,18 @@ static void add_features(struct test_host *host)
 		.has_dscp = pick(2),
 		.dscp = 46,
 	};
+	struct roam_ips ips = ips_defaults();
 	uint32_t slot;
 
 	CHECK_OK(vm_find(host->host, "vm", &slot));
 	if (pick(4))
 		CHECK_OK(lb_use(host->host, slot, true));
+	ips.rate = 1 + pick(2);
+	ips.burst = 1;
+	ips.block_s = 5 + pick(60);
+	ips.sources = ips.blocks = ROAM_IPS_QUOTA_MIN;
+	if (pick(4))
+		CHECK_OK(ips_set(host->host, slot, &ips));
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
 		if (pick(2))
 			CHECK_OK(qos_set(host->host, slot, dir, &conf));

@@ -132,6 +132,21 @@ TEST_46_F(pipeline_test, lengths_that_contradict)
 	expect(self, ROAM_DIR_OUT, &packet, ROAM_REASON_MALFORMED);
 }
 
+/* IPv4 addresses within IPv6 ones: bound to the VM, and the peer's. */
+TEST_F(pipeline_test, mapped_addresses_are_not_for_the_wire)
+{
+	struct packet_spec spec = cast_tcp(6, ROAM_DIR_OUT, ROAM_TCP_SYN);
+	struct roam_addr vm = cast_vm_addr(4), peer = cast_peer_addr(4);
+	struct packet packet;
+
+	packet_build(&spec, &packet);
+	memcpy(packet.bytes + 14 + 8, &vm, sizeof(vm));
+	expect(self, ROAM_DIR_OUT, &packet, ROAM_REASON_MALFORMED);
+	packet_build(&spec, &packet);
+	memcpy(packet.bytes + 14 + 24, &peer, sizeof(peer));
+	expect(self, ROAM_DIR_OUT, &packet, ROAM_REASON_MALFORMED);
+}
+
 TEST_46_F(pipeline_test, padding_is_no_payload)
 {
 	struct packet_spec spec = cast_tcp(family, ROAM_DIR_OUT, ROAM_TCP_SYN);

@@ -241,7 +241,7 @@ TEST_F(port_test, uplink_drops_what_claims_to_be_local)
 	struct roam_pkt pkt = { .dir = ROAM_DIR_IN, .key = { .family = 4 } };
 
 	pkt.key.remote = cast_vm_addr(4);
-	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_uplink", &pkt), ROAM_PASS);
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_uplink", &pkt), ROAM_CONTINUE);
 	fixture_claim(&self->fixture, CAST_SLOT, cast_vm_mac, &pkt.key.remote);
 	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_uplink", &pkt), ROAM_DROP);
 	CHECK_EQ(pkt.reason, ROAM_REASON_OUTSIDE_ADDR);

@@ -15,33 +15,28 @@
 #define RATE_BPS 1000000
 
 struct qos_test {
-	struct test_host host;
+	struct test_host *host;
 	uint32_t slot;
 };
 
 static void qos_test_setup(struct qos_test *self)
 {
-	static bool entered;
-
-	if (!entered)
-		hosts_enter();
-	entered = true;
-	hosts_make("qos", &self->host);
-	hosts_add_vm(&self->host);
-	self->host.now_ns = 1000 * NS_PER_S;
-	CHECK_OK(vm_find(self->host.host, "vm", &self->slot));
+	self->host = hosts_shared();
+	hosts_add_vm(self->host);
+	self->host->now_ns = 1000 * NS_PER_S;
+	CHECK_OK(vm_find(self->host->host, "vm", &self->slot));
 }
 
 static void qos_test_teardown(struct qos_test *self)
 {
-	hosts_remove(&self->host);
+	CHECK_OK(vm_del(self->host->host, "vm"));
 }
 
 static void limit(struct qos_test *self, enum roam_dir dir, uint32_t burst)
 {
 	struct roam_qos conf = { .is_set = 1, .rate_Bps = RATE_BPS, .burst = burst };
 
-	CHECK_OK(qos_set(self->host.host, self->slot, dir, &conf));
+	CHECK_OK(qos_set(self->host->host, self->slot, dir, &conf));
 }
 
 /* A datagram of so many bytes on the wire, from the VM or to it. */
@@ -60,7 +55,7 @@ static int burst_of(struct qos_test *self, enum roam_dir dir, const struct packe
 {
 	int passed = 0;
 
-	while (passed < most && hosts_run(&self->host, FRONT_TC, dir, packet) == ROAM_PASS)
+	while (passed < most && hosts_run(self->host, FRONT_TC, dir, packet) == ROAM_PASS)
 		passed++;
 	return passed;
 }
@@ -70,14 +65,14 @@ static void open_flow(struct qos_test *self, int family)
 {
 	struct packet packet = frame(family, ROAM_DIR_OUT, 100);
 
-	CHECK_EQ(hosts_run(&self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
+	CHECK_EQ(hosts_run(self->host, FRONT_TC, ROAM_DIR_OUT, &packet), ROAM_PASS);
 }
 
 static struct roam_qos_rec read_back(struct qos_test *self, enum roam_dir dir)
 {
 	struct roam_qos_rec rec = {};
 
-	CHECK_OK(qos_get(self->host.host, self->slot, dir, &rec));
+	CHECK_OK(qos_get(self->host->host, self->slot, dir, &rec));
 	return rec;
 }
 
@@ -88,11 +83,11 @@ static void check_rate(struct qos_test *self, int family, enum roam_dir dir)
 	open_flow(self, family);
 	limit(self, dir, 5000);
 	CHECK_EQ(burst_of(self, dir, &packet, 10), 5);
-	self->host.now_ns += 999 * 1000; /* a microsecond too early for the next one */
+	self->host->now_ns += 999 * 1000; /* a microsecond too early for the next one */
 	CHECK_EQ(burst_of(self, dir, &packet, 10), 0);
-	self->host.now_ns += 1000;
+	self->host->now_ns += 1000;
 	CHECK_EQ(burst_of(self, dir, &packet, 10), 1);
-	self->host.now_ns += 60 * NS_PER_S; /* full again, and not more than that */
+	self->host->now_ns += 60 * NS_PER_S; /* full again, and not more than that */
 	CHECK_EQ(burst_of(self, dir, &packet, 10), 5);
 	CHECK_EQ(read_back(self, dir).state.passed_packets, 11);
 	CHECK_EQ(read_back(self, dir).state.passed_bytes, 11000);
@@ -128,9 +123,9 @@ TEST_46_F(qos_test, a_large_frame_leaves_a_debt)
 	large.gso_size = 100; /* many headers: some 3 KB on the wire */
 	CHECK_EQ(burst_of(self, ROAM_DIR_OUT, &large, 10), 1);
 	large = frame(family, ROAM_DIR_OUT, 100);
-	self->host.now_ns += MS_NS / 2;
+	self->host->now_ns += MS_NS / 2;
 	CHECK_EQ(burst_of(self, ROAM_DIR_OUT, &large, 10), 0);
-	self->host.now_ns += MS_NS;
+	self->host->now_ns += MS_NS;
 	CHECK_EQ(burst_of(self, ROAM_DIR_OUT, &large, 1), 1);
 }
 
@@ -154,10 +149,10 @@ TEST_F(qos_test, bucket_and_counters_outlive_a_new_rate)
 
 	limit(self, ROAM_DIR_OUT, 5000);
 	CHECK_EQ(burst_of(self, ROAM_DIR_OUT, &packet, 10), 5);
-	CHECK_OK(qos_set(self->host.host, self->slot, ROAM_DIR_OUT, &conf));
+	CHECK_OK(qos_set(self->host->host, self->slot, ROAM_DIR_OUT, &conf));
 	CHECK_EQ(burst_of(self, ROAM_DIR_OUT, &packet, 10), 0);
 	CHECK_EQ(read_back(self, ROAM_DIR_OUT).state.passed_packets, 5);
-	self->host.now_ns += 2 * MS_NS;
+	self->host->now_ns += 2 * MS_NS;
 	CHECK_EQ(burst_of(self, ROAM_DIR_OUT, &packet, 10), 1);
 }
 
@@ -168,7 +163,7 @@ TEST_F(qos_test, without_a_profile_nothing_is_left)
 
 	limit(self, ROAM_DIR_OUT, 5000);
 	CHECK_EQ(burst_of(self, ROAM_DIR_OUT, &packet, 10), 5);
-	CHECK_OK(qos_set(self->host.host, self->slot, ROAM_DIR_OUT, &(struct roam_qos){}));
+	CHECK_OK(qos_set(self->host->host, self->slot, ROAM_DIR_OUT, &(struct roam_qos){}));
 	CHECK_EQ(burst_of(self, ROAM_DIR_OUT, &packet, 50), 50);
 	rec = read_back(self, ROAM_DIR_OUT);
 	CHECK_MEM(&rec, &none, sizeof(none));
@@ -215,8 +210,8 @@ static void check_mark(struct qos_test *self, int family, enum front_end front)
 	} else {
 		write_ipv6_start(ip, 10 << 2 | 2);
 	}
-	CHECK_OK(qos_set(self->host.host, self->slot, ROAM_DIR_OUT, &conf));
-	CHECK_EQ(hosts_run(&self->host, front, ROAM_DIR_OUT, &packet), ROAM_PASS);
+	CHECK_OK(qos_set(self->host->host, self->slot, ROAM_DIR_OUT, &conf));
+	CHECK_EQ(hosts_run(self->host, front, ROAM_DIR_OUT, &packet), ROAM_PASS);
 	expected = packet;
 	ip = expected.bytes + 14;
 	if (family == 4) {
@@ -225,8 +220,8 @@ static void check_mark(struct qos_test *self, int family, enum front_end front)
 	} else {
 		write_ipv6_start(ip, 46 << 2 | 2);
 	}
-	CHECK_EQ(self->host.after.len, packet.len);
-	CHECK_MEM(self->host.after.bytes, expected.bytes, packet.len);
+	CHECK_EQ(self->host->after.len, packet.len);
+	CHECK_MEM(self->host->after.bytes, expected.bytes, packet.len);
 }
 
 TEST_46_F(qos_test, marks_behind_tc)
@@ -252,6 +247,6 @@ TEST_F(qos_test, absurd_profiles_are_refused)
 	};
 
 	for (size_t i = 0; i < sizeof(absurd) / sizeof(absurd[0]); i++)
-		CHECK_NE(qos_set(self->host.host, self->slot, ROAM_DIR_OUT, &absurd[i]), 0);
+		CHECK_NE(qos_set(self->host->host, self->slot, ROAM_DIR_OUT, &absurd[i]), 0);
 	CHECK_EQ(read_back(self, ROAM_DIR_OUT).conf.is_set, 0);
 }

@@ -92,3 +92,15 @@ int stage_qos(struct xdp_md *xdp)
 	verdict = qos_check(&pkt);
 	return bpf_xdp_store_bytes(xdp, 0, &pkt, sizeof(pkt)) ? NOT_A_PACKET : verdict;
 }
+
+SEC("xdp")
+int stage_ips(struct xdp_md *xdp)
+{
+	struct roam_pkt pkt;
+	int verdict;
+
+	if (bpf_xdp_load_bytes(xdp, 0, &pkt, sizeof(pkt)))
+		return NOT_A_PACKET;
+	verdict = ips_check(&pkt);
+	return bpf_xdp_store_bytes(xdp, 0, &pkt, sizeof(pkt)) ? NOT_A_PACKET : verdict;
+}

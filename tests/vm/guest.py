@@ -23,8 +23,10 @@ QEMU = "qemu-system-x86_64"
 # 4 s if the kernel hurries.
 PARAMETERS = "rcupdate.rcu_expedited=1"
 
-# Programs of this machine that the tests use; those with a * may be missing.
-PROGRAMS = ("ip", "tc", "bpftool", "nsenter", "unshare", "*python3", "*ethtool", "*nft", "*conntrack")
+# Programs of this machine that the tests use; those with a * may be missing. The shell, because
+# busybox's prefers its own ip to this one.
+PROGRAMS = ("sh", "ip", "tc", "bridge", "bpftool", "nsenter", "unshare", "*python3", "*ethtool",
+            "*nft", "*conntrack")
 MODULES = ("veth", "bridge", "dummy", "tun", "8021q", "sch_ingress", "cls_bpf", "act_gact",
            "nf_tables", "nf_conntrack", "nf_conntrack_bridge", "nft_ct")
 # What of Python's library no test needs, and is large.

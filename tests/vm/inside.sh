@@ -10,12 +10,14 @@ export TEST_SOAK=0.1
 
 one()
 {
-	echo "@begin $1"
-	timeout "$LIMIT" "$2"
-	echo "@end $1 $?"
+	local name=$1
+	shift
+	echo "@begin $name"
+	timeout "$LIMIT" "$@"
+	echo "@end $name $?"
 }
 
-LIMIT=400
+LIMIT=900
 for tier; do
 	case $tier in
 	unit | prog | budget)
@@ -25,11 +27,12 @@ for tier; do
 		;;
 	e2e)
 		# Those named in e2e.list: what shows kernel differences, and is short.
-		while read -r name; do
+		while read -r name words; do
 			case $name in
 			'' | '#'*) continue ;;
 			esac
-			one "e2e/$name" "tests/e2e/$name"
+			# shellcheck disable=SC2086 # parts of the tests' names
+			one "e2e/$name" "tests/e2e/$name" $words < /dev/null
 		done < tests/vm/e2e.list
 		;;
 	esac

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import guest  # noqa: E402
 
-LIMIT_S = 1000
+LIMIT_S = 2400
 RESULT = re.compile(r"^(ok|not ok)\s+\d+\s+(.*)$")
 KSFT_SKIP = 4
 

@@ -46,17 +46,21 @@ int acl_validate(const struct roam_acl_rule *rule)
 	return err ? err : validate_prefix(rule, &rule->remote);
 }
 
-/* In the order of matching: by direction (they are lists of their own), priority, name. */
-static int compare_recs(const void *a, const void *b)
+int acl_compare_rules(const void *a, const void *b)
 {
-	const struct roam_acl_rule *x = &((const struct roam_acl_rec *)a)->rule;
-	const struct roam_acl_rule *y = &((const struct roam_acl_rec *)b)->rule;
+	const struct roam_acl_rule *x = a, *y = b;
 
 	if (x->dir != y->dir)
 		return x->dir < y->dir ? -1 : 1;
 	if (x->prio != y->prio)
 		return x->prio < y->prio ? -1 : 1;
 	return strcmp(x->name, y->name);
+}
+
+static int compare_recs(const void *a, const void *b)
+{
+	return acl_compare_rules(&((const struct roam_acl_rec *)a)->rule,
+				 &((const struct roam_acl_rec *)b)->rule);
 }
 
 static int append_rec(struct acl_list *list, uint32_t *room, const struct roam_acl_rec *rec)
@@ -72,6 +76,23 @@ static int append_rec(struct acl_list *list, uint32_t *room, const struct roam_a
 	}
 	list->recs[list->count++] = *rec;
 	return 0;
+}
+
+/*
+ * A walk through a hash begins anew when the row at which it stands is deleted (kernel/bpf/
+ * hashtab.c, htab_map_get_next_key), and who only shows rules has no lock. Sorted, the rows that
+ * were seen twice are neighbours.
+ */
+static void drop_seen_twice(struct acl_list *list)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < list->count; i++) {
+		if (kept && !compare_recs(&list->recs[kept - 1], &list->recs[i]))
+			continue;
+		list->recs[kept++] = list->recs[i];
+	}
+	list->count = kept;
 }
 
 int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list)
@@ -97,6 +118,7 @@ int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list)
 		return err;
 	if (list.count)
 		qsort(list.recs, list.count, sizeof(*list.recs), compare_recs);
+	drop_seen_twice(&list);
 	*ret_list = list;
 	list.recs = NULL;
 	return 0;
@@ -124,23 +146,45 @@ static void compile_rule(const struct roam_acl_rule *rule, struct roam_acl_match
 	compile_prefix(&rule->remote, ret_match->remote, ret_match->remote_mask);
 }
 
-int acl_compile(struct host *host, uint32_t slot)
+/* What no rule has decided: the last entry of a list, so that rules and default change as one. */
+static struct roam_acl_match compile_default(enum roam_action action)
+{
+	return (struct roam_acl_match){
+		.lport = { 0, UINT16_MAX },
+		.rport = { 0, UINT16_MAX },
+		.id = ROAM_RULE_NONE,
+		.action = action,
+		.any_proto = 1,
+	};
+}
+
+int acl_compile_with(struct host *host, uint32_t slot, const uint8_t defaults[ROAM_DIR_COUNT])
 {
 	_cleanup_acl_list_ struct acl_list list = {};
 	_cleanup_free_ struct roam_acl_match *matches = NULL;
-	uint32_t counts[ROAM_DIR_COUNT] = {};
+	uint32_t counts[ROAM_DIR_COUNT] = {}, at = 0, next = 0;
 	int err = acl_list(host, slot, &list);
 
 	if (err)
 		return err;
-	matches = calloc(list.count + 1, sizeof(*matches));
+	matches = calloc(list.count + ROAM_DIR_COUNT, sizeof(*matches));
 	if (!matches)
 		return fail(-ENOMEM, "acl: out of memory");
-	for (uint32_t i = 0; i < list.count; i++) {
-		compile_rule(&list.recs[i].rule, &matches[i]);
-		counts[list.recs[i].rule.dir]++;
+	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		for (; next < list.count && list.recs[next].rule.dir == dir; next++, counts[dir]++)
+			compile_rule(&list.recs[next].rule, &matches[at++]);
+		matches[at++] = compile_default(defaults[dir]);
+		counts[dir]++;
 	}
 	return tables_set_matches(host, slot, matches, counts);
+}
+
+int acl_compile(struct host *host, uint32_t slot)
+{
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	return err ? err : acl_compile_with(host, slot, vm.default_action);
 }
 
 static int find_rule(const struct acl_list *list, const char *name, uint32_t *ret_index)
@@ -154,24 +198,15 @@ static int find_rule(const struct acl_list *list, const char *name, uint32_t *re
 	return -ENOENT;
 }
 
-int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,
-	      const struct roam_acl_hits *hits)
+int acl_store_row(struct host *host, uint32_t slot, const struct roam_acl_rule *rule,
+		  const struct roam_acl_hits *hits)
 {
 	_cleanup_close_ int rules = host_inner(host, HOST_MAP_acl_policy, slot);
 	_cleanup_close_ int rows = host_inner(host, HOST_MAP_acl_hits, slot);
 	struct roam_acl_hits none = {};
-	struct roam_vm vm;
-	int err;
 
 	if (rules < 0 || rows < 0)
 		return rules < 0 ? rules : rows;
-	err = vm_get(host, slot, &vm);
-	if (err)
-		return err;
-	rule->id = ++vm.next_rule;
-	err = vm_put(host, slot, &vm); /* first: an id that is lost is no harm, one used twice is */
-	if (err)
-		return err;
 	if (bpf_map_update_elem(rows, &rule->id, hits ? hits : &none, BPF_ANY))
 		return fail_errno(-errno, "acl '%s': cannot make its counters", rule->name);
 	if (bpf_map_update_elem(rules, &rule->id, rule, BPF_NOEXIST)) {
@@ -184,6 +219,19 @@ int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,
 		return fail_errno(reason, "acl '%s': cannot store it", rule->name);
 	}
 	return 0;
+}
+
+int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,
+	      const struct roam_acl_hits *hits)
+{
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	if (err)
+		return err;
+	rule->id = ++vm.next_rule;
+	err = vm_put(host, slot, &vm); /* first: an id that is lost is no harm, one used twice is */
+	return err ? err : acl_store_row(host, slot, rule, hits);
 }
 
 int acl_drop_stray_hits(struct host *host, uint32_t slot)
@@ -328,4 +376,36 @@ int acl_del(struct host *host, uint32_t slot, const char *name)
 	err = delete_rule(host, slot, list.recs[index].rule.id);
 	journal_end(host, slot, &entry);
 	return err;
+}
+
+/* Every rule has its row of counters before a packet can match it. */
+static int add_hits(int rules, int rows)
+{
+	struct roam_acl_hits none = {};
+	uint32_t id, *at = NULL;
+
+	while (!bpf_map_get_next_key(rules, at, &id)) {
+		at = &id;
+		if (bpf_map_update_elem(rows, &id, &none, BPF_NOEXIST) && errno != EEXIST)
+			return fail_errno(-errno, "acl: cannot make counters");
+	}
+	return 0;
+}
+
+int acl_take(struct host *host, uint32_t slot, uint32_t from,
+	     const uint8_t defaults[ROAM_DIR_COUNT])
+{
+	_cleanup_close_ int rules = host_inner(host, HOST_MAP_acl_policy, from);
+	_cleanup_close_ int rows = host_inner(host, HOST_MAP_acl_hits, slot);
+	int err;
+
+	if (rules < 0 || rows < 0)
+		return rules < 0 ? rules : rows;
+	err = host_set_inner(host, HOST_MAP_acl_policy, slot, rules);
+	if (!err)
+		err = acl_drop_stray_hits(
+			host, slot); /* first: both may be more than there is room for */
+	if (!err)
+		err = add_hits(rules, rows);
+	return err ? err : acl_compile_with(host, slot, defaults);
 }

@@ -21,11 +21,17 @@ static inline void cleanup_acl_list(struct acl_list *list)
 #define _cleanup_acl_list_ __attribute__((cleanup(cleanup_acl_list)))
 
 int acl_validate(const struct roam_acl_rule *rule);
+/* qsort()'s: in the order of matching, by direction (they are lists of their own), priority, name.
+ */
+int acl_compare_rules(const void *a, const void *b);
 int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list);
 
 /* Writes the row and its counters (NULL: zero); gives the rule its id. Nothing is compiled. */
 int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,
 	      const struct roam_acl_hits *hits);
+/* The same for a rule that has its id. */
+int acl_store_row(struct host *host, uint32_t slot, const struct roam_acl_rule *rule,
+		  const struct roam_acl_hits *hits);
 
 int acl_add(struct host *host, uint32_t slot, struct roam_acl_rule *rule);
 /* Many rules in one change: all or none, compiled once. */
@@ -35,7 +41,18 @@ int acl_del(struct host *host, uint32_t slot, const char *name);
 /* Removes counters of rules that are not there: what a killed process may leave. */
 int acl_drop_stray_hits(struct host *host, uint32_t slot);
 
-/* Compiles both lists and swaps them in. Needs the host's lock. */
+/*
+ * Compiles both lists and swaps them in; each ends with the VM's default, or with those given.
+ * Needs the host's lock.
+ */
 int acl_compile(struct host *host, uint32_t slot);
+int acl_compile_with(struct host *host, uint32_t slot, const uint8_t defaults[ROAM_DIR_COUNT]);
+
+/*
+ * The rules of slot `from` become those of `slot`, in one step for packets, with these defaults;
+ * counters of rules with an id that both have go on. For a takeover (takeover.h): can be repeated.
+ */
+int acl_take(struct host *host, uint32_t slot, uint32_t from,
+	     const uint8_t defaults[ROAM_DIR_COUNT]);
 
 #endif

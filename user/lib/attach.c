@@ -17,9 +17,13 @@
 /* Before all programs that are there: BPF_F_BEFORE of 6.6. */
 #define ATTACH_FIRST (1U << 3)
 
-/* Our filter in a clsact chain is the one with this handle and priority ("ro", "am"). */
+/*
+ * Our filter in a clsact chain is the one with this handle ("ro"). The kernel gives priorities from
+ * 49152 down to filters that name none, 1 is the first there is: a filter before ours could say
+ * "pass", which ends the chain.
+ */
 #define CLSACT_HANDLE   0x726f
-#define CLSACT_PRIORITY 0x616d
+#define CLSACT_PRIORITY 1
 
 struct hook {
 	const char *suffix; /* of the pin's name */
@@ -52,6 +56,17 @@ static bool link_is_alive(const char *path, uint32_t ifindex)
 	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.xdp.ifindex == ifindex;
 }
 
+/* Now: the kernel detaches a link that is only unpinned some time later, and until then the device
+ * has no room for its successor. */
+static void remove_link(const char *path)
+{
+	_cleanup_close_ int fd = bpf_obj_get(path);
+
+	if (fd >= 0)
+		bpf_link_detach(fd);
+	unlink(path);
+}
+
 static int attach_tcx(struct host *host, const struct hook *hook, uint32_t ifindex)
 {
 	/* First, because a program that says "pass" ends the chain, and ours never does. */
@@ -62,7 +77,7 @@ static int attach_tcx(struct host *host, const struct hook *hook, uint32_t ifind
 	pin_path(host, hook, ifindex, path);
 	if (link_is_alive(path, ifindex))
 		return 0;
-	unlink(path);
+	remove_link(path);
 	fd = bpf_link_create(host_prog(host, hook->prog), ifindex, hook->tcx_type, &opts);
 	if (fd < 0)
 		return -errno;
@@ -80,7 +95,9 @@ static int attach_clsact(struct host *host, const struct hook *hook, uint32_t if
 
 	if (err && err != -EEXIST)
 		return err;
-	return bpf_tc_attach(&where, &opts);
+	err = bpf_tc_attach(&where, &opts);
+	/* net/sched/cls_api.c: one priority is for filters of one kind and protocol. */
+	return err == -EINVAL ? -EEXIST : err;
 }
 
 static void detach_clsact(const struct hook *hook, uint32_t ifindex)
@@ -120,6 +137,11 @@ int attach_port(struct host *host, uint32_t ifindex)
 
 			if_indextoname(ifindex, dev);
 			detach_port(host, ifindex);
+			if (!tcx && err == -EEXIST)
+				return fail(err,
+					    "port: dev %s has a filter of priority %d already, "
+					    "which stays",
+					    dev, CLSACT_PRIORITY);
 			return fail_errno(err, "port: cannot attach to dev %s", dev);
 		}
 	}
@@ -134,7 +156,7 @@ void detach_port(struct host *host, uint32_t ifindex)
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
 		pin_path(host, &hooks[i], ifindex, path);
 		if (tcx)
-			unlink(path);
+			remove_link(path);
 		else
 			detach_clsact(&hooks[i], ifindex);
 	}
@@ -182,6 +204,20 @@ int attach_uplink(const char *links_dir, int prog_fd, const char *dev)
 	if (bpf_obj_pin(fd, path))
 		return fail_errno(-errno, "uplink %s: cannot pin", dev);
 	return 0;
+}
+
+void detach_all(const char *links_dir)
+{
+	_cleanup_closedir_ DIR *dir = opendir(links_dir);
+	struct dirent *entry;
+	char path[512];
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%.400s/%.64s", links_dir, entry->d_name);
+		remove_link(path);
+	}
 }
 
 static void describe_uplink(const char *path, struct uplink *ret_uplink)

@@ -17,6 +17,9 @@ void detach_port(struct host *host, uint32_t ifindex);
 /* `links_dir` is the folder of a host that is not open yet, `prog_fd` its uplink program. */
 int attach_uplink(const char *links_dir, int prog_fd, const char *dev);
 
+/* Detaches whatever has its link in that folder, and empties it. */
+void detach_all(const char *links_dir);
+
 struct uplink {
 	uint32_t ifindex;
 	char dev[16];

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <bpf/bpf.h>
+#include "behind.h"
 #include "ct.h"
 #include "vm.h"
 
@@ -62,6 +63,7 @@ bool ct_wire_key(const struct roam_flow_rec *rec, struct roam_flow_key *ret_wire
 
 struct batch {
 	uint32_t room;
+	enum roam_ct_kind kind;
 	struct roam_flow_key *keys;
 	struct roam_flow *flows;
 	struct roam_flow_rec *recs;
@@ -80,6 +82,7 @@ static int batch_grow(struct batch *batch, uint32_t room)
 	cleanup_batch(batch);
 	*batch = (struct batch){
 		.room = room,
+		.kind = batch->kind,
 		.keys = calloc(room, sizeof(*batch->keys)),
 		.flows = calloc(room, sizeof(*batch->flows)),
 		.recs = calloc(room, sizeof(*batch->recs)),
@@ -89,13 +92,21 @@ static int batch_grow(struct batch *batch, uint32_t room)
 	return 0;
 }
 
+/* A half-open row with the state of an established flow is on its way into the other table, and is
+ * met there. */
 static int hand_over(struct batch *batch, uint32_t count, ct_rows_fn fn, void *arg)
 {
+	uint32_t rows = 0;
+
 	for (uint32_t i = 0; i < count; i++) {
-		batch->recs[i].key = batch->keys[i];
-		batch->recs[i].flow = batch->flows[i];
+		if (batch->kind == ROAM_CT_HALF &&
+		    ct_state_kind(batch->flows[i].state) == ROAM_CT_FLOWS)
+			continue;
+		batch->recs[rows].key = batch->keys[i];
+		batch->recs[rows].flow = batch->flows[i];
+		rows++;
 	}
-	return count ? fn(batch->recs, count, arg) : 0;
+	return rows ? fn(batch->recs, rows, arg) : 0;
 }
 
 /* All rows of one table, by batches. */
@@ -132,10 +143,13 @@ int ct_dump(struct host *host, uint32_t slot, ct_rows_fn fn, void *arg)
 
 	if (!err)
 		err = vm_get(host, slot, &before);
-	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && !err; kind++) {
+	/* Half-open flows first: one that is promoted meanwhile is in the other table before it
+	 * leaves this one, so it cannot be missed. */
+	for (uint32_t kind = ROAM_CT_KINDS; kind-- > 0 && !err;) {
 		_cleanup_close_ int fd = host_inner(host, HOST_MAP_ct_table,
 						    ROAM_CT_TABLE(slot, before.ct_bank, kind));
 
+		batch.kind = kind;
 		err = fd < 0 ? fd : dump_table(fd, &batch, fn, arg);
 	}
 	if (!err)
@@ -166,6 +180,38 @@ static int run_load(struct host *host, const struct roam_ct_load *want)
 	}
 }
 
+struct half {
+	struct host *host;
+	struct roam_ct_load load;
+};
+
+static int load_half(void *arg)
+{
+	struct half *half = arg;
+
+	return run_load(half->host, &half->load);
+}
+
+/* On two CPUs: what takes time is memory for the rows, in the kernel. */
+static int load_halves(struct host *host, const struct roam_ct_load *load)
+{
+	struct half front = { host, *load }, back = { host, *load };
+	struct behind behind = {};
+	int err;
+
+	front.load.count = load->count / 2;
+	back.load.first = front.load.count;
+	back.load.count = load->count - front.load.count;
+	err = behind_begin(&behind, load_half, &back);
+	if (err)
+		return err;
+	err = load_half(&front);
+	if (!err)
+		return behind_wait(&behind);
+	behind_end(&behind);
+	return err;
+}
+
 static int load_rows(struct host *host, struct roam_ct_load *load, const struct roam_flow_rec *rows,
 		     uint32_t count)
 {
@@ -184,7 +230,7 @@ static int load_rows(struct host *host, struct roam_ct_load *load, const struct 
 	while (count && !err) {
 		load->count = count < ROAM_CT_XFER_ROWS ? count : ROAM_CT_XFER_ROWS;
 		memcpy(xfer, rows, load->count * sizeof(*rows));
-		err = run_load(host, load);
+		err = load_halves(host, load);
 		rows += load->count;
 		count -= load->count;
 	}

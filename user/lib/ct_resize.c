@@ -21,9 +21,27 @@ struct move {
 	int from_fd;
 };
 
-static int move_rows(struct move *move, const struct roam_flow_rec *rows, uint32_t count)
+/* Live rows first; how many those are. */
+static uint32_t partition(struct roam_flow_rec *rows, uint32_t count)
 {
-	int err = ct_load_missing(move->host, move->to, rows, count);
+	uint64_t now = now_ns();
+	uint32_t live = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct roam_flow_rec row = rows[i];
+
+		if (ct_flow_expired(&row.flow, now))
+			continue;
+		rows[i] = rows[live];
+		rows[live++] = row;
+	}
+	return live;
+}
+
+/* What has expired stays behind: it would only take room. */
+static int move_rows(struct move *move, struct roam_flow_rec *rows, uint32_t count)
+{
+	int err = ct_load_missing(move->host, move->to, rows, partition(rows, count));
 
 	for (uint32_t i = 0; i < count && !err; i++)
 		bpf_map_delete_elem(move->from_fd, &rows[i].key);
@@ -131,10 +149,20 @@ int ct_finish_move(struct host *host, uint32_t slot)
 	return err;
 }
 
+static int count_live(const struct roam_flow_rec *rows, uint32_t count, void *arg)
+{
+	uint64_t now = now_ns();
+	uint32_t *live = arg;
+
+	for (uint32_t i = 0; i < count; i++)
+		live[ct_state_kind(rows[i].flow.state)] += !ct_flow_expired(&rows[i].flow, now);
+	return 0;
+}
+
 static int check_room(struct host *host, uint32_t slot, const struct roam_vm *wanted)
 {
-	uint32_t used[ROAM_CT_KINDS];
-	int err = ct_used(host, slot, used);
+	uint32_t used[ROAM_CT_KINDS] = {};
+	int err = ct_dump(host, slot, count_live, used);
 
 	if (err)
 		return err;

@@ -5,11 +5,13 @@
 #include "acl.h"
 #include "ct.h"
 #include "draft.h"
+#include "ips.h"
 #include "journal.h"
 #include "lb.h"
 #include "port.h"
 #include "stats.h"
 #include "tables.h"
+#include "takeover.h"
 #include "text.h"
 #include "vm.h"
 
@@ -18,13 +20,13 @@ struct draft {
 	struct roam_vm vm;
 	uint32_t slot;
 	uint32_t replaces;
-	int entry; /* of the journal, locked as long as we live */
+	bool policy_only;      /* for the VM in slot `replaces`, which lives on */
+	struct acl_list names; /* its rules, by name */
+	struct places tables;  /* of a new VM: the kernel may still wait for them */
+	int entry;             /* of the journal, locked as long as we live */
 	bool published;
 	bool has_rules;
 };
-
-/* The generation of a VM that is new here. */
-#define DRAFT_GEN 1
 
 static int check_name(struct host *host, const struct roam_vm *vm, uint32_t replaces)
 {
@@ -84,17 +86,19 @@ static int make_tables(struct draft *draft)
 		[ROAM_CT_HALF] = draft->vm.quota_half,
 	};
 
-	return tables_make(draft->host, draft->slot, quota);
+	draft->tables.host = draft->host;
+	return tables_make(&draft->tables, draft->slot, quota);
 }
 
-int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
-	       struct draft **ret_draft)
+static int new_draft(struct host *host, const struct roam_vm *vm, uint32_t replaces,
+		     struct draft **ret_draft)
 {
-	_cleanup_draft_ struct draft *draft = calloc(1, sizeof(*draft));
+	struct draft *draft;
 	int err = vm_validate(vm);
 
 	if (err)
 		return err;
+	draft = calloc(1, sizeof(*draft));
 	if (!draft)
 		return fail(-ENOMEM, "vm: out of memory");
 	*draft = (struct draft){ .host = host, .vm = *vm, .replaces = replaces, .entry = -1 };
@@ -102,6 +106,19 @@ int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
 	draft->vm.next_rule = 0;
 	draft->vm.ct_bank = 0;
 	draft->vm.ct_moving = 0;
+	draft->vm.staged = ROAM_VM_NONE;
+	*ret_draft = draft;
+	return 0;
+}
+
+int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
+	       struct draft **ret_draft)
+{
+	_cleanup_draft_ struct draft *draft = NULL;
+	int err = new_draft(host, vm, replaces, &draft);
+
+	if (err)
+		return err;
 	err = host_lock(host);
 	if (err)
 		return err;
@@ -115,11 +132,59 @@ int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
 	return 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct roam_acl_rec *x = a, *y = b;
+
+	return strcmp(x->rule.name, y->rule.name);
+}
+
+int draft_open_policy(struct host *host, const struct roam_vm *vm, uint32_t of,
+		      struct draft **ret_draft)
+{
+	_cleanup_draft_ struct draft *draft = NULL;
+	struct roam_vm now;
+	int err = new_draft(host, vm, of, &draft);
+
+	if (!err)
+		err = vm_get(host, of, &now);
+	if (!err)
+		err = acl_list(host, of, &draft->names);
+	if (err)
+		return err;
+	if (draft->names.count)
+		qsort(draft->names.recs, draft->names.count, sizeof(*draft->names.recs),
+		      compare_names);
+	draft->policy_only = true;
+	draft->vm.next_rule = now.next_rule;
+	err = reserve(draft);
+	if (!err)
+		err = tables_make_policy(host, draft->slot);
+	if (err)
+		return err;
+	*ret_draft = TAKE_PTR(draft);
+	return 0;
+}
+
 int draft_add_port(struct draft *draft, struct roam_port *port)
 {
+	uint32_t zones_of = draft->policy_only ? draft->replaces : draft->slot;
 	int err = port_validate(port);
 
-	return err ? err : port_store(draft->host, draft->slot, port);
+	return err ? err : port_store(draft->host, draft->slot, zones_of, port);
+}
+
+/* The id that the VM's rule of this name has already. */
+static bool find_id(const struct draft *draft, struct roam_acl_rule *rule)
+{
+	const struct roam_acl_rec key = { .rule = *rule }, *found = NULL;
+
+	if (draft->names.count)
+		found = bsearch(&key, draft->names.recs, draft->names.count, sizeof(key),
+				compare_names);
+	if (found)
+		rule->id = found->rule.id;
+	return found;
 }
 
 int draft_add_rule(struct draft *draft, struct roam_acl_rule *rule,
@@ -127,8 +192,12 @@ int draft_add_rule(struct draft *draft, struct roam_acl_rule *rule,
 {
 	int err = acl_validate(rule);
 
+	if (err)
+		return err;
 	draft->has_rules = true;
-	return err ? err : acl_store(draft->host, draft->slot, rule, hits);
+	if (find_id(draft, rule))
+		return acl_store_row(draft->host, draft->slot, rule, hits);
+	return acl_store(draft->host, draft->slot, rule, hits);
 }
 
 int draft_set_stats(struct draft *draft, const struct roam_stats *stats)
@@ -142,15 +211,14 @@ int draft_load_flows(struct draft *draft, enum roam_ct_kind kind, const struct r
 	return ct_load(draft->host, ROAM_CT_TABLE(draft->slot, 0, kind), rows, count);
 }
 
-uint32_t draft_gen(const struct draft *draft)
-{
-	(void)draft;
-	return DRAFT_GEN;
-}
-
 uint32_t draft_slot(const struct draft *draft)
 {
 	return draft->slot;
+}
+
+bool draft_is_policy(const struct draft *draft)
+{
+	return draft->policy_only;
 }
 
 static int check_ports(struct draft *draft)
@@ -163,27 +231,52 @@ static int check_ports(struct draft *draft)
 	return err;
 }
 
-/* The slot of the same name that the published one has replaced. */
+/* Of `count` rows from `first` on. */
+static void free_named(struct host *host, const struct roam_vm *rows, uint32_t first,
+		       uint32_t count, uint32_t but, const char *name)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct roam_vm *row = &rows[i];
+
+		if (first + i != but && row->life != ROAM_LIFE_FREE &&
+		    row->life != ROAM_LIFE_MAKING && !strncmp(row->name, name, ROAM_NAME_LEN))
+			vm_free_slot(host, first + i);
+	}
+}
+
+/* The slot of the same name that the published one has replaced; many rows for each call of the
+ * kernel, because a VM waits. */
 static void free_replaced(struct host *host, uint32_t slot, const char *name)
 {
-	struct roam_vm row;
+	enum { ROWS = 64 };
+	int fd = host_map(host, HOST_MAP_vm_conf);
+	uint32_t keys[ROWS], at, *from = NULL, count = ROWS;
+	struct roam_vm rows[ROWS];
 
-	for (uint32_t other = ROAM_VM_NONE + 1; other < ROAM_VM_MAX; other++) {
-		if (other != slot && !vm_get(host, other, &row) && row.life != ROAM_LIFE_FREE &&
-		    row.life != ROAM_LIFE_MAKING && !strncmp(row.name, name, ROAM_NAME_LEN))
-			vm_free_slot(host, other);
+	/* ENOENT: the last rows, fewer than asked for */
+	while (!bpf_map_lookup_batch(fd, from, &at, keys, rows, &count, NULL) ||
+	       (errno == ENOENT && count)) {
+		if (count)
+			free_named(host, rows, keys[0], count, slot, name);
+		from = &at;
+		count = ROWS;
 	}
 }
 
 /* A change of a VM that was not new. */
 static int mend(struct host *host, uint32_t slot, const struct roam_vm *vm)
 {
-	int err = acl_drop_stray_hits(host, slot);
+	int err;
 
+	if (!vm->ct_moving) /* tables for a quota that did not become the VM's, or was left */
+		tables_clear_bank(host, slot, !vm->ct_bank);
+	if (vm->staged)
+		return takeover_finish(host, slot);
+	err = acl_drop_stray_hits(host, slot);
+	if (!err)
+		err = ips_mend(host, slot);
 	if (!err)
 		err = lb_sync_vm(host, slot);
-	if (!vm->ct_moving) /* tables for a quota that did not become the VM's */
-		tables_clear_bank(host, slot, !vm->ct_bank);
 	return err ? err : vm_sync(host, slot);
 }
 
@@ -227,26 +320,76 @@ static int publish_locked(struct draft *draft)
 	return err;
 }
 
-int draft_publish(struct draft *draft)
+/* Once it is committed, what fails is left to whoever opens the host next. */
+static int take_over(struct draft *draft)
 {
-	int err = host_lock(draft->host);
+	_cleanup_close_ int entry = -1;
+	struct roam_vm vm;
+	int err = check_ports(draft);
 
+	if (!err)
+		err = journal_begin(draft->host, draft->replaces, &entry);
 	if (err)
 		return err;
-	err = publish_locked(draft);
+	err = takeover_commit(draft->host, draft->replaces, draft->slot);
+	if (err) {
+		journal_end(draft->host, draft->replaces, &entry);
+		return err;
+	}
+	draft->published = true;
+	err = takeover_finish(draft->host, draft->replaces);
+	if (vm_get(draft->host, draft->replaces, &vm) || vm.staged)
+		return err;
+	journal_end(draft->host, draft->slot, &draft->entry);
+	journal_end(draft->host, draft->replaces, &entry);
+	return err;
+}
+
+int draft_publish(struct draft *draft)
+{
+	int err = places_end(&draft->tables);
+
+	if (!err)
+		err = host_lock(draft->host);
+	if (err)
+		return err;
+	err = draft->policy_only ? take_over(draft) : publish_locked(draft);
 	host_unlock(draft->host);
 	return err;
+}
+
+/* The line that says why the draft is dropped is its maker's. */
+static void drop(struct draft *draft)
+{
+	_cleanup_free_ char *why = strdup(fail_line());
+
+	if (host_lock(draft->host))
+		return;
+	vm_free_slot(draft->host, draft->slot);
+	journal_end(draft->host, draft->slot, &draft->entry);
+	host_unlock(draft->host);
+	if (why)
+		fail_set(0, "%s", why);
+}
+
+/* Whatever became of them; the line that says why the draft is dropped is its maker's. */
+static void finish_tables(struct draft *draft)
+{
+	_cleanup_free_ char *why = strdup(fail_line());
+
+	if (places_end(&draft->tables) && why)
+		fail_set(0, "%s", why);
+	cleanup_places(&draft->tables);
 }
 
 void draft_close(struct draft *draft)
 {
 	if (!draft)
 		return;
-	if (!draft->published && draft->entry >= 0 && !host_lock(draft->host)) {
-		vm_free_slot(draft->host, draft->slot);
-		journal_end(draft->host, draft->slot, &draft->entry);
-		host_unlock(draft->host);
-	}
+	finish_tables(draft);
+	if (!draft->published && draft->entry >= 0)
+		drop(draft);
 	cleanup_close(&draft->entry);
+	cleanup_acl_list(&draft->names);
 	free(draft);
 }

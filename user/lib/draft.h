@@ -19,6 +19,9 @@
 
 struct draft;
 
+/* The generation of policy of a VM that is new here: what flows carry that it has admitted. */
+#define DRAFT_GEN 1
+
 /*
  * Reserves a slot and makes its tables. `vm` gives name, uuid, defaults, midstream, quotas, life
  * (what it will be), incarnation and epoch. -EEXIST if the name is taken, unless `replaces` is that
@@ -27,7 +30,16 @@ struct draft;
 int draft_open(struct host *host, const struct roam_vm *vm, uint32_t replaces,
 	       struct draft **ret_draft);
 
-/* Port and rule are stored as policy; they get zone number and id. */
+/*
+ * A new policy for the VM in slot `of`, which lives on with its flows and counters (takeover.h): it
+ * gets no tables for flows, and rules and zones that the VM has by these names keep their numbers.
+ * Needs the host's lock, until it is published or closed.
+ */
+int draft_open_policy(struct host *host, const struct roam_vm *vm, uint32_t of,
+		      struct draft **ret_draft);
+
+/* Port and rule are stored as policy; they get the zone's number (port_zone_number()) and an id:
+ * from 1, in this order. */
 int draft_add_port(struct draft *draft, struct roam_port *port);
 int draft_add_rule(struct draft *draft, struct roam_acl_rule *rule,
 		   const struct roam_acl_hits *hits);
@@ -35,12 +47,12 @@ int draft_set_stats(struct draft *draft, const struct roam_stats *stats);
 int draft_load_flows(struct draft *draft, enum roam_ct_kind kind, const struct roam_flow_rec *rows,
 		     uint32_t count);
 
+uint32_t draft_slot(const struct draft *draft);
+/* Whether it is draft_open_policy()'s: nothing of what traffic makes will ever be in its slot. */
+bool draft_is_policy(const struct draft *draft);
+
 /* The VM is there, in place of the one that it replaces, or nothing has changed. */
 int draft_publish(struct draft *draft);
-
-/* The generation that flows of the draft's own policy carry. */
-uint32_t draft_gen(const struct draft *draft);
-uint32_t draft_slot(const struct draft *draft);
 
 /* Frees the draft; if it was not published, all that it had made. */
 void draft_close(struct draft *draft);

@@ -166,6 +166,13 @@ int host_inner(const struct host *host, enum host_map outer, uint32_t index)
 	return fd;
 }
 
+bool host_has_inner(const struct host *host, enum host_map outer, uint32_t index)
+{
+	uint32_t id;
+
+	return !bpf_map_lookup_elem(host_map(host, outer), &index, &id);
+}
+
 int host_set_inner(const struct host *host, enum host_map outer, uint32_t index, int fd)
 {
 	if (bpf_map_update_elem(host->map_fd[outer], &index, &fd, BPF_ANY))

@@ -3,7 +3,7 @@
  * A host: the pinned programs, maps and links under one folder of a bpffs, and the lock that its
  * writers hold. Everything else of libroam works through an open host.
  *
- *   DIR/maps/NAME   DIR/progs/NAME   DIR/links/…   DIR/making/SLOT (see draft.h)
+ *   DIR/maps/NAME   DIR/progs/NAME   DIR/links/…   DIR/journal/SLOT (see journal.h)
  *
  * Opening one also mends what a killed process left half done (recover.h), if nobody else is
  * writing.
@@ -37,6 +37,10 @@
 	X(lb_table)                                                                                \
 	X(lb_member)                                                                               \
 	X(lb_stats)                                                                                \
+	X(ips_conf)                                                                                \
+	X(ips_source)                                                                              \
+	X(ips_block)                                                                               \
+	X(ips_clock)                                                                               \
 	X(qos_conf)                                                                                \
 	X(qos_state)                                                                               \
 	X(stats)
@@ -100,6 +104,8 @@ static inline void cleanup_unlock(struct host **host)
  * if the place is empty. Setting and clearing wait for programs that still use the old one (RCU).
  */
 int host_inner(const struct host *host, enum host_map outer, uint32_t index);
+/* Whether there is one; leaves fail_line() as it is. */
+bool host_has_inner(const struct host *host, enum host_map outer, uint32_t index);
 int host_set_inner(const struct host *host, enum host_map outer, uint32_t index, int fd);
 void host_clear_inner(const struct host *host, enum host_map outer, uint32_t index);
 

@@ -70,6 +70,10 @@ static int remove_entry(const char *path, const struct stat *stat, int type, str
 
 static void remove_tree(const char *dir)
 {
+	char links[3 * PATH_LEN];
+
+	snprintf(links, sizeof(links), "%s/links", dir);
+	detach_all(links);
 	nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -21,7 +21,7 @@ struct image_header {
 	char host[ROAM_NAME_LEN]; /* where it was saved */
 	uint8_t uuid[16];
 	uint8_t handover[16];   /* id of the handover; zero outside of one */
-	uint64_t policy_digest; /* XXH3-64 over the rows of policy, in the order of the image */
+	uint64_t policy_digest; /* equal ones: the same policy as written */
 	uint64_t sequence;      /* of a delta; 0: the image is whole */
 };
 

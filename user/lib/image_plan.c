@@ -6,8 +6,14 @@
 #include "text.h"
 #include "util.h"
 
-/* An age of more than 146 years either way is nobody's. */
-#define AGE_MAX (1LL << 62)
+/*
+ * An age of more than 146 years is nobody's. What was seen after the save had begun has an age
+ * below zero, and no save takes a day; a flow from further in the future would not time out before
+ * then.
+ */
+#define AGE_MAX   (1LL << 62)
+#define AGE_MIN   (-86400LL * (int64_t)NS_PER_S)
+#define UNTIL_MIN (-400LL * 86400 * (int64_t)NS_PER_S) /* longer than any block may be */
 
 #define NO_VALUE 0xff
 
@@ -178,6 +184,7 @@ static int choose_step(struct image_plan *plan, struct step *step, const struct 
 		step->kind = STEP_NAME;
 		break;
 	case FIELD_AGE:
+	case FIELD_UNTIL:
 		step->kind = STEP_AGE;
 		break;
 	case FIELD_RULE:
@@ -363,9 +370,28 @@ static int decode_enum(const struct image_plan *plan, const struct step *step, c
 	return 0;
 }
 
-static bool age_is_absurd(int64_t age)
+static bool age_is_absurd(uint8_t field_kind, int64_t age)
 {
-	return age != IMAGE_NEVER && (age > AGE_MAX || age < -AGE_MAX);
+	int64_t least = field_kind == FIELD_UNTIL ? UNTIL_MIN : AGE_MIN;
+
+	return age != IMAGE_NEVER && (age > AGE_MAX || age < least);
+}
+
+/* Names are keys: an end, and nothing behind it. */
+static int decode_name(const struct image_plan *plan, const struct step *step, const uint8_t *row,
+		       uint8_t *to)
+{
+	const char *name = (const char *)row + step->from;
+
+	for (size_t i = strnlen(name, step->size); i < step->size; i++) {
+		if (name[i])
+			return fail(-EBADMSG, "image: %s.%s goes on behind its end", plan->name,
+				    step->name);
+	}
+	if (name[step->size - 1])
+		return fail(-EBADMSG, "image: %s.%s has no end", plan->name, step->name);
+	memcpy(to + step->to, name, step->size);
+	return 0;
 }
 
 static int decode_reference(const struct image_plan *plan, const struct step *step,
@@ -418,13 +444,10 @@ static int run_step(const struct image_plan *plan, const struct step *step,
 	case STEP_ENUM:
 		return decode_enum(plan, step, row, to);
 	case STEP_NAME:
-		memcpy(to + step->to, row + step->from, step->size);
-		if (to[step->to + step->size - 1])
-			return fail(-EBADMSG, "image: %s.%s has no end", plan->name, step->name);
-		return 0;
+		return decode_name(plan, step, row, to);
 	case STEP_AGE:
 		memcpy(&age, row + step->from, sizeof(age));
-		if (age_is_absurd(age))
+		if (age_is_absurd(step->field_kind, age))
 			return fail(-EBADMSG, "image: %s.%s is absurd", plan->name, step->name);
 		then = age == IMAGE_NEVER ? 0 : maps->now_ns - (uint64_t)age;
 		memcpy(to + step->to, &then, sizeof(then));

@@ -16,15 +16,21 @@
 /* Structs that are handed to the sink at once. */
 #define BATCH_ROWS 1024
 
+/* Bytes that grow as sections ask for more, up to the bound that was checked before. */
+struct room {
+	uint8_t *bytes;
+	size_t size;
+};
+
 struct reader {
 	image_read_fn fn;
 	void *fn_arg;
 	const struct image_sink *sink;
 	XXH3_state_t *hash;
 	ZSTD_DCtx *zstd;
-	uint8_t *section; /* IMAGE_SECTION_MAX bytes, as are the rows */
-	uint8_t *rows;
-	uint8_t *structs;
+	struct room section;
+	struct room rows;
+	struct room structs;
 	bool has_header;
 	uint32_t tables;
 	uint32_t begun; /* this build's tables up to here have begun or are not in the image */
@@ -32,6 +38,20 @@ struct reader {
 	struct image_plan *plan[IMAGE_TABLES_MAX];
 	uint64_t count[IMAGE_TABLES_MAX];
 };
+
+static int make_room(struct room *room, size_t size)
+{
+	uint8_t *bytes;
+
+	if (room->bytes && size <= room->size)
+		return 0;
+	bytes = realloc(room->bytes, size + 1); /* never NULL, nor of no size */
+	if (!bytes)
+		return fail(-ENOMEM, "image: out of memory");
+	room->bytes = bytes;
+	room->size = size;
+	return 0;
+}
 
 static int get(struct reader *reader, void *to, size_t size)
 {
@@ -58,15 +78,24 @@ static int read_start(struct reader *reader)
 	return 0;
 }
 
+static bool name_is_padded(const char name[ROAM_NAME_LEN])
+{
+	for (size_t i = strnlen(name, ROAM_NAME_LEN); i < ROAM_NAME_LEN; i++) {
+		if (name[i])
+			return false;
+	}
+	return true;
+}
+
 static int read_header(struct reader *reader, uint32_t size)
 {
 	struct image_header header;
 
 	if (reader->has_header || size != sizeof(header))
 		return fail(-EBADMSG, "image: a second header, or one of the wrong size");
-	memcpy(&header, reader->section, sizeof(header));
-	if (!text_name_valid(header.vm) || header.vm[ROAM_NAME_LEN - 1] ||
-	    (header.host[0] && !text_name_valid(header.host)))
+	memcpy(&header, reader->section.bytes, sizeof(header));
+	if (!name_is_padded(header.vm) || !text_name_valid(header.vm) ||
+	    !name_is_padded(header.host) || (header.host[0] && !text_name_valid(header.host)))
 		return fail(-EBADMSG, "image: the header's names are none");
 	reader->has_header = true;
 	return reader->sink->header ? reader->sink->header(&header, reader->sink->arg) : 0;
@@ -94,7 +123,7 @@ static int read_schema(struct reader *reader, uint32_t size)
 		return fail(-EBADMSG, "image: a table before the header");
 	if (reader->tables == IMAGE_TABLES_MAX)
 		return fail(-EBADMSG, "image: more than %d tables", IMAGE_TABLES_MAX);
-	err = image_plan_make(reader->section, size, reader->sink, &plan);
+	err = image_plan_make(reader->section.bytes, size, reader->sink, &plan);
 	if (err)
 		return err;
 	reader->plan[reader->tables++] = plan;
@@ -108,12 +137,38 @@ static int read_schema(struct reader *reader, uint32_t size)
 	return end_tables(reader, table);
 }
 
+static uint64_t zstd_window(uint8_t descriptor)
+{
+	uint64_t base = 1ULL << (10 + (descriptor >> 3));
+
+	return base + base / 8 * (descriptor & 7);
+}
+
+/*
+ * One frame of zstd and nothing else, and no window beyond the bound (RFC 8878, 3.1.1.1): a frame
+ * of a single segment has the window of its content, which is in bounds.
+ */
+static bool is_good_frame(const uint8_t *packed, uint32_t size)
+{
+	const uint32_t descriptor_at = sizeof(uint32_t), window_at = descriptor_at + 1;
+	bool single;
+	uint32_t magic;
+
+	if (size <= window_at)
+		return false;
+	memcpy(&magic, packed, sizeof(magic));
+	single = packed[descriptor_at] & (1 << 5);
+	return magic == ZSTD_MAGICNUMBER && ZSTD_findFrameCompressedSize(packed, size) == size &&
+	       (single || zstd_window(packed[window_at]) <= 1ULL << IMAGE_WINDOW_LOG);
+}
+
 /* The rows' bytes, decompressed where they are not plain; *ret_bytes is not the caller's. */
 static int unpack(struct reader *reader, const struct image_rows *rows, uint32_t size,
 		  const uint8_t **ret_bytes)
 {
-	const uint8_t *packed = reader->section + sizeof(*rows);
+	const uint8_t *packed = reader->section.bytes + sizeof(*rows);
 	size_t got;
+	int err;
 
 	if (!(rows->flags & IMAGE_ROWS_ZSTD)) {
 		if (size != rows->raw_size)
@@ -121,10 +176,16 @@ static int unpack(struct reader *reader, const struct image_rows *rows, uint32_t
 		*ret_bytes = packed;
 		return 0;
 	}
-	got = ZSTD_decompressDCtx(reader->zstd, reader->rows, rows->raw_size, packed, size);
+	if (!is_good_frame(packed, size))
+		return fail(-EBADMSG, "image: a block that is not one frame of zstd, or whose "
+				      "window is too large");
+	err = make_room(&reader->rows, rows->raw_size);
+	if (err)
+		return err;
+	got = ZSTD_decompressDCtx(reader->zstd, reader->rows.bytes, rows->raw_size, packed, size);
 	if (ZSTD_isError(got) || got != rows->raw_size)
 		return fail(-EBADMSG, "image: a block does not decompress to its size");
-	*ret_bytes = reader->rows;
+	*ret_bytes = reader->rows.bytes;
 	return 0;
 }
 
@@ -134,17 +195,20 @@ static int hand_on(struct reader *reader, const struct image_plan *plan, const u
 	enum schema_table_id table = image_plan_table(plan);
 	uint32_t size = table == TABLE_COUNT ? 0 : schema_tables[table].row_size;
 	uint32_t row_size = image_plan_row_size(plan);
-	int err = 0;
+	uint32_t batch = rows < BATCH_ROWS ? rows : BATCH_ROWS;
+	int err = make_room(&reader->structs, (size_t)batch * size);
+	uint8_t *structs = reader->structs.bytes;
 
 	while (rows && !err) {
-		uint32_t count = rows < BATCH_ROWS ? rows : BATCH_ROWS;
+		uint32_t count = rows < batch ? rows : batch;
 
-		memset(reader->structs, 0, (size_t)count * size);
+		if (size)
+			memset(structs, 0, (size_t)count * size);
 		for (uint32_t i = 0; i < count && !err; i++, bytes += row_size)
 			err = image_plan_decode(plan, reader->sink->maps, bytes,
-						reader->structs + (size_t)i * size);
+						structs + (size_t)i * size);
 		if (!err && table != TABLE_COUNT && reader->sink->rows)
-			err = reader->sink->rows(table, reader->structs, count, reader->sink->arg);
+			err = reader->sink->rows(table, structs, count, reader->sink->arg);
 		rows -= count;
 	}
 	return err;
@@ -159,7 +223,7 @@ static int read_rows(struct reader *reader, uint32_t size)
 
 	if (size < sizeof(rows))
 		return fail(-EBADMSG, "image: a block without a head");
-	memcpy(&rows, reader->section, sizeof(rows));
+	memcpy(&rows, reader->section.bytes, sizeof(rows));
 	if (!reader->tables || rows.table != reader->tables - 1)
 		return fail(-EBADMSG, "image: rows of a table that is not the current one");
 	plan = reader->plan[rows.table];
@@ -180,9 +244,9 @@ static int check_end(struct reader *reader, uint32_t size)
 
 	if (size != sizeof(end) + counts)
 		return fail(-EBADMSG, "image: an end of the wrong size");
-	memcpy(&end, reader->section, sizeof(end));
+	memcpy(&end, reader->section.bytes, sizeof(end));
 	if (end.tables != reader->tables ||
-	    memcmp(reader->section + sizeof(end), reader->count, counts) != 0)
+	    memcmp(reader->section.bytes + sizeof(end), reader->count, counts) != 0)
 		return fail(-EBADMSG, "image: the counts at its end are not those of its rows");
 	return 0;
 }
@@ -197,7 +261,9 @@ static int read_end(struct reader *reader, uint32_t size)
 	if (size < sizeof(found))
 		return fail(-EBADMSG, "image: an end of the wrong size");
 	size -= sizeof(found);
-	err = get(reader, reader->section, size);
+	err = make_room(&reader->section, size);
+	if (!err)
+		err = get(reader, reader->section.bytes, size);
 	expected = XXH3_64bits_digest(reader->hash);
 	if (!err)
 		err = get(reader, &found, sizeof(found));
@@ -223,7 +289,9 @@ static int read_section(struct reader *reader, const struct image_section *secti
 
 	if (section->size > IMAGE_SECTION_MAX)
 		return fail(-EBADMSG, "image: a section of %u bytes", section->size);
-	err = get(reader, reader->section, section->size);
+	err = make_room(&reader->section, section->size);
+	if (!err)
+		err = get(reader, reader->section.bytes, section->size);
 	if (err)
 		return err;
 	switch (section->type) {
@@ -258,28 +326,13 @@ static int read_all(struct reader *reader)
 	return err ? err : end_tables(reader, TABLE_COUNT);
 }
 
-static size_t largest_struct(void)
-{
-	size_t largest = 0;
-
-	for (int i = 0; i < TABLE_COUNT; i++) {
-		if (schema_tables[i].row_size > largest)
-			largest = schema_tables[i].row_size;
-	}
-	return largest;
-}
-
 static int reader_open(struct reader *reader)
 {
 	reader->hash = XXH3_createState();
 	reader->zstd = ZSTD_createDCtx();
-	reader->section = malloc(IMAGE_SECTION_MAX);
-	reader->rows = malloc(IMAGE_BLOCK_MAX);
-	reader->structs = malloc(largest_struct() * BATCH_ROWS);
-	if (!reader->hash || !reader->zstd || !reader->section || !reader->rows || !reader->structs)
+	if (!reader->hash || !reader->zstd)
 		return fail(-ENOMEM, "image: out of memory");
 	XXH3_64bits_reset(reader->hash);
-	ZSTD_DCtx_setParameter(reader->zstd, ZSTD_d_windowLogMax, IMAGE_WINDOW_LOG);
 	return 0;
 }
 
@@ -289,9 +342,9 @@ static void reader_close(struct reader *reader)
 		image_plan_free(reader->plan[i]);
 	XXH3_freeState(reader->hash);
 	ZSTD_freeDCtx(reader->zstd);
-	free(reader->section);
-	free(reader->rows);
-	free(reader->structs);
+	free(reader->section.bytes);
+	free(reader->rows.bytes);
+	free(reader->structs.bytes);
 }
 
 int image_read(image_read_fn fn, void *fn_arg, const struct image_sink *sink)

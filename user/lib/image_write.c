@@ -99,8 +99,8 @@ int image_write_header(struct image_writer *writer, const struct image_header *h
 
 static bool is_converted(uint8_t kind)
 {
-	return kind == FIELD_AGE || kind == FIELD_RULE || kind == FIELD_ZONE || kind == FIELD_GEN ||
-	       kind == FIELD_SERVICE;
+	return kind == FIELD_AGE || kind == FIELD_UNTIL || kind == FIELD_RULE ||
+	       kind == FIELD_ZONE || kind == FIELD_GEN || kind == FIELD_SERVICE;
 }
 
 /* Rows are the fields one behind the other; neighbours in struct and row are copied as one run. */
@@ -269,7 +269,7 @@ static int encode_row(struct image_writer *writer, const uint8_t *from, uint8_t 
 	for (uint16_t i = 0; i < plan->converts && !err; i++) {
 		const struct convert *field = &plan->convert[i];
 
-		if (field->kind == FIELD_AGE)
+		if (field->kind == FIELD_AGE || field->kind == FIELD_UNTIL)
 			convert_age(writer->maps, from + field->from, to + field->to);
 		else
 			err = convert_u32(writer->maps, field->kind, from + field->from,

@@ -9,7 +9,10 @@
 #include "io.h"
 #include "util.h"
 
-#define BUF_SIZE (256U * 1024)
+/* Small, so that the other end of a pipe has something to do early. */
+#define BUF_SIZE (64U * 1024)
+/* Room for one end while the other waits for the kernel; more than this needs a privilege. */
+#define PIPE_SIZE (1024 * 1024)
 
 static int start(int fd, const char *name, struct io *io)
 {
@@ -18,6 +21,7 @@ static int start(int fd, const char *name, struct io *io)
 	io->temp[0] = '\0';
 	io->at = io->len = 0;
 	io->buf = malloc(BUF_SIZE);
+	fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE); /* where it is a pipe */
 	return io->buf ? 0 : fail(-ENOMEM, "%s: out of memory", name);
 }
 

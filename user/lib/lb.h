@@ -65,6 +65,8 @@ int lb_recover(struct host *host);
 
 /* Whether services are the VM's, too. Turning it off ends its sessions with them. */
 int lb_use(struct host *host, uint32_t slot, bool use);
+/* As the VM in slot `from` has it. Needs the host's lock and an entry in the journal. */
+int lb_take(struct host *host, uint32_t slot, uint32_t from);
 /* What follows from roam_vm.lb. Needs the host's lock and an entry in the journal. */
 int lb_sync_vm(struct host *host, uint32_t slot);
 

@@ -7,20 +7,13 @@
 #include "tables.h"
 #include "vm.h"
 
-static bool has_table(struct host *host, uint32_t slot, uint32_t bank)
-{
-	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, bank));
-
-	return fd >= 0;
-}
-
 int lb_sync_vm(struct host *host, uint32_t slot)
 {
 	uint64_t ended;
 	struct roam_vm vm;
 	int err = vm_get(host, slot, &vm);
 
-	if (err || vm.lb == has_table(host, slot, vm.ct_bank))
+	if (err || vm.lb == host_has_inner(host, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, vm.ct_bank)))
 		return err;
 	if (vm.lb)
 		return tables_make_wire(host, slot, vm.ct_bank);
@@ -52,6 +45,23 @@ static int use_locked(struct host *host, uint32_t slot, bool use)
 		err = vm_sync_features(host, slot);
 	journal_end(host, slot, &entry);
 	return err;
+}
+
+/* The bit of a feature that is turned on is set by the sync that follows. */
+int lb_take(struct host *host, uint32_t slot, uint32_t from)
+{
+	struct roam_vm vm, wanted;
+	int err = vm_get(host, slot, &vm);
+
+	if (!err)
+		err = vm_get(host, from, &wanted);
+	if (err)
+		return err;
+	vm.lb = wanted.lb;
+	if (!vm.lb)
+		vm.features &= ~ROAM_VM_LB;
+	err = vm_put(host, slot, &vm);
+	return err ? err : lb_sync_vm(host, slot);
 }
 
 int lb_use(struct host *host, uint32_t slot, bool use)

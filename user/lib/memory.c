@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <roam/ct.h>
+#include <roam/ips.h>
 #include <roam/types.h>
 #include "memory.h"
 
@@ -36,6 +37,10 @@ int memory_of_vm(struct host *host, uint32_t slot, uint64_t *ret_bytes)
 	}
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		bytes += map_bytes(host, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir);
+	for (uint32_t kind = 0; kind < ROAM_IPS_KINDS; kind++)
+		bytes += map_bytes(host, HOST_MAP_ips_clock, ROAM_IPS_CLOCK(slot, kind));
+	bytes += map_bytes(host, HOST_MAP_ips_source, slot);
+	bytes += map_bytes(host, HOST_MAP_ips_block, slot);
 	bytes += map_bytes(host, HOST_MAP_acl_policy, slot);
 	bytes += map_bytes(host, HOST_MAP_acl_hits, slot);
 	bytes += map_bytes(host, HOST_MAP_stats, slot);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Many places of outer maps at once: see places.h. */
 #include <assert.h>
-#include <pthread.h>
+#include <sched.h>
 #include <bpf/bpf.h>
 #include "places.h"
 
@@ -15,13 +15,21 @@ int places_add(struct places *places, enum host_map outer, uint32_t index, int f
 {
 	if (fd < 0)
 		return fail_errno(-errno, "host %s: cannot make a table", host_dir(places->host));
-	*next_place(places) = (struct place){ host_map(places->host, outer), index, fd, 0 };
+	*next_place(places) = (struct place){
+		.outer_fd = host_map(places->host, outer),
+		.index = index,
+		.fd = fd,
+	};
 	return 0;
 }
 
 void places_clear(struct places *places, enum host_map outer, uint32_t index)
 {
-	*next_place(places) = (struct place){ host_map(places->host, outer), index, -1, 0 };
+	*next_place(places) = (struct place){
+		.outer_fd = host_map(places->host, outer),
+		.index = index,
+		.fd = -1,
+	};
 }
 
 static void *apply_one(void *arg)
@@ -34,27 +42,61 @@ static void *apply_one(void *arg)
 	else
 		err = bpf_map_delete_elem(place->outer_fd, &place->index);
 	place->err = err && (place->fd >= 0 || errno != ENOENT) ? -errno : 0;
+	atomic_store(&place->done, true);
 	return NULL;
+}
+
+static void write_all(struct places *places)
+{
+	for (uint32_t i = 0; i < places->count; i++) {
+		struct place *place = &places->place[i];
+
+		place->running = !pthread_create(&place->thread, NULL, apply_one, place);
+		if (!place->running)
+			apply_one(place);
+	}
+}
+
+int places_end(struct places *places)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < places->count; i++) {
+		struct place *place = &places->place[i];
+
+		if (place->running)
+			pthread_join(place->thread, NULL);
+		place->running = false;
+		err = err ? err : place->err;
+	}
+	return err ? fail_errno(err, "host %s: cannot put a table in place", host_dir(places->host))
+		   : 0;
 }
 
 int places_apply(struct places *places)
 {
-	pthread_t thread[PLACES_MAX];
-	bool started[PLACES_MAX];
+	write_all(places);
+	return places_end(places);
+}
 
-	for (uint32_t i = 1; i < places->count; i++)
-		started[i] = !pthread_create(&thread[i], NULL, apply_one, &places->place[i]);
+/* Whether the place has the map that it is to have. */
+static bool is_written(const struct place *place)
+{
+	struct bpf_map_info info = {};
+	uint32_t len = sizeof(info), id;
+
+	if (bpf_map_lookup_elem(place->outer_fd, &place->index, &id))
+		return place->fd < 0;
+	return place->fd >= 0 && !bpf_obj_get_info_by_fd(place->fd, &info, &len) && info.id == id;
+}
+
+void places_begin(struct places *places)
+{
+	write_all(places);
 	for (uint32_t i = 0; i < places->count; i++) {
-		if (i && started[i])
-			pthread_join(thread[i], NULL);
-		else
-			apply_one(&places->place[i]);
+		struct place *place = &places->place[i];
+
+		while (!atomic_load(&place->done) && !is_written(place))
+			sched_yield();
 	}
-	for (uint32_t i = 0; i < places->count; i++) {
-		if (places->place[i].err)
-			return fail_errno(places->place[i].err,
-					  "host %s: cannot put a table in place",
-					  host_dir(places->host));
-	}
-	return 0;
 }

@@ -6,6 +6,8 @@
 #ifndef ROAM_PLACES_H
 #define ROAM_PLACES_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include "host.h"
 
 #define PLACES_MAX 24
@@ -15,6 +17,9 @@ struct place {
 	uint32_t index;
 	int fd; /* the inner map, or -1 to empty the place */
 	int err;
+	atomic_bool done; /* the kernel has waited */
+	bool running;     /* `thread` writes it */
+	pthread_t thread;
 };
 
 /* Filled by places_add() and places_clear(), written by places_apply(). */
@@ -28,6 +33,13 @@ struct places {
 int places_add(struct places *places, enum host_map outer, uint32_t index, int fd);
 void places_clear(struct places *places, enum host_map outer, uint32_t index);
 int places_apply(struct places *places);
+
+/*
+ * The same in two steps. After the first one everybody finds the new maps, while the kernel may
+ * still wait; the struct must stay where it is until places_end(), which returns the error.
+ */
+void places_begin(struct places *places);
+int places_end(struct places *places);
 
 static inline void cleanup_places(struct places *places)
 {

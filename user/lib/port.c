@@ -80,9 +80,8 @@ static int check_dev(struct host *host, uint32_t slot, const struct roam_port *p
 	uint32_t ifindex = if_nametoindex(port->dev);
 	struct roam_port other;
 
-	if (!ifindex)
-		return fail(-ENODEV, "port: dev %s: there is no such device", port->dev);
-	if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_dev), &ifindex, &other) &&
+	/* It may be declared before it is there. */
+	if (ifindex && !bpf_map_lookup_elem(host_map(host, HOST_MAP_port_dev), &ifindex, &other) &&
 	    other.vm != slot)
 		return fail(-EBUSY, "port: dev %s is a port already", port->dev);
 	return 0;
@@ -107,13 +106,16 @@ static int check_other(struct host *host, const struct roam_port *port,
 {
 	const struct roam_addr *addr = common_addr(port, other);
 	char text[TEXT_ADDR_LEN];
+	bool same_dev = !strcmp(port->dev, other->dev);
 	struct roam_vm vm;
 
-	if (!addr && memcmp(port->mac, other->mac, ROAM_MAC_LEN) != 0)
+	if (!addr && !same_dev && memcmp(port->mac, other->mac, ROAM_MAC_LEN) != 0)
 		return 0;
 	/* A VM in the making is looked at when it is published. */
 	if (vm_get(host, other->vm, &vm) || vm.life == ROAM_LIFE_MAKING)
 		return 0;
+	if (same_dev)
+		return fail(-EBUSY, "port: dev %s is a port of VM '%s'", port->dev, vm.name);
 	if (!addr)
 		return fail(-EEXIST, "port: mac %s belongs to a port of VM '%s'",
 			    text_mac(port->mac, text), vm.name);
@@ -161,8 +163,7 @@ bool port_has_addr(const struct roam_port *ports, int count, uint32_t zone_no,
 	return false;
 }
 
-/* The number of the port's zone within the VM: that of its name, or the first free one. */
-static uint8_t zone_number(const struct roam_port *ports, int count, const char *zone_name)
+uint8_t port_zone_number(const struct roam_port *ports, int count, const char *zone_name)
 {
 	uint32_t used = 0;
 	uint8_t no = 0;
@@ -193,18 +194,19 @@ static int check_siblings(const struct roam_port *ports, int count, const struct
 	return 0;
 }
 
-int port_store(struct host *host, uint32_t slot, struct roam_port *port)
+int port_store(struct host *host, uint32_t slot, uint32_t zones_of, struct roam_port *port)
 {
-	struct roam_port ports[ROAM_VM_PORTS], row;
+	struct roam_port ports[2 * ROAM_VM_PORTS], row;
 	struct roam_port_key key = { .vm = slot };
 	int count = port_list(host, slot, ports), err;
+	int others = zones_of == slot ? 0 : port_list(host, zones_of, ports + count);
 
 	err = check_siblings(ports, count, port);
 	if (err)
 		return err;
 	port->vm = slot;
 	port->ifindex = 0; /* until it is bound */
-	port->zone = zone_number(ports, count, port->zone_name);
+	port->zone = port_zone_number(ports, count + others, port->zone_name);
 	while (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &row))
 		key.no++;
 	return host_put(host, HOST_MAP_port_conf, &key, port);
@@ -247,7 +249,7 @@ static int add_locked(struct host *host, uint32_t slot, struct roam_port *port)
 		err = journal_begin(host, slot, &entry);
 	if (err)
 		return err;
-	err = port_store(host, slot, port);
+	err = port_store(host, slot, slot, port);
 	if (!err) {
 		err = vm_sync_ports(host, slot);
 		if (err)

@@ -19,8 +19,14 @@ int port_check_free(struct host *host, uint32_t slot, const struct roam_port *po
 /* The VM's ports in order of their numbers; at most ROAM_VM_PORTS. Returns how many, or -errno. */
 int port_list(struct host *host, uint32_t slot, struct roam_port ports[ROAM_VM_PORTS]);
 
-/* Writes the row under the first free number; gives the port its zone's number. */
-int port_store(struct host *host, uint32_t slot, struct roam_port *port);
+/* The number of a zone within a VM with these ports: that of its name, or the first free one. */
+uint8_t port_zone_number(const struct roam_port *ports, int count, const char *zone_name);
+
+/*
+ * Writes the row under the first free number; gives the port its zone's number: that of its name
+ * among the ports of slot or of zones_of, or one that neither has.
+ */
+int port_store(struct host *host, uint32_t slot, uint32_t zones_of, struct roam_port *port);
 
 int port_add(struct host *host, uint32_t slot, struct roam_port *port);
 int port_del(struct host *host, uint32_t slot, const uint8_t mac[ROAM_MAC_LEN]);
@@ -29,6 +35,23 @@ int port_del(struct host *host, uint32_t slot, const uint8_t mac[ROAM_MAC_LEN]);
 int port_bind_all(struct host *host, uint32_t slot);
 /* Undoes that for one port whose row is about to go, or to belong to nobody. */
 void port_unbind(struct host *host, const struct roam_port *port);
+/* Undoes only what the uplink was told of it. */
+void port_withdraw(struct host *host, const struct roam_port *port);
+/*
+ * Binds the ports whose device has appeared, or was made anew, since; with `dev`, only those of
+ * this device.
+ */
+int port_bind_missing(struct host *host, uint32_t slot, const char *dev);
+/* Whether it is bound to the device that has its name now. */
+bool port_is_bound(const struct roam_port *port);
+
+/*
+ * The ports of slot become those of `from`: first what it does not give, then all (port_take.c);
+ * binding is left to a sync.
+ */
+int port_narrow(struct host *host, uint32_t slot, uint32_t from);
+int port_take(struct host *host, uint32_t slot, uint32_t from);
+
 /* Forgets all ports of the slot. */
 void port_unbind_all(struct host *host, uint32_t slot);
 

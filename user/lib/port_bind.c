@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <bpf/bpf.h>
 #include "attach.h"
+#include "journal.h"
 #include "port.h"
 #include "text.h"
 #include "vm.h"
@@ -35,7 +36,7 @@ static void forget(struct host *host, enum host_map map, const void *key, uint32
 		host_delete(host, map, key);
 }
 
-static void withdraw_claims(struct host *host, const struct roam_port *port)
+void port_withdraw(struct host *host, const struct roam_port *port)
 {
 	struct mac_key mac = mac_key(port->mac);
 
@@ -76,7 +77,7 @@ static void unbind_dev(struct host *host, const struct roam_port *port)
 
 void port_unbind(struct host *host, const struct roam_port *port)
 {
-	withdraw_claims(host, port);
+	port_withdraw(host, port);
 	unbind_dev(host, port);
 }
 
@@ -94,7 +95,9 @@ static int bind_port(struct host *host, uint32_t no, struct roam_port *port)
 	if (err || !ifindex)
 		return err;
 	err = host_put(host, HOST_MAP_port_dev, &ifindex, port);
-	return err ? err : attach_port(host, ifindex);
+	if (!err)
+		err = attach_port(host, ifindex);
+	return err && if_nametoindex(port->dev) == ifindex ? err : 0; /* or it is gone again */
 }
 
 int port_bind_all(struct host *host, uint32_t slot)
@@ -102,20 +105,65 @@ int port_bind_all(struct host *host, uint32_t slot)
 	struct roam_port_key key = { .vm = slot };
 	struct roam_port ports[ROAM_VM_PORTS];
 	struct roam_vm vm;
-	int count = 0, err = vm_get(host, slot, &vm);
+	int count = 0, err = vm_get(host, slot, &vm), failed = 0;
 
-	for (; key.no < ROAM_VM_PORTS && !err; key.no++) {
-		if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &ports[count]))
-			err = bind_port(host, key.no, &ports[count++]);
+	if (err)
+		return err;
+	/* One that cannot be bound leaves no other open. */
+	for (; key.no < ROAM_VM_PORTS; key.no++) {
+		if (bpf_map_lookup_elem(host_map(host, HOST_MAP_port_conf), &key, &ports[count]))
+			continue;
+		err = bind_port(host, key.no, &ports[count++]);
+		failed = failed ? failed : err;
 	}
+	err = failed;
 	/* The frames of a VM that is shut here may well come from outside. */
 	for (int i = 0; i < count && !err; i++) {
 		if (vm.life == ROAM_LIFE_ACTIVE)
 			err = make_claims(host, &ports[i]);
 		else
-			withdraw_claims(host, &ports[i]);
+			port_withdraw(host, &ports[i]);
 	}
 	return err;
+}
+
+bool port_is_bound(const struct roam_port *port)
+{
+	return port->ifindex && if_nametoindex(port->dev) == port->ifindex;
+}
+
+static bool is_missing(const struct roam_port *port, const char *dev)
+{
+	return (!dev || !strcmp(port->dev, dev)) && !port_is_bound(port) &&
+	       if_nametoindex(port->dev);
+}
+
+/* The journal, because a row tells of the binding before the program is attached. */
+static int bind_locked(struct host *host, uint32_t slot)
+{
+	int entry, err = journal_begin(host, slot, &entry);
+
+	if (err)
+		return err;
+	err = port_bind_all(host, slot);
+	journal_end(host, slot, &entry);
+	return err;
+}
+
+int port_bind_missing(struct host *host, uint32_t slot, const char *dev)
+{
+	struct roam_port ports[ROAM_VM_PORTS];
+	bool missing = false;
+	int count, err = host_lock(host);
+
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	count = port_list(locked, slot, ports);
+	for (int i = 0; i < count; i++)
+		missing |= is_missing(&ports[i], dev);
+	return missing ? bind_locked(host, slot) : 0;
 }
 
 void port_unbind_all(struct host *host, uint32_t slot)

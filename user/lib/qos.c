@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Rates and marks of VMs: see qos.h. */
 #include <inttypes.h>
+#include <string.h>
 #include "journal.h"
 #include "qos.h"
 #include "vm.h"
@@ -18,6 +19,17 @@ int qos_validate(const char *what, const struct roam_qos *conf)
 		return fail(-ERANGE, "%s: burst %u is not from %u to %u bytes", what, conf->burst,
 			    ROAM_QOS_BURST_MIN, ROAM_QOS_BURST_MAX);
 	return 0;
+}
+
+void qos_fill_burst(struct roam_qos *conf)
+{
+	uint64_t burst = conf->rate_Bps / ROAM_QOS_BURST_DIVISOR;
+
+	if (!conf->rate_Bps || conf->burst)
+		return;
+	if (burst < ROAM_QOS_BURST_DEFAULT_MIN)
+		burst = ROAM_QOS_BURST_DEFAULT_MIN;
+	conf->burst = burst < ROAM_QOS_BURST_MAX ? burst : ROAM_QOS_BURST_MAX;
 }
 
 /* What the stage reads, from what was written. */
@@ -51,24 +63,31 @@ int qos_store(struct host *host, uint32_t slot, const struct roam_qos_rec *rec)
 	return err ? err : host_put(host, HOST_MAP_qos_conf, &index, &row);
 }
 
-/* The profile's row is the change; what follows from it, recovery would do as well. */
-static int set_locked(struct host *host, uint32_t slot, const struct roam_qos_rec *rec)
+/* Bucket and counters begin anew where there was no profile, or is none any more. */
+static int put_profile(struct host *host, uint32_t slot, const struct roam_qos_rec *rec)
 {
 	uint32_t index = ROAM_QOS(slot, rec->dir);
 	struct roam_qos_rec before;
 	struct roam_qos row = compile(&rec->conf);
-	int err = qos_get(host, slot, rec->dir, &before), entry;
+	int err = qos_get(host, slot, rec->dir, &before);
 
-	if (!err)
-		err = journal_begin(host, slot, &entry);
-	if (err)
-		return err;
-	if (!before.conf.is_set)
+	if (!err && !before.conf.is_set)
 		err = host_put(host, HOST_MAP_qos_state, &index, &rec->state);
 	if (!err)
 		err = host_put(host, HOST_MAP_qos_conf, &index, &row);
 	if (!err && !row.is_set)
 		err = host_put(host, HOST_MAP_qos_state, &index, &rec->state);
+	return err;
+}
+
+/* The profile's row is the change; what follows from it, recovery would do as well. */
+static int set_locked(struct host *host, uint32_t slot, const struct roam_qos_rec *rec)
+{
+	int entry, err = journal_begin(host, slot, &entry);
+
+	if (err)
+		return err;
+	err = put_profile(host, slot, rec);
 	if (!err)
 		err = vm_sync_features(host, slot);
 	journal_end(host, slot, &entry);
@@ -87,6 +106,22 @@ int qos_set(struct host *host, uint32_t slot, enum roam_dir dir, const struct ro
 	_cleanup_unlock_ struct host *locked = host;
 
 	return set_locked(locked, slot, &rec);
+}
+
+int qos_take(struct host *host, uint32_t slot, uint32_t from)
+{
+	struct roam_qos_rec now, rec;
+	int err = 0;
+
+	for (int dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
+		err = qos_get(host, from, dir, &rec);
+		if (!err)
+			err = qos_get(host, slot, dir, &now);
+		rec.state = (struct roam_qos_state){};
+		if (!err && (!now.conf.is_set || memcmp(&now.conf, &rec.conf, sizeof(now.conf))))
+			err = put_profile(host, slot, &rec);
+	}
+	return err;
 }
 
 bool qos_is_used(struct host *host, uint32_t slot)

@@ -23,6 +23,15 @@ int qos_set(struct host *host, uint32_t slot, enum roam_dir dir, const struct ro
 /* Writes both rows of a slot that no program sees. */
 int qos_store(struct host *host, uint32_t slot, const struct roam_qos_rec *rec);
 
+/* The burst of a profile that names none. */
+void qos_fill_burst(struct roam_qos *conf);
+
+/*
+ * The profiles of slot `from` become those of `slot`, whose buckets and counters go on. For a
+ * takeover (takeover.h): can be repeated.
+ */
+int qos_take(struct host *host, uint32_t slot, uint32_t from);
+
 bool qos_is_used(struct host *host, uint32_t slot);
 void qos_clear(struct host *host, uint32_t slot);
 

@@ -22,6 +22,8 @@ static int recover_slot(struct host *host, uint32_t slot)
 	bpf_map_lookup_elem(host_map(host, HOST_MAP_vm_slot), vm.name, &named);
 	if (named == slot)
 		return draft_finish(host, slot);
+	if (named && !vm_get(host, named, &vm) && vm.staged == slot)
+		return draft_finish(host, named); /* which frees this one */
 	vm_free_slot(host, slot);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <roam/acl.h>
 #include <roam/ct.h>
 #include <roam/lb.h>
+#include <roam/ips.h>
 #include <roam/port.h>
 #include <roam/qos.h>
 #include <roam/stats.h>
@@ -19,6 +20,11 @@ const struct schema_table schema_tables[TABLE_COUNT] = {
 	[TABLE_ACL] = { "acl", acl_fields, ARRAY_SIZE(acl_fields), sizeof(struct roam_acl_rec) },
 	[TABLE_QOS] = { "qos", qos_fields, ARRAY_SIZE(qos_fields), sizeof(struct roam_qos_rec) },
 	[TABLE_LB] = { "lb", lb_fields, ARRAY_SIZE(lb_fields), sizeof(struct roam_lb_rec) },
+	[TABLE_IPS] = { "ips", ips_fields, ARRAY_SIZE(ips_fields), sizeof(struct roam_ips) },
+	[TABLE_IPS_SOURCE] = { "ips_source", ips_source_fields, ARRAY_SIZE(ips_source_fields),
+			       sizeof(struct roam_ips_source_rec) },
+	[TABLE_IPS_BLOCK] = { "ips_block", ips_block_fields, ARRAY_SIZE(ips_block_fields),
+			      sizeof(struct roam_ips_block_rec) },
 	[TABLE_FLOW] = { "flow", flow_fields, ARRAY_SIZE(flow_fields),
 			 sizeof(struct roam_flow_rec) },
 	[TABLE_STATS] = { "stats", stats_fields, ARRAY_SIZE(stats_fields),

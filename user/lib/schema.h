@@ -15,13 +15,14 @@ enum field_kind {
 	FIELD_BYTES, /* one value of `size` bytes; so are ADDR, MAC and NAME */
 	FIELD_ADDR,
 	FIELD_MAC,
-	FIELD_NAME, /* NUL-padded text */
-	FIELD_AGE,  /* here: a time of the monotonic clock; in an image: how long ago */
-	FIELD_ENUM, /* a number that the image's list of names explains */
-	FIELD_RULE, /* here: a rule's id; in an image: its row in table acl, from 1; 0: none */
-	FIELD_ZONE, /* upper 8 bits here: a zone's number; in an image: its first row in table port
-		     */
-	FIELD_GEN,  /* here: a generation of policy; in an image: 1 if it is the current one */
+	FIELD_NAME,  /* NUL-padded text */
+	FIELD_AGE,   /* here: a time of the monotonic clock; in an image: how long ago */
+	FIELD_ENUM,  /* a number that the image's list of names explains */
+	FIELD_RULE,  /* here: a rule's id; in an image: its row in table acl, from 1; 0: none */
+	FIELD_ZONE,  /* upper 8 bits here: a zone's number; in an image: its first row in table port
+		      */
+	FIELD_GEN,   /* here: a generation of policy; in an image: 1 if it is the current one */
+	FIELD_UNTIL, /* as AGE, of what may end long after now */
 	FIELD_SERVICE, /* here: a service's id; in an image: its row in table lb, from 1; 0: none */
 	FIELD_KINDS,
 };
@@ -38,13 +39,16 @@ struct schema_field {
 
 /* In this order they stand in an image. */
 enum schema_table_id {
-	TABLE_VM,    /* struct roam_vm, one row */
-	TABLE_PORT,  /* struct roam_port */
-	TABLE_ACL,   /* struct roam_acl_rec, in the order of matching */
-	TABLE_QOS,   /* struct roam_qos_rec */
-	TABLE_LB,    /* struct roam_lb_rec: the services that flows name */
-	TABLE_FLOW,  /* struct roam_flow_rec */
-	TABLE_STATS, /* struct roam_stats_rec */
+	TABLE_VM,         /* struct roam_vm, one row */
+	TABLE_PORT,       /* struct roam_port */
+	TABLE_ACL,        /* struct roam_acl_rec, in the order of matching */
+	TABLE_QOS,        /* struct roam_qos_rec */
+	TABLE_IPS,        /* struct roam_ips, one row */
+	TABLE_IPS_SOURCE, /* struct roam_ips_source_rec */
+	TABLE_IPS_BLOCK,  /* struct roam_ips_block_rec */
+	TABLE_LB,         /* struct roam_lb_rec: the services that flows name */
+	TABLE_FLOW,       /* struct roam_flow_rec */
+	TABLE_STATS,      /* struct roam_stats_rec */
 	TABLE_COUNT,
 };
 

@@ -7,6 +7,7 @@
 #define ROAM_STATE_H
 
 #include <roam/port.h>
+#include <roam/vm.h>
 #include "host.h"
 #include "image.h"
 
@@ -50,7 +51,14 @@ struct state_loaded {
  */
 int state_load(struct host *host, const struct state_load *load, struct state_loaded *ret_loaded);
 
-/* Whether a row makes sense in itself and for a VM with these ports. */
+/* Whether the VM's row is of the VM of the header and makes sense; what it lacks gets its default.
+ */
+int state_check_vm(const struct image_header *header, struct roam_vm *vm);
+
+/* Whether this is an address of a VM with these ports, in the flow's zone. */
+bool state_is_local(const struct roam_flow_key *key, const struct roam_port *ports, int count);
+
+/* Whether a flow makes sense in itself and for a VM with these ports. */
 int state_check_flow(const struct roam_flow_rec *rec, const struct roam_port *ports, int count);
 
 #endif

@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* Whether a flow in an image makes sense, as if an enemy had written it: see state.h. */
+/* Whether what an image says makes sense, as if an enemy had written it: see state.h. */
 #include <string.h>
 #include <netinet/in.h>
 #include "ct.h"
 #include "port.h"
 #include "state.h"
 #include "text.h"
+#include "vm.h"
+
+int state_check_vm(const struct image_header *header, struct roam_vm *vm)
+{
+	if (memcmp(vm->name, header->vm, sizeof(vm->name)) != 0 ||
+	    memcmp(vm->uuid, header->uuid, sizeof(vm->uuid)) != 0)
+		return fail(-EBADMSG, "image: the header is of another VM than the rows");
+	if (vm->epoch == UINT64_MAX)
+		return fail(-EBADMSG, "image: the epoch is absurd");
+	vm->quota_flows = vm->quota_flows ? vm->quota_flows : ROAM_QUOTA_FLOWS_DEFAULT;
+	vm->quota_half = vm->quota_half ? vm->quota_half : ROAM_QUOTA_HALF_DEFAULT;
+	return vm_validate(vm);
+}
 
 static bool state_fits_proto(uint8_t state, uint8_t proto)
 {
@@ -35,7 +48,7 @@ static bool is_link_local_of(const struct roam_addr *addr, const uint8_t *mac)
 	return !memcmp(addr->bytes, own, sizeof(own));
 }
 
-static bool is_local(const struct roam_flow_key *key, const struct roam_port *ports, int count)
+bool state_is_local(const struct roam_flow_key *key, const struct roam_port *ports, int count)
 {
 	uint32_t zone = ROAM_ZONE_NO(key->zone);
 
@@ -76,7 +89,7 @@ static int check_session(const struct roam_flow_rec *rec, const struct roam_port
 	other.local = flow->lb_addr;
 	if ((flow->lb_role == ROAM_LB_ROLE_HAIRPIN_CLIENT ||
 	     flow->lb_role == ROAM_LB_ROLE_HAIRPIN_SERVER) &&
-	    !is_local(&other, ports, count))
+	    !state_is_local(&other, ports, count))
 		return fail(-EBADMSG,
 			    "image: a VM's own backend at an address that is not its own");
 	return 0;
@@ -94,7 +107,7 @@ int state_check_flow(const struct roam_flow_rec *rec, const struct roam_port *po
 			    text_enum_name(&text_ct_state, rec->flow.state));
 	if (rec->flow.flags & ~ROAM_FLOW_PICKED_UP)
 		return fail(-EBADMSG, "image: a flow with unknown flags");
-	if (!is_local(&rec->key, ports, count))
+	if (!state_is_local(&rec->key, ports, count))
 		return fail(-EBADMSG, "image: a flow of %s, which is no address of the VM",
 			    text_addr(&rec->key.local, addr));
 	return check_session(rec, ports, count);

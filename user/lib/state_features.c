@@ -1,91 +1,124 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* Tables of features in an image: see state_features.h. */
-#include "qos.h"
+/* All features in turn: see state_features.h. */
+#include <string.h>
 #include "state_features.h"
-#include "text.h"
+#include "util.h"
 
-void state_digest_features(struct host *host, uint32_t slot, XXH3_state_t *hash)
+/* In the order of their tables in an image. */
+static const struct state_feature *const features_all[] = { &state_qos, &state_ips };
+
+void state_features_digest(struct host *host, uint32_t slot, XXH3_state_t *hash)
 {
-	struct roam_qos_rec rec;
-
-	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
-		if (!qos_get(host, slot, dir, &rec) && rec.conf.is_set)
-			XXH3_64bits_update(hash, &rec.conf, sizeof(rec.conf));
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(features_all); i++)
+		features_all[i]->digest(host, slot, hash);
 }
 
-static int write_qos(struct host *host, uint32_t slot, struct image_writer *writer)
+int state_features_save(struct host *host, uint32_t slot, struct image_writer *writer)
 {
-	struct roam_qos_rec rec;
-	int err = image_write_table(writer, TABLE_QOS);
+	int err = 0;
 
-	for (int dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
-		err = qos_get(host, slot, dir, &rec);
-		if (!err && rec.conf.is_set)
-			err = image_write_rows(writer, &rec, 1);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(features_all) && !err; i++)
+		err = features_all[i]->save(host, slot, writer);
 	return err;
-}
-
-int state_write_features(struct host *host, uint32_t slot, struct image_writer *writer)
-{
-	return qos_is_used(host, slot) ? write_qos(host, slot, writer) : 0;
 }
 
 int state_features_check(enum schema_table_id table, const void *row)
 {
-	const struct roam_qos_rec *rec = row;
-
-	if (table != TABLE_QOS)
-		return 0;
-	if (!rec->conf.is_set)
-		return fail(-EBADMSG, "image: a row of table qos that is no profile");
-	return qos_validate("image: qos", &rec->conf);
-}
-
-/* The host's own profile of that direction, or the image's. */
-static int load_qos(struct state_features *features, const struct roam_qos_rec *row)
-{
-	struct roam_qos_rec rec = *row, own;
-	int err = state_features_check(TABLE_QOS, row);
-
-	if (err)
-		return err;
-	if (features->seen_qos[row->dir])
-		return fail(-EBADMSG, "image: the profile for %s twice",
-			    text_enum_name(&text_dir, row->dir));
-	features->seen_qos[row->dir] = true;
-	if (features->own_slot) {
-		err = qos_get(features->host, features->own_slot, row->dir, &own);
-		rec.conf = own.conf;
-		if (err || !own.conf.is_set)
-			return err;
-	}
-	return qos_store(features->host, draft_slot(features->draft), &rec);
-}
-
-/* The host's own profiles of which the image knows nothing. */
-static int end_qos(struct state_features *features)
-{
-	struct roam_qos_rec own;
 	int err = 0;
 
-	for (int dir = 0; dir < ROAM_DIR_COUNT && !err && features->own_slot; dir++) {
-		if (features->seen_qos[dir])
-			continue;
-		err = qos_get(features->host, features->own_slot, dir, &own);
-		if (!err && own.conf.is_set)
-			err = qos_store(features->host, draft_slot(features->draft), &own);
+	for (size_t i = 0; i < ARRAY_SIZE(features_all) && !err; i++)
+		err = features_all[i]->check(table, row);
+	return err;
+}
+
+/* The largest struct of their tables. */
+#define FEATURE_ROW_MAX 256
+
+/* A table's end waits as a row would, with this beside the table's id. */
+#define TABLE_END 0x80
+
+static int wait_entry(struct state_features *features, uint8_t id, const void *row, size_t size)
+{
+	if (features->waiting_bytes + 1 + size > features->waiting_room) {
+		size_t room = features->waiting_room ? 2 * features->waiting_room : 4096;
+		void *waiting = realloc(features->waiting, room);
+
+		if (!waiting)
+			return fail(-ENOMEM, "state: out of memory");
+		features->waiting = waiting;
+		features->waiting_room = room;
 	}
+	features->waiting[features->waiting_bytes++] = id;
+	memcpy(features->waiting + features->waiting_bytes, row, size);
+	features->waiting_bytes += size;
+	return 0;
+}
+
+static int place_row(struct state_features *features, enum schema_table_id table, const void *row)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(features_all) && !err; i++)
+		err = features_all[i]->row(features, table, row);
+	return err;
+}
+
+static int place_end(struct state_features *features, enum schema_table_id table)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(features_all) && !err; i++)
+		err = features_all[i]->end(features, table);
 	return err;
 }
 
 int state_features_row(struct state_features *features, enum schema_table_id table, const void *row)
 {
-	return table == TABLE_QOS ? load_qos(features, row) : 0;
+	int err = state_features_check(table, row);
+
+	if (err)
+		return err;
+	if (features->slot != ROAM_VM_NONE)
+		return place_row(features, table, row);
+	features->waiting_rows++;
+	return wait_entry(features, table, row, schema_tables[table].row_size);
 }
 
 int state_features_end(struct state_features *features, enum schema_table_id table)
 {
-	return table == TABLE_QOS ? end_qos(features) : 0;
+	if (features->slot != ROAM_VM_NONE)
+		return place_end(features, table);
+	return wait_entry(features, table | TABLE_END, "", 0);
+}
+
+int state_features_place(struct state_features *features, struct host *host, uint32_t slot,
+			 uint32_t own_slot)
+{
+	size_t at = 0;
+	int err = 0;
+
+	features->host = host;
+	features->slot = slot;
+	features->own_slot = own_slot;
+	while (at < features->waiting_bytes && !err) {
+		uint8_t id = features->waiting[at++];
+		_Alignas(uint64_t) uint8_t row[FEATURE_ROW_MAX];
+
+		if (id & TABLE_END) {
+			err = place_end(features, id & ~TABLE_END);
+			continue;
+		}
+		memcpy(row, features->waiting + at, schema_tables[id].row_size);
+		at += schema_tables[id].row_size;
+		err = place_row(features, id, row);
+	}
+	state_features_close(features);
+	return err;
+}
+
+void state_features_close(struct state_features *features)
+{
+	free(features->waiting);
+	features->waiting = NULL;
+	features->waiting_bytes = features->waiting_room = 0;
 }

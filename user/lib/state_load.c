@@ -1,59 +1,40 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * From an image to a host: see state.h. Rows go into a draft as they come; it is published when the
- * image has turned out to be whole and right, and dropped otherwise.
+ * From an image to a host: see state.h. Every row is checked as it comes, as if an enemy had
+ * written it; what the VM will be is gathered in a struct placing (state_place.h).
  */
 #include <string.h>
+#include <net/if.h>
 #include "acl.h"
 #include "ct.h"
-#include "draft.h"
 #include "port.h"
 #include "state.h"
-#include "state_features.h"
 #include "state_lb.h"
+#include "state_place.h"
 #include "text.h"
 #include "vm.h"
-
-/* Flows that wait for a bulk load, by kind. */
-#define WAITING_ROWS 4096
 
 struct loading {
 	struct host *host;
 	const struct state_load *load;
-	struct draft *draft;
+	struct placing placing;
 	struct image_header header;
 	struct image_maps maps;
-	uint32_t own_slot; /* of the VM that is here already, or ROAM_VM_NONE */
-	struct roam_port own_ports[ROAM_VM_PORTS];
-	int own_port_count;
-	struct acl_list own_rules;
+	bool has_vm;
 	/* By row of the image, from 0. */
 	char zone_name[ROAM_VM_PORTS][ROAM_NAME_LEN];
 	uint32_t ports;
-	struct roam_acl_rec *rules;
-	uint32_t rules_count;
-	/* What flows are checked against: the draft's. */
-	struct roam_port draft_ports[ROAM_VM_PORTS];
-	int draft_port_count;
+	struct acl_list rules;
 	uint32_t *rule_id; /* by row of the image, from 1 */
-	bool has_vm;
-	struct roam_flow_rec *waiting[ROAM_CT_KINDS];
-	uint32_t waiting_count[ROAM_CT_KINDS];
-	struct state_features features;
 	struct state_lb lb;
-	bool uses_lb;
-	struct roam_stats stats;
 	struct state_loaded loaded;
 };
 
 static void cleanup_loading(struct loading *loading)
 {
-	draft_close(loading->draft);
-	free(loading->own_rules.recs);
-	free(loading->rules);
+	place_close(&loading->placing);
+	free(loading->rules.recs);
 	free(loading->rule_id);
-	for (int kind = 0; kind < ROAM_CT_KINDS; kind++)
-		free(loading->waiting[kind]);
 }
 #define _cleanup_loading_ __attribute__((cleanup(cleanup_loading)))
 
@@ -71,56 +52,58 @@ static int on_header(const struct image_header *header, void *arg)
 	return 0;
 }
 
+static bool has_own_policy(const struct loading *loading)
+{
+	return loading->placing.replaces != ROAM_VM_NONE;
+}
+
 /* The VM that is here already: its policy stays. */
 static int adopt_own(struct loading *loading, struct roam_vm *vm)
 {
+	struct placing *placing = &loading->placing;
+	struct roam_port ports[ROAM_VM_PORTS];
 	struct roam_vm own;
-	int err = vm_get(loading->host, loading->own_slot, &own);
+	int err = vm_get(loading->host, placing->replaces, &own), count;
 
 	if (err)
 		return err;
 	if (own.life == ROAM_LIFE_ACTIVE && !loading->load->replace)
-		return fail(-EEXIST, "state: vm '%s' is active on this host", own.name);
+		return fail(-EEXIST,
+			    "state: vm '%s' is active on this host (say replace to load over it)",
+			    own.name);
 	if (memcmp(own.uuid, vm->uuid, sizeof(own.uuid)) != 0)
 		return fail(-EEXIST, "state: vm '%s' of this host has another uuid", own.name);
 	own.incarnation = vm->incarnation;
 	own.epoch = vm->epoch;
 	*vm = own;
+	placing->replaces_gen = own.gen;
 	loading->loaded.own_policy = true;
-	loading->own_port_count = port_list(loading->host, loading->own_slot, loading->own_ports);
-	return acl_list(loading->host, loading->own_slot, &loading->own_rules);
+	count = port_list(loading->host, placing->replaces, ports);
+	for (int i = 0; i < count && !err; i++)
+		err = place_port(placing, &ports[i]);
+	return err;
 }
 
 static int on_vm(struct loading *loading, const struct roam_vm *row)
 {
+	struct placing *placing = &loading->placing;
 	struct roam_vm vm = *row;
 	int err = 0;
 
 	if (loading->has_vm)
 		return fail(-EBADMSG, "image: more than one row in table vm");
-	if (memcmp(vm.name, loading->header.vm, sizeof(vm.name)) != 0 ||
-	    memcmp(vm.uuid, loading->header.uuid, sizeof(vm.uuid)) != 0)
-		return fail(-EBADMSG, "image: the header is of another VM than the rows");
-	if (vm.epoch == UINT64_MAX)
-		return fail(-EBADMSG, "image: the epoch is absurd");
-	vm.quota_flows = vm.quota_flows ? vm.quota_flows : ROAM_QUOTA_FLOWS_DEFAULT;
-	vm.quota_half = vm.quota_half ? vm.quota_half : ROAM_QUOTA_HALF_DEFAULT;
+	err = state_check_vm(&loading->header, &vm);
+	if (err)
+		return err;
 	vm.epoch++;
-	err = vm_validate(&vm);
-	if (!err && !vm_find(loading->host, vm.name, &loading->own_slot))
+	if (!vm_find(loading->host, vm.name, &placing->replaces))
 		err = adopt_own(loading, &vm);
 	if (err)
 		return err;
 	vm.life = loading->load->shut ? ROAM_LIFE_SHUT : ROAM_LIFE_ACTIVE;
+	placing->vm = vm;
 	loading->has_vm = true;
-	loading->uses_lb = vm.lb;
-	err = draft_open(loading->host, &vm, loading->own_slot, &loading->draft);
-	loading->features = (struct state_features){
-		.host = loading->host,
-		.draft = loading->draft,
-		.own_slot = loading->own_slot,
-	};
-	return err;
+	return 0;
 }
 
 static int find_dev(const struct loading *loading, struct roam_port *port)
@@ -134,11 +117,43 @@ static int find_dev(const struct loading *loading, struct roam_port *port)
 			continue;
 		if (strlen(dev->dev) >= sizeof(port->dev))
 			return fail(-EINVAL, "state: dev '%.80s' is no device's name", dev->dev);
+		/* A port may wait for its device, but who moves a VM has made it. */
+		if (!if_nametoindex(dev->dev))
+			return fail(-ENODEV, "state: dev %s: there is no such device", dev->dev);
 		strcpy(port->dev, dev->dev);
 		return 0;
 	}
 	return fail(-ENODEV, "state: which device is the port with mac %s? say dev MAC=DEV",
 		    text_mac(port->mac, mac));
+}
+
+/* Who names a device for a port that is not there, or another than that port has, is mistaken. */
+static int check_dev(const struct loading *loading, const struct state_dev *dev)
+{
+	const struct placing *placing = &loading->placing;
+	char mac[TEXT_MAC_LEN];
+	int at = 0;
+
+	while (at < placing->port_count &&
+	       memcmp(placing->ports[at].mac, dev->mac, ROAM_MAC_LEN) != 0)
+		at++;
+	text_mac(dev->mac, mac);
+	if (at == placing->port_count)
+		return fail(-ENOENT, "state: dev %s=%s: vm '%s' has no port with that mac", mac,
+			    dev->dev, loading->loaded.vm);
+	if (strcmp(placing->ports[at].dev, dev->dev) != 0)
+		return fail(-EEXIST, "state: dev %s=%s: that port has dev %s", mac, dev->dev,
+			    placing->ports[at].dev);
+	return 0;
+}
+
+static int check_devs(const struct loading *loading)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < loading->load->dev_count && !err; i++)
+		err = check_dev(loading, &loading->load->devs[i]);
+	return err;
 }
 
 static int on_port(struct loading *loading, const struct roam_port *row)
@@ -154,65 +169,42 @@ static int on_port(struct loading *loading, const struct roam_port *row)
 	if (err)
 		return err;
 	memcpy(loading->zone_name[loading->ports++], port.zone_name, ROAM_NAME_LEN);
-	if (loading->own_slot)
+	if (has_own_policy(loading))
 		return 0;
 	err = find_dev(loading, &port);
-	return err ? err : draft_add_port(loading->draft, &port);
+	return err ? err : place_port(&loading->placing, &port);
 }
 
 static int on_rule(struct loading *loading, const struct roam_acl_rec *rec)
 {
 	int err = acl_validate(&rec->rule);
 
-	if (err)
-		return err;
-	if (loading->rules_count == ROAM_ACL_RULES)
-		return fail(-EBADMSG, "image: more than %d rules", ROAM_ACL_RULES);
-	if ((loading->rules_count & (loading->rules_count - 1)) == 0) {
-		uint32_t room = loading->rules_count ? loading->rules_count * 2 : 64;
-		void *rules = reallocarray(loading->rules, room, sizeof(*rec));
-
-		if (!rules)
-			return fail(-ENOMEM, "state: out of memory");
-		loading->rules = rules;
-	}
-	loading->rules[loading->rules_count++] = *rec;
-	return 0;
-}
-
-static int flush_waiting(struct loading *loading, enum roam_ct_kind kind)
-{
-	uint32_t count = loading->waiting_count[kind];
-
-	loading->waiting_count[kind] = 0;
-	loading->loaded.flows += count;
-	return count ? draft_load_flows(loading->draft, kind, loading->waiting[kind], count) : 0;
+	return err ? err : place_rule(&loading->rules, rec);
 }
 
 static int on_flow(struct loading *loading, const struct roam_flow_rec *row)
 {
-	enum roam_ct_kind kind = ct_state_kind(row->flow.state);
-	struct roam_flow_rec *rec = &loading->waiting[kind][loading->waiting_count[kind]];
-	int err = state_check_flow(row, loading->draft_ports, loading->draft_port_count);
+	const struct placing *placing = &loading->placing;
+	struct roam_flow_rec rec = *row;
 	bool skip = false;
+	int err = state_check_flow(row, placing->ports, placing->port_count);
 
-	if (!err && row->flow.lb_role && !loading->uses_lb)
+	if (!err && row->flow.lb_role && !placing->vm.lb)
 		err = fail(-EINVAL,
 			   "state: vm '%s' has sessions of services, but does not use lb here",
 			   loading->loaded.vm);
-	*rec = *row;
 	if (!err)
-		err = state_lb_session(&loading->lb, rec, &skip);
+		err = state_lb_session(&loading->lb, &rec, &skip);
 	loading->loaded.sessions_left += skip;
 	if (err || skip)
 		return err;
-	loading->waiting_count[kind]++;
-	return loading->waiting_count[kind] == WAITING_ROWS ? flush_waiting(loading, kind) : 0;
+	loading->loaded.flows++;
+	return place_flow(&loading->placing, &rec);
 }
 
 static int on_stats(struct loading *loading, const struct roam_stats_rec *rec)
 {
-	struct roam_counter *counter = &loading->stats.by_reason[rec->reason][rec->dir];
+	struct roam_counter *counter = &loading->placing.stats.by_reason[rec->reason][rec->dir];
 
 	if (rec->reason == ROAM_REASON_NONE) /* a name that is unknown here */
 		return 0;
@@ -239,7 +231,7 @@ static int on_row(struct loading *loading, enum schema_table_id table, const voi
 	case TABLE_STATS:
 		return on_stats(loading, row);
 	default:
-		return state_features_row(&loading->features, table, row);
+		return place_feature(&loading->placing, table, row);
 	}
 }
 
@@ -253,33 +245,24 @@ static int on_rows(enum schema_table_id table, const void *rows, size_t count, v
 	return err;
 }
 
-/* The zone of that name in the draft, for flows of a row of table port. */
+/* The zone of that name here, for flows of a row of table port. */
 static int map_zones(struct loading *loading)
 {
-	loading->draft_port_count = port_list(loading->host, draft_slot(loading->draft),
-					      loading->draft_ports);
-	loading->maps.zone_count = loading->ports;
+	const struct placing *placing = &loading->placing;
+
 	for (uint32_t row = 0; row < loading->ports; row++) {
 		int at = 0;
 
-		while (at < loading->draft_port_count &&
-		       strcmp(loading->draft_ports[at].zone_name, loading->zone_name[row]) != 0)
+		while (at < placing->port_count &&
+		       strcmp(placing->ports[at].zone_name, loading->zone_name[row]) != 0)
 			at++;
-		if (at == loading->draft_port_count)
+		if (at == placing->port_count)
 			return fail(-ENOENT, "state: vm '%s' has no port in zone '%s' here",
 				    loading->loaded.vm, loading->zone_name[row]);
-		loading->maps.zone[row] = loading->draft_ports[at].zone;
+		loading->maps.zone[row] = placing->ports[at].zone;
 	}
+	loading->maps.zone_count = loading->ports;
 	return 0;
-}
-
-static int end_ports(struct loading *loading)
-{
-	int err = 0;
-
-	for (int i = 0; i < loading->own_port_count && !err; i++)
-		err = draft_add_port(loading->draft, &loading->own_ports[i]);
-	return err ? err : map_zones(loading);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -292,15 +275,16 @@ static int compare_names(const void *a, const void *b)
 /* The image's rules by name, so that duplicates are neighbours. */
 static int sort_rules(struct loading *loading, const struct roam_acl_rec ***ret_sorted)
 {
-	const struct roam_acl_rec **sorted = calloc(loading->rules_count + 1, sizeof(*sorted));
+	const struct acl_list *rules = &loading->rules;
+	const struct roam_acl_rec **sorted = calloc(rules->count + 1, sizeof(*sorted));
 
 	if (!sorted)
 		return fail(-ENOMEM, "state: out of memory");
-	for (uint32_t i = 0; i < loading->rules_count; i++)
-		sorted[i] = &loading->rules[i];
-	if (loading->rules_count)
-		qsort(sorted, loading->rules_count, sizeof(*sorted), compare_names);
-	for (uint32_t i = 1; i < loading->rules_count; i++) {
+	for (uint32_t i = 0; i < rules->count; i++)
+		sorted[i] = &rules->recs[i];
+	if (rules->count)
+		qsort(sorted, rules->count, sizeof(*sorted), compare_names);
+	for (uint32_t i = 1; i < rules->count; i++) {
 		if (!compare_names(&sorted[i - 1], &sorted[i])) {
 			int err = fail(-EBADMSG, "image: rule '%s' twice", sorted[i]->rule.name);
 
@@ -313,31 +297,32 @@ static int sort_rules(struct loading *loading, const struct roam_acl_rec ***ret_
 }
 
 /* The host's own rules, going on from the counters of the image's rules of the same name. */
-static int add_own_rules(struct loading *loading, const struct roam_acl_rec **sorted)
+static int keep_own_rules(struct loading *loading, const struct roam_acl_rec **sorted)
 {
-	int err = 0;
+	_cleanup_acl_list_ struct acl_list own = {};
+	struct placing *placing = &loading->placing;
+	int err = acl_list(loading->host, placing->replaces, &own);
 
-	for (uint32_t i = 0; i < loading->own_rules.count && !err; i++) {
-		struct roam_acl_rec *own = &loading->own_rules.recs[i];
-		const struct roam_acl_rec *key = own, **found;
+	for (uint32_t i = 0; i < own.count && !err; i++) {
+		const struct roam_acl_rec *key = &own.recs[i], **found;
 
-		found = bsearch(&key, sorted, loading->rules_count, sizeof(*sorted), compare_names);
-		err = draft_add_rule(loading->draft, &own->rule, found ? &(*found)->hits : NULL);
-		if (found)
-			loading->rule_id[*found - loading->rules + 1] = own->rule.id;
+		found = bsearch(&key, sorted, loading->rules.count, sizeof(*sorted), compare_names);
+		if (found) {
+			own.recs[i].hits = (*found)->hits;
+			loading->rule_id[*found - loading->rules.recs + 1] = i + 1;
+		}
+		err = place_rule(&placing->rules, &own.recs[i]);
 	}
 	return err;
 }
 
-static int add_image_rules(struct loading *loading)
+static int take_image_rules(struct loading *loading)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; i < loading->rules_count && !err; i++) {
-		struct roam_acl_rec *rec = &loading->rules[i];
-
-		err = draft_add_rule(loading->draft, &rec->rule, &rec->hits);
-		loading->rule_id[i + 1] = rec->rule.id;
+	for (uint32_t i = 0; i < loading->rules.count && !err; i++) {
+		err = place_rule(&loading->placing.rules, &loading->rules.recs[i]);
+		loading->rule_id[i + 1] = i + 1;
 	}
 	return err;
 }
@@ -349,42 +334,35 @@ static int end_rules(struct loading *loading)
 
 	if (err)
 		return err;
-	loading->rule_id = calloc(loading->rules_count + 1, sizeof(*loading->rule_id));
+	loading->rule_id = calloc(loading->rules.count + 1, sizeof(*loading->rule_id));
 	if (!loading->rule_id)
 		err = fail(-ENOMEM, "state: out of memory");
-	else if (loading->own_slot)
-		err = add_own_rules(loading, sorted);
+	else if (has_own_policy(loading))
+		err = keep_own_rules(loading, sorted);
 	else
-		err = add_image_rules(loading);
+		err = take_image_rules(loading);
 	free(sorted);
 	loading->maps.rule = loading->rule_id;
-	loading->maps.rule_count = loading->rules_count + 1;
+	loading->maps.rule_count = loading->rules.count + 1;
 	/* Under a policy of the host's own every flow is older than the current generation. */
-	loading->maps.gen = loading->own_slot ? 0 : draft_gen(loading->draft);
+	loading->maps.gen = has_own_policy(loading) ? 0 : DRAFT_GEN;
 	return err;
 }
 
 static int on_table_end(enum schema_table_id table, void *arg)
 {
 	struct loading *loading = arg;
-	int err = 0;
 
 	if (!loading->has_vm)
 		return fail(-EBADMSG, "image: without the VM's row");
-	switch (table) {
-	case TABLE_PORT:
-		return end_ports(loading);
-	case TABLE_ACL:
-		return end_rules(loading);
-	case TABLE_FLOW:
-		for (int kind = 0; kind < ROAM_CT_KINDS && !err; kind++)
-			err = flush_waiting(loading, kind);
-		return err;
-	case TABLE_STATS:
-		return draft_set_stats(loading->draft, &loading->stats);
-	default:
-		return state_features_end(&loading->features, table);
+	if (table == TABLE_PORT) {
+		int err = check_devs(loading);
+
+		return err ? err : map_zones(loading);
 	}
+	if (table == TABLE_ACL)
+		return end_rules(loading);
+	return place_table_end(&loading->placing, table);
 }
 
 static void on_skipped(const char *table, const char *field, void *arg)
@@ -396,7 +374,13 @@ static void on_skipped(const char *table, const char *field, void *arg)
 
 int state_load(struct host *host, const struct state_load *load, struct state_loaded *ret_loaded)
 {
-	_cleanup_loading_ struct loading loading = { .host = host, .load = load, .lb.host = host };
+	_cleanup_loading_ struct loading loading = {
+		.host = host,
+		.load = load,
+		.placing = { .host = host, .replaces = ROAM_VM_NONE },
+		.maps = { .now_ns = load->now_ns ? load->now_ns : now_ns() },
+		.lb = { .host = host },
+	};
 	struct image_sink sink = {
 		.header = on_header,
 		.rows = on_rows,
@@ -405,17 +389,10 @@ int state_load(struct host *host, const struct state_load *load, struct state_lo
 		.maps = &loading.maps,
 		.arg = &loading,
 	};
-	int err = 0;
+	int err = image_read(load->read, load->arg, &sink);
 
-	loading.maps.now_ns = load->now_ns ? load->now_ns : now_ns();
-	for (int kind = 0; kind < ROAM_CT_KINDS; kind++) {
-		loading.waiting[kind] = calloc(WAITING_ROWS, sizeof(*loading.waiting[kind]));
-		if (!loading.waiting[kind])
-			return fail(-ENOMEM, "state: out of memory");
-	}
-	err = image_read(load->read, load->arg, &sink);
 	if (!err)
-		err = draft_publish(loading.draft);
+		err = place_publish(&loading.placing);
 	if (!err)
 		*ret_loaded = loading.loaded;
 	return err;

@@ -23,15 +23,22 @@ struct policy {
 	struct state_lb *lb;
 };
 
-static void cleanup_policy(struct policy *policy)
-{
-	free(policy->rules.recs);
-	free(policy->rule_row);
-	free(policy->lb);
-}
-#define _cleanup_policy_ __attribute__((cleanup(cleanup_policy)))
+struct saving {
+	struct policy policy;
+	struct image_writer *writer;
+};
 
-static int read_policy(struct host *host, const char *name, struct policy *policy)
+static void cleanup_saving(struct saving *saving)
+{
+	image_writer_close(saving->writer);
+	free(saving->policy.rules.recs);
+	free(saving->policy.rule_row);
+	free(saving->policy.lb);
+}
+#define _cleanup_saving_ __attribute__((cleanup(cleanup_saving)))
+
+/* With the host's lock: policy that is half changed is not to be saved. */
+static int read_locked(struct host *host, const char *name, struct policy *policy)
 {
 	int err = vm_find(host, name, &policy->slot);
 
@@ -49,6 +56,17 @@ static int read_policy(struct host *host, const char *name, struct policy *polic
 	for (uint32_t i = 0; i < policy->rules.count; i++)
 		policy->rule_row[policy->rules.recs[i].rule.id] = i + 1;
 	return 0;
+}
+
+static int read_policy(struct host *host, const char *name, struct policy *policy)
+{
+	int err = host_lock(host);
+
+	if (err)
+		return err;
+	err = read_locked(host, name, policy);
+	host_unlock(host);
+	return err;
 }
 
 static void fill_maps(const struct policy *policy, struct image_maps *maps)
@@ -84,7 +102,7 @@ static uint64_t policy_digest(struct host *host, const struct policy *policy)
 		rule.id = 0;
 		XXH3_64bits_update(hash, &rule, sizeof(rule));
 	}
-	state_digest_features(host, policy->slot, hash);
+	state_features_digest(host, policy->slot, hash);
 	digest = XXH3_64bits_digest(hash);
 	XXH3_freeState(hash);
 	return digest;
@@ -122,13 +140,24 @@ static int write_policy(struct host *host, struct image_writer *writer, const st
 	if (!err)
 		err = image_write_rows(writer, policy->rules.recs, policy->rules.count);
 	if (!err)
-		err = state_write_features(host, policy->slot, writer);
+		err = state_features_save(host, policy->slot, writer);
 	return err ? err : state_lb_write(policy->lb, writer);
 }
 
+/* Flows of ports and addresses that the VM has no more see no packet again: they stay behind. */
 static int write_flows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
 {
-	return image_write_rows(arg, rows, count);
+	const struct saving *saving = arg;
+	uint32_t from = 0, at = 0;
+	int err = 0;
+
+	for (; at < count && !err; at++) {
+		if (state_is_local(&rows[at].key, saving->policy.ports, saving->policy.port_count))
+			continue;
+		err = image_write_rows(saving->writer, &rows[from], at - from);
+		from = at + 1;
+	}
+	return err ? err : image_write_rows(saving->writer, &rows[from], at - from);
 }
 
 static int write_stats(struct image_writer *writer, const struct roam_stats *stats)
@@ -154,28 +183,27 @@ static int write_stats(struct image_writer *writer, const struct roam_stats *sta
 
 int state_save(struct host *host, const struct state_save *save)
 {
-	_cleanup_image_writer_ struct image_writer *writer = NULL;
-	_cleanup_policy_ struct policy policy = {};
+	_cleanup_saving_ struct saving saving = {};
 	struct image_maps maps = { .now_ns = save->now_ns ? save->now_ns : now_ns() };
 	struct roam_stats stats;
-	int err = read_policy(host, save->vm, &policy);
+	int err = read_policy(host, save->vm, &saving.policy);
 
 	if (err)
 		return err;
-	fill_maps(&policy, &maps);
-	if (policy.vm.lb)
-		err = state_lb_read(host, policy.lb, &maps);
+	fill_maps(&saving.policy, &maps);
+	if (saving.policy.vm.lb)
+		err = state_lb_read(host, saving.policy.lb, &maps);
 	if (!err)
-		err = image_writer_open(&maps, save->write, save->arg, &writer);
+		err = image_writer_open(&maps, save->write, save->arg, &saving.writer);
 	if (!err)
-		err = write_policy(host, writer, &policy);
+		err = write_policy(host, saving.writer, &saving.policy);
 	if (!err)
-		err = image_write_table(writer, TABLE_FLOW);
+		err = image_write_table(saving.writer, TABLE_FLOW);
 	if (!err)
-		err = ct_dump(host, policy.slot, write_flows, writer);
+		err = ct_dump(host, saving.policy.slot, write_flows, &saving);
 	if (!err)
-		err = stats_fold(host, policy.slot, &stats);
+		err = stats_fold(host, saving.policy.slot, &stats);
 	if (!err)
-		err = write_stats(writer, &stats);
-	return err ? err : image_write_end(writer);
+		err = write_stats(saving.writer, &stats);
+	return err ? err : image_write_end(saving.writer);
 }

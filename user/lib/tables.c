@@ -26,7 +26,6 @@ static int add_wire(struct places *places, uint32_t slot, uint32_t bank, const u
 
 static int add_bank(struct places *places, uint32_t slot, uint32_t bank, const uint32_t *quota)
 {
-	struct roam_ct_fill none = {};
 	struct roam_vm vm;
 	int err = host_get(places->host, HOST_MAP_vm_conf, &slot, &vm);
 
@@ -34,6 +33,7 @@ static int add_bank(struct places *places, uint32_t slot, uint32_t bank, const u
 		err = add_wire(places, slot, bank, quota);
 	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && !err; kind++) {
 		uint32_t index = ROAM_CT_TABLE(slot, bank, kind);
+		struct roam_ct_fill fill = { .quota = quota[kind] };
 
 		err = places_add(places, HOST_MAP_ct_table, index,
 				 make_hash(sizeof(struct roam_flow_key), sizeof(struct roam_flow),
@@ -44,7 +44,7 @@ static int add_bank(struct places *places, uint32_t slot, uint32_t bank, const u
 							sizeof(struct roam_ct_tick), quota[kind],
 							NULL));
 		if (!err)
-			err = host_put(places->host, HOST_MAP_ct_fill, &index, &none);
+			err = host_put(places->host, HOST_MAP_ct_fill, &index, &fill);
 	}
 	return err;
 }
@@ -157,17 +157,26 @@ static int add_policy(struct places *places, uint32_t slot)
 	return err;
 }
 
-int tables_make(struct host *host, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS])
+int tables_make(struct places *places, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS])
 {
-	_cleanup_places_ struct places places = { .host = host };
 	struct roam_acl_match none = {};
 	uint32_t counts[ROAM_DIR_COUNT] = {};
-	int err = add_bank(&places, slot, 0, quota);
+	int err = add_bank(places, slot, 0, quota);
 
 	if (!err)
-		err = add_policy(&places, slot);
+		err = add_policy(places, slot);
 	if (!err)
-		err = add_lists(&places, slot, &none, counts);
+		err = add_lists(places, slot, &none, counts);
+	if (!err)
+		places_begin(places);
+	return err;
+}
+
+int tables_make_policy(struct host *host, uint32_t slot)
+{
+	_cleanup_places_ struct places places = { .host = host };
+	int err = add_policy(&places, slot);
+
 	return err ? err : places_apply(&places);
 }
 

@@ -9,11 +9,16 @@
 #include <roam/acl.h>
 #include <roam/ct.h>
 #include <roam/stats.h>
-#include <roam/vm.h>
-#include "host.h"
+#include "places.h"
 
-/* All that a VM has: one bank of flow tables and clocks, counters, rules, empty lists of them. */
-int tables_make(struct host *host, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS]);
+/*
+ * All that a VM has: one bank of flow tables and clocks, counters, rules, empty lists of them. They
+ * can be filled at once; places_end(), which must follow, waits until the kernel is done.
+ */
+int tables_make(struct places *places, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS]);
+
+/* Only what holds policy and its counters: for a slot that no packet will ever belong to. */
+int tables_make_policy(struct host *host, uint32_t slot);
 
 /* The flow tables and clocks of one bank, empty; for second keys, too, if the VM's row has lb. */
 int tables_make_bank(struct host *host, uint32_t slot, uint32_t bank,

@@ -128,9 +128,8 @@ int text_prefix_parse(const char *text, struct roam_prefix *ret_prefix)
 		return err;
 	most = addr_is_ipv4(&prefix.addr) ? 32 : 128;
 	if (*slash) {
-		err = text_u32_parse("prefix length", slash + 1, &bits);
-		if (err)
-			return err;
+		if (text_u32_parse("prefix length", slash + 1, &bits))
+			return fail(-EINVAL, "prefix '%.80s' has no length behind its '/'", text);
 		if (bits > most)
 			return fail(-EINVAL, "prefix '%.80s' is longer than %u bits", text, most);
 		bits += 128 - most;
@@ -142,40 +141,33 @@ int text_prefix_parse(const char *text, struct roam_prefix *ret_prefix)
 	return 0;
 }
 
-static int port_parse(const char *text, uint16_t *ret_port)
+/* The number at the beginning of *text, which is moved behind it; false if there is none. */
+static bool port_parse(const char **text, uint16_t *ret_port)
 {
-	uint32_t value;
-	int err = text_u32_parse("port", text, &value);
+	uint32_t value = 0;
 
-	if (err)
-		return err;
-	if (value > UINT16_MAX)
-		return fail(-EINVAL, "port '%.80s' is above 65535", text);
+	if (!isdigit((unsigned char)**text))
+		return false;
+	while (isdigit((unsigned char)**text) && value <= UINT16_MAX)
+		value = value * 10 + (*(*text)++ - '0');
 	*ret_port = value;
-	return 0;
+	return value <= UINT16_MAX;
 }
 
 int text_range_parse(const char *text, struct roam_port_range *ret_range)
 {
 	struct roam_port_range range = {};
-	const char *dash = strchr(text, '-');
-	char first[16];
-	int err;
+	const char *at = text;
+	bool good = port_parse(&at, &range.first);
 
-	if (!dash) {
-		err = port_parse(text, &range.first);
-		range.last = range.first;
-	} else {
-		if ((size_t)(dash - text) >= sizeof(first))
-			return fail(-EINVAL, "'%.80s' is not a port or a range of ports", text);
-		memcpy(first, text, dash - text);
-		first[dash - text] = '\0';
-		err = port_parse(first, &range.first);
-		if (!err)
-			err = port_parse(dash + 1, &range.last);
+	range.last = range.first;
+	if (good && *at == '-') {
+		at++;
+		good = port_parse(&at, &range.last);
 	}
-	if (err)
-		return err;
+	if (!good || *at)
+		return fail(-EINVAL, "'%.80s' is not a port from 0 to 65535, nor a range of them",
+			    text);
 	if (range.first > range.last)
 		return fail(-EINVAL, "port range '%.80s' ends before it begins", text);
 	*ret_range = range;

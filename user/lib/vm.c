@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* VMs of a host: see vm.h. */
 #include <string.h>
+#include <sys/random.h>
 #include <bpf/bpf.h>
 #include "acl.h"
 #include "ct.h"
+#include "ips.h"
 #include "journal.h"
 #include "port.h"
 #include "qos.h"
@@ -67,11 +69,25 @@ int vm_validate(const struct roam_vm *vm)
 	return 0;
 }
 
+/* RFC 9562, version 4. */
+int vm_random_uuid(uint8_t ret_uuid[16])
+{
+	if (getrandom(ret_uuid, 16, 0) != 16)
+		return fail(-EIO, "vm: no random numbers");
+	ret_uuid[6] = (ret_uuid[6] & 0x0f) | 0x40;
+	ret_uuid[8] = (ret_uuid[8] & 0x3f) | 0x80;
+	return 0;
+}
+
 uint8_t vm_features(struct host *host, uint32_t slot)
 {
-	uint8_t features = qos_is_used(host, slot) ? ROAM_VM_QOS : 0;
+	uint8_t features = 0;
 	struct roam_vm vm;
 
+	if (qos_is_used(host, slot))
+		features |= ROAM_VM_QOS;
+	if (ips_is_used(host, slot))
+		features |= ROAM_VM_IPS;
 	if (!vm_get(host, slot, &vm) && vm.lb)
 		features |= ROAM_VM_LB;
 	return features;
@@ -128,6 +144,7 @@ void vm_free_slot(struct host *host, uint32_t slot)
 	}
 	tables_clear(host, slot);
 	qos_clear(host, slot);
+	ips_clear(host, slot);
 	vm_put(host, slot, &none);
 }
 
@@ -160,7 +177,7 @@ static int set_locked(struct host *host, uint32_t slot, const struct roam_vm *wa
 {
 	struct roam_vm vm;
 	int err, entry;
-	bool resize;
+	bool resize, lists;
 
 	err = vm_get(host, slot, &vm);
 	if (!err)
@@ -168,14 +185,15 @@ static int set_locked(struct host *host, uint32_t slot, const struct roam_vm *wa
 	if (err)
 		return err;
 	resize = wanted->quota_flows != vm.quota_flows || wanted->quota_half != vm.quota_half;
+	lists = memcmp(vm.default_action, wanted->default_action, sizeof(vm.default_action)) != 0;
 	memcpy(vm.default_action, wanted->default_action, sizeof(vm.default_action));
 	vm.midstream = wanted->midstream;
 	vm.life = wanted->life;
 	vm.quota_flows = wanted->quota_flows;
 	vm.quota_half = wanted->quota_half;
 	err = resize ? ct_resize(host, slot, &vm) : vm_put(host, slot, &vm);
-	if (!err)
-		err = vm_sync_ports(host, slot);
+	if (!err) /* the lists end with the defaults */
+		err = lists ? vm_sync(host, slot) : vm_sync_ports(host, slot);
 	journal_end(host, slot, &entry);
 	return err;
 }

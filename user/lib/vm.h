@@ -37,6 +37,9 @@ uint8_t vm_features(struct host *host, uint32_t slot);
 /* Frees a slot that no name points to: tables, ports, row. Needs the host's lock. */
 void vm_free_slot(struct host *host, uint32_t slot);
 
+/* For a VM to which nobody has given one. */
+int vm_random_uuid(uint8_t ret_uuid[16]);
+
 /* Refuses names, quotas and values that are out of bounds. */
 int vm_validate(const struct roam_vm *vm);
 

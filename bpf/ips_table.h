@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The tables of ips.bpf.c (its only includer): sources and blocks of a VM, and how room is made in
+ * a full one. include/roam/ips.h tells the shapes.
+ */
+#ifndef ROAM_BPF_IPS_TABLE_H
+#define ROAM_BPF_IPS_TABLE_H
+
+#include <linux/errno.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <roam/ips.h>
+#include <roam/pkt.h>
+#include "bucket.h"
+
+/* Blocks that a new one on a full table looks at before it is given up. */
+#define IPS_CANDIDATES 8
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ROAM_VM_MAX);
+	__type(key, __u32);
+	__type(value, struct roam_ips);
+} ips_conf SEC(".maps");
+
+struct ips_source_rows {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_IPS_QUOTA_MIN);
+	__uint(key_size, sizeof(struct roam_addr));
+	__uint(value_size, sizeof(struct roam_ips_source));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ROAM_VM_MAX);
+	__type(key, __u32);
+	__array(values, struct ips_source_rows);
+} ips_source SEC(".maps");
+
+struct ips_block_rows {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ROAM_IPS_QUOTA_MIN);
+	__uint(key_size, sizeof(struct roam_addr));
+	__uint(value_size, sizeof(struct roam_ips_block));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ROAM_VM_MAX);
+	__type(key, __u32);
+	__array(values, struct ips_block_rows);
+} ips_block SEC(".maps");
+
+struct ips_queue {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, ROAM_IPS_QUOTA_MIN);
+	__uint(value_size, sizeof(struct roam_ips_tick));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ROAM_VM_MAX *ROAM_IPS_KINDS);
+	__type(key, __u32);
+	__array(values, struct ips_queue);
+} ips_clock SEC(".maps");
+
+static __always_inline void *ips_clock_of(__u32 vm, enum roam_ips_kind kind)
+{
+	__u32 index = ROAM_IPS_CLOCK(vm, kind);
+
+	return bpf_map_lookup_elem(&ips_clock, &index);
+}
+
+static __always_inline bool block_is_over(const struct roam_ips_block *block, __u64 now_ns)
+{
+	return block->until_ns && (__s64)(now_ns - block->until_ns) >= 0;
+}
+
+/*
+ * The source's row, made if there is none. On a full table the one that was made first goes: its
+ * bucket is the likeliest to be full again, and a full one is worth nothing.
+ */
+static __always_inline struct roam_ips_source *ips_source_of(const struct roam_pkt *pkt,
+							     const struct roam_addr *key)
+{
+	struct roam_ips_tick tick = { .key = *key };
+	struct roam_ips_source fresh = {};
+	struct roam_ips_source *source;
+	__u32 slot = pkt->vm;
+	void *rows, *clock;
+
+	rows = bpf_map_lookup_elem(&ips_source, &slot);
+	if (!rows)
+		return NULL;
+	source = bpf_map_lookup_elem(rows, key);
+	if (source)
+		return source;
+	clock = ips_clock_of(slot, ROAM_IPS_SOURCES);
+	if (!clock)
+		return NULL;
+	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
+		struct roam_ips_tick oldest;
+
+		if (!bpf_map_pop_elem(clock, &oldest))
+			bpf_map_delete_elem(rows, &oldest.key);
+		bpf_map_push_elem(clock, &tick, BPF_ANY);
+	}
+	bpf_map_update_elem(rows, key, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(rows, key); /* ours, or that of a CPU that was faster */
+}
+
+/* Takes the next entry off a full clock of blocks; true if that made room. */
+static __always_inline bool ips_reclaim_one(void *rows, void *clock, __u64 now_ns)
+{
+	struct roam_ips_block *block;
+	struct roam_ips_tick tick;
+
+	if (bpf_map_pop_elem(clock, &tick))
+		return true;
+	block = bpf_map_lookup_elem(rows, &tick.key);
+	if (!block || (__u32)block->since_ns != tick.stamp)
+		return true;
+	if (block_is_over(block, now_ns)) {
+		bpf_map_delete_elem(rows, &tick.key);
+		return true;
+	}
+	bpf_map_push_elem(clock, &tick, BPF_ANY);
+	return false;
+}
+
+/* Stores a block that was not there: false if the table is full of live ones. */
+static __always_inline bool ips_block_insert(const struct roam_pkt *pkt,
+					     const struct roam_addr *key,
+					     const struct roam_ips_block *block)
+{
+	struct roam_ips_tick tick = { .key = *key, .stamp = block->since_ns };
+	void *clock = ips_clock_of(pkt->vm, ROAM_IPS_BLOCKS);
+	__u32 slot = pkt->vm;
+	void *rows = bpf_map_lookup_elem(&ips_block, &slot);
+	int err;
+
+	if (!rows || !clock)
+		return false;
+	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
+		bool room = false;
+
+		for (int i = 0; i < IPS_CANDIDATES && !room; i++)
+			room = ips_reclaim_one(rows, clock, pkt->now_ns);
+		if (!room || bpf_map_push_elem(clock, &tick, BPF_ANY))
+			return false;
+	}
+	err = bpf_map_update_elem(rows, key, block, BPF_NOEXIST);
+	return !err || err == -EEXIST;
+}
+
+#endif

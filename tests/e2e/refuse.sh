@@ -1,0 +1,378 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# Command lines that are wrong: each is refused with exactly one line on stderr that names what is
+# wrong, exit status 1 (failed) or 2 (not understood), nothing on stdout, and not a byte of the
+# host's maps, pins or journal changed.
+#
+# The tables below: status | part of the line | words, as the shell reads them
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../world.sh"
+
+# shellcheck disable=SC2034 # used in the tables
+{
+	MANY=$(for i in $(seq 17); do echo "addr 10.9.1.$i"; done)
+	MAC=52:54:00:00:00:12
+	LONG=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa # 64 letters
+}
+
+# Two VMs with what no other one can have, too, and the image of a third one that was here.
+setup()
+{
+	ns_add host
+	setting host disable_ipv6 1 # so that nothing is counted
+	link host tap0 host tap1
+	link host tap2 host tap3
+	roam_batch "$TMP/first" << END
+host init uplink tap3
+vm add web
+vm add db
+port add vm web dev tap0 mac 52:54:00:00:00:10 addr 10.9.0.10 addr fd09::10 vlan 7
+port add vm db dev tap1 mac 52:54:00:00:00:11 addr 10.9.0.11 addr fd09::11
+acl add vm web name https in allow tcp dport 443
+vm add moved
+port add vm moved dev tap2 mac $MAC addr 10.9.0.12
+END
+	check "save" host state save web "$TMP/good.img"
+	check "save" host state save moved "$TMP/moved.img"
+	check "del" host vm del moved
+	snapshot > "$TMP/before"
+}
+
+roam_batch()
+{
+	cat > "$1"
+	check "batch" host batch "$1"
+}
+
+# Everything that a command could change.
+snapshot()
+{
+	find "$BPFFS" | sort
+	"$BUILD/tests/e2e/mapsum" "$BPFFS/host/maps" || echo "cannot be read"
+	ns host ip -o -d link show | grep -o '^[0-9]*: [^:]*\|prog/xdp.*'
+	ls "$TMP"/*.img
+}
+
+# $1: status, $2: part of the line, then the words
+refused()
+{
+	local want=$1 part=$2 got
+	shift 2
+	host "$@" > "$TMP/stdout" 2> "$TMP/stderr"
+	got=$?
+	check_eq "$*: exit status" "$got" "$want"
+	check_eq "$*: stdout" "$(cat "$TMP/stdout")" ""
+	check_eq "$*: lines on stderr" "$(wc -l < "$TMP/stderr")" 1
+	check_has "$*: stderr" "$(cat "$TMP/stderr")" "roam: "
+	check_has "$*: stderr" "$(cat "$TMP/stderr")" "$part"
+	TRIED="$TRIED
+#   $*"
+	[ "$(echo "$TRIED" | wc -l)" -le 12 ] || unchanged
+}
+
+# By none of the last few.
+unchanged()
+{
+	snapshot > "$TMP/after"
+	if ! cmp -s "$TMP/before" "$TMP/after"; then
+		fail "one of these has changed something:$TRIED"
+		diff "$TMP/before" "$TMP/after" | sed 's/^/# /'
+		cp "$TMP/after" "$TMP/before"
+	fi
+	TRIED=
+}
+
+# Reads a table.
+all_refused()
+{
+	local status part words count=0
+	while IFS='|' read -r status part words; do
+		count=$((count + 1))
+		part=${part# } part=${part% }
+		# shellcheck disable=SC2086 # without the blank
+		eval refused $status "\"$part\"" "$words"
+	done
+	unchanged
+	[ "$count" -gt 3 ] || fail "the table is empty"
+}
+
+test_options_and_objects()
+{
+	all_refused << 'END'
+2 | '' is no object | ''
+2 | what to do is missing |
+2 | 'nothing' | nothing
+2 | 's' | s
+2 | '-x' | -x host show
+2 | '--bpffs' | --bpffs
+1 | host relative | --bpffs relative host show
+1 | 'relative' | --bpffs relative host init
+1 | host /nowhere | --bpffs /nowhere host show
+1 | /tmp is not a bpffs | --bpffs /tmp/none host init
+1 | a.b' | --bpffs $BPFFS/a.b host init
+1 | 'x/' | --bpffs x/ host init
+1 | '/' | --bpffs / host init
+1 | $BPFFS/none | --bpffs $BPFFS/none host teardown
+1 | $BPFFS/none | --bpffs $BPFFS/none vm add x
+2 | 'nothing' | help nothing
+2 | 'nothing' | help vm nothing
+2 | 'nothing' | vm nothing
+2 | 'help' | vm help add more
+END
+}
+
+test_host()
+{
+	all_refused << 'END'
+1 | $BPFFS/host | host init
+1 | $BPFFS/host | host init uplink tap2
+2 | 'uplink' | host init uplink
+2 | 'tap2' | host init tap2
+2 | 'all' | host show all
+2 | 'now' | host teardown now
+2 | 'destroy' | host destroy
+1 | uplink none0 | --bpffs $BPFFS/b host init uplink none0
+1 | uplink none0 | --bpffs $BPFFS/b host init uplink tap2 uplink none0
+1 | uplink tap3 | --bpffs $BPFFS/b host init uplink tap3
+1 | uplink tap2 | --bpffs $BPFFS/b host init uplink tap2 uplink tap2
+END
+}
+
+test_vm()
+{
+	all_refused << 'END'
+2 | 'add' | vm add
+1 | '-bad' | vm add -bad
+1 | vm '' | vm add ''
+1 | 'a b' | vm add 'a b'
+1 | 'x/../$' | vm add 'x/../$'
+1 | aaaaaaa' is not a name | vm add $LONG
+1 | 'web' | vm add web
+2 | 'uuid' | vm add x uuid
+1 | '1234' | vm add x uuid 1234
+1 | '1b4e28ba-2fa1-11d2-883f-0016d3cca42g' | vm add x uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca42g
+2 | 'default' | vm add x default
+2 | 'default' | vm add x default sideways drop
+1 | 'maybe' | vm add x default in maybe
+2 | 'in' | vm add x default in
+1 | 'loose' | vm add x midstream loose
+2 | 'midstream' | vm add x midstream
+2 | 'flows' | vm add x flows
+1 | '-1' | vm add x flows -1
+1 | flows 63 | vm add x flows 63
+1 | flows 0 | vm add x flows 0
+1 | flows 4194305 | vm add x flows 4194305
+1 | '4294967296' | vm add x flows 4294967296
+1 | '10k' | vm add x flows 10k
+1 | half 1 | vm add x half 1
+2 | 'nonsense' | vm add x nonsense
+2 | 'set' | vm set
+2 | what to set is missing | vm set web
+1 | 'none' | vm set none active
+1 | flows 63 | vm set web flows 63
+1 | half 4194305 | vm set web half 4194305
+2 | 'nonsense' | vm set web nonsense
+2 | 'uuid' | vm set web uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427
+2 | 'del' | vm del
+1 | 'none' | vm del none
+2 | 'db' | vm del web db
+1 | 'none' | vm show none
+2 | 'db' | vm show web db
+END
+}
+
+test_port()
+{
+	all_refused << 'END'
+2 | 'vm NAME' | port add
+2 | 'vm' | port add vm
+2 | 'vm NAME' | port add web
+1 | 'none' | port add vm none dev tap2 mac $MAC
+2 | 'dev DEV' | port add vm web mac $MAC
+2 | 'dev DEV' | port add vm web dev '' mac $MAC
+2 | 'mac MAC' | port add vm web dev tap2
+1 | a/b | port add vm web dev a/b mac $MAC
+1 | dev 'aaaa | port add vm web dev $LONG mac $MAC
+2 | 'dev' | port add vm web dev tap2 dev tap3 mac $MAC
+2 | 'mac' | port add vm web dev tap2 mac $MAC mac $MAC
+1 | '52:54:00:00:00' | port add vm web dev tap2 mac 52:54:00:00:00
+1 | 53:54:00:00:00:12 | port add vm web dev tap2 mac 53:54:00:00:00:12
+2 | 'mac MAC' | port add vm web dev tap2 mac 00:00:00:00:00:00
+1 | '52:54:00:00:00:zz' | port add vm web dev tap2 mac 52:54:00:00:00:zz
+1 | '10.9.0.300' | port add vm web dev tap2 mac $MAC addr 10.9.0.300
+1 | '10.9.0.12/24' | port add vm web dev tap2 mac $MAC addr 10.9.0.12/24
+1 | 'fd09::g' | port add vm web dev tap2 mac $MAC addr fd09::g
+1 | 224.0.0.1 | port add vm web dev tap2 mac $MAC addr 224.0.0.1
+1 | 0.0.0.0 | port add vm web dev tap2 mac $MAC addr 0.0.0.0
+1 | 127.0.0.1 | port add vm web dev tap2 mac $MAC addr 127.0.0.1
+1 | 255.255.255.255 | port add vm web dev tap2 mac $MAC addr 255.255.255.255
+1 | ff02::1 | port add vm web dev tap2 mac $MAC addr ff02::1
+1 | addr :: is | port add vm web dev tap2 mac $MAC addr ::
+1 | addr ::1 is | port add vm web dev tap2 mac $MAC addr ::1
+1 | 10.9.0.12 | port add vm web dev tap2 mac $MAC addr 10.9.0.12 addr 10.9.0.12
+1 | 10.9.0.11 | port add vm web dev tap2 mac $MAC addr 10.9.0.11
+1 | fd09::11 | port add vm web dev tap2 mac $MAC addr fd09::11
+2 | 'addr' | port add vm web dev tap2 mac $MAC addr
+1 | 16 addresses | port add vm web dev tap2 mac $MAC $MANY
+1 | 52:54:00:00:00:11 | port add vm web dev tap2 mac 52:54:00:00:00:11
+1 | 52:54:00:00:00:10 | port add vm web dev tap2 mac 52:54:00:00:00:10
+1 | dev tap1 | port add vm web dev tap1 mac $MAC
+1 | dev tap0 | port add vm web dev tap0 mac $MAC
+1 | vlan '0' | port add vm web dev tap2 mac $MAC vlan 0
+1 | vlan '4095' | port add vm web dev tap2 mac $MAC vlan 4095
+1 | vlan '7.' | port add vm web dev tap2 mac $MAC vlan 7.
+1 | vlan '7.8.9' | port add vm web dev tap2 mac $MAC vlan 7.8.9
+1 | vlan 'x' | port add vm web dev tap2 mac $MAC vlan x
+1 | vlan 7 | port add vm web dev tap2 mac $MAC vlan 7 vlan 7
+1 | zone '-x' | port add vm web dev tap2 mac $MAC zone -x
+2 | 'zone' | port add vm web dev tap2 mac $MAC zone a zone b
+2 | dhcp 'maybe' | port add vm web dev tap2 mac $MAC dhcp maybe
+2 | 'ra' | port add vm web dev tap2 mac $MAC ra
+2 | 'nonsense' | port add vm web dev tap2 mac $MAC nonsense
+2 | 'vm NAME' | port del
+2 | 'mac MAC' | port del vm web
+2 | 'mac' | port del vm web mac
+1 | 52:54:00:00:00:99 | port del vm web mac 52:54:00:00:00:99
+1 | 52:54:00:00:00:11 | port del vm web mac 52:54:00:00:00:11
+1 | 'none' | port del vm none mac 52:54:00:00:00:10
+2 | 'now' | port del vm web mac 52:54:00:00:00:10 now
+1 | 'none' | port show vm none
+2 | 'nonsense' | port show nonsense
+END
+}
+
+test_acl_add()
+{
+	all_refused << 'END'
+2 | 'vm NAME' | acl add
+2 | 'name RULE' | acl add vm web
+2 | 'name RULE' | acl add vm web https in allow
+2 | 'name' | acl add vm web name
+1 | '-x' | acl add vm web name -x in allow
+2 | 'x' | acl add vm web name x
+2 | 'sideways' | acl add vm web name x sideways allow
+2 | 'allow' or 'drop' | acl add vm web name x in
+2 | 'allow' or 'drop' | acl add vm web name x in prio 5
+2 | 'maybe' | acl add vm web name x in maybe
+2 | 'prio' | acl add vm web name x in prio
+1 | prio '-1' | acl add vm web name x in prio -1 allow
+1 | prio '4294967296' | acl add vm web name x in prio 4294967296 allow
+1 | 'https' | acl add vm web name https in allow
+1 | 'none' | acl add vm none name x in allow
+2 | 'sctp' | acl add vm web name x in allow sctp
+1 | proto 256 | acl add vm web name x in allow proto 256
+2 | 'proto' | acl add vm web name x in allow proto
+1 | proto 'tcp' | acl add vm web name x in allow proto tcp
+2 | 'from' | acl add vm web name x in allow tcp from
+1 | '10.0.0.0/33' | acl add vm web name x in allow tcp from 10.0.0.0/33
+1 | '10.0.0.1/24' | acl add vm web name x in allow tcp from 10.0.0.1/24
+1 | '10.0.0.0/' | acl add vm web name x in allow tcp to 10.0.0.0/
+1 | 'fd00::/129' | acl add vm web name x in allow tcp from fd00::/129
+1 | 'fd00::1/64' | acl add vm web name x in allow tcp from fd00::1/64
+1 | 'nowhere' | acl add vm web name x in allow tcp from nowhere
+1 | 'x': IPv4 and IPv6 | acl add vm web name x in allow tcp from any4 to any6
+1 | 'x': IPv4 and IPv6 | acl add vm web name x in allow tcp from 10.0.0.0/8 to fd00::1
+1 | 'x': IPv4 and IPv6 | acl add vm web name x in allow icmp from fd00::1
+1 | 'x': IPv4 and IPv6 | acl add vm web name x in allow icmp6 from 10.0.0.1
+2 | 'dport' | acl add vm web name x in allow tcp dport
+1 | '65536' | acl add vm web name x in allow tcp dport 65536
+1 | 'http' | acl add vm web name x in allow tcp dport http
+1 | '20-10' | acl add vm web name x in allow tcp dport 20-10
+1 | '10-' | acl add vm web name x in allow tcp dport 10-
+1 | '-10' | acl add vm web name x in allow tcp sport -10
+1 | '1-2-3' | acl add vm web name x in allow udp sport 1-2-3
+1 | 'x': ports without | acl add vm web name x in allow icmp dport 10
+1 | 'x': ports without | acl add vm web name x in allow any dport 10
+2 | 'dport' | acl add vm web name x in allow tcp dport 1 dport 2
+2 | 'from' | acl add vm web name x in allow tcp from 10.0.0.1 from 10.0.0.2
+2 | 'nonsense' | acl add vm web name x in allow tcp nonsense
+END
+}
+
+test_acl_ct_stats()
+{
+	all_refused << 'END'
+2 | 'vm NAME' | acl del
+2 | 'name RULE' | acl del vm web
+2 | 'name' | acl del vm web name
+1 | 'none' | acl del vm web name none
+1 | 'none' | acl del vm none name https
+1 | 'https' | acl del vm db name https
+2 | 'now' | acl del vm web name https now
+1 | 'none' | acl show vm none
+1 | 'none' | acl show vm web name none
+2 | 'nonsense' | acl show nonsense
+1 | 'none' | ct show vm none
+2 | 'nonsense' | ct show nonsense
+2 | 'vm NAME' | ct flush
+2 | 'vm' | ct flush vm
+1 | 'none' | ct flush vm none
+2 | 'now' | ct flush vm web now
+1 | 'none' | stats show vm none
+2 | 'nonsense' | stats show nonsense
+2 | 'reset' | stats reset
+END
+}
+
+test_state()
+{
+	all_refused << 'END'
+2 | 'show' | state show
+1 | $TMP/none | state show $TMP/none
+1 | image | state show /dev/null
+2 | 'verify' | state verify
+1 | image | state verify /dev/null
+2 | 'more' | state verify $TMP/good.img more
+2 | 'save' | state save
+1 | 'none' | state save none $TMP/x.img
+1 | $TMP/none/x.img | state save web $TMP/none/x.img
+2 | 'y' | state save web $TMP/x.img y
+2 | 'load' | state load
+1 | $TMP/none | state load $TMP/none
+1 | image | state load /dev/null
+1 | 'web' | state load $TMP/good.img
+1 | 'other' | state load $TMP/good.img vm other
+1 | 'db' | state load $TMP/good.img vm db replace
+2 | 'vm' | state load $TMP/good.img vm
+2 | 'dev' | state load $TMP/good.img dev
+2 | 'tap2' | state load $TMP/good.img dev tap2
+2 | 'nonsense' | state load $TMP/good.img nonsense
+1 | $MAC | state load $TMP/moved.img dev 52:54:00:00:00:99=tap2
+1 | no port with that mac | state load $TMP/moved.img dev $MAC=tap2 dev 52:54:00:00:00:99=tap2
+1 | no port with that mac | state load $TMP/good.img replace dev $MAC=tap2
+1 | has dev tap0 | state load $TMP/good.img replace dev 52:54:00:00:00:10=tap2
+1 | none0 | state load $TMP/moved.img dev $MAC=none0
+1 | 'none' | -j ct show vm none
+1 | 'none' | -j acl show vm web name none
+1 | image | -j state show /dev/null
+1 | tap1 | state load $TMP/moved.img dev $MAC=tap1
+END
+}
+
+# A file of commands ends at its first line that fails, and names it.
+test_batch()
+{
+	echo "vm show
+vm add x flows 1" > "$TMP/second"
+	echo 'acl add vm web name x in allow
+# a comment
+acl add vm web name https in allow' > "$TMP/third"
+	echo 'port add vm web dev tap2 mac 52:54' > "$TMP/only"
+	all_refused << 'END'
+2 | batch | batch
+2 | batch | batch a b
+1 | $TMP/none | batch $TMP/none
+1 | line 1: mac '52:54' | batch $TMP/only
+1 | directory | batch $TMP
+END
+	host batch "$TMP/second" > "$TMP/stdout" 2> "$TMP/stderr"
+	check_eq "status" $? 1
+	check_has "what came before is done" "$(cat "$TMP/stdout")" "web uuid"
+	check_has "the line" "$(cat "$TMP/stderr")" "line 2: vm 'x': flows 1"
+	host batch "$TMP/third" 2> "$TMP/stderr"
+	check_has "the line" "$(cat "$TMP/stderr")" "line 3: acl 'https'"
+	check "the line before is done" host acl show vm web name x
+}
+
+run_tests "$@"

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Policy files: what is read from them, what is refused and where, and that what is shown is read.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <netinet/in.h>
+#include "harness.h"
+#include "policy_diff.h"
+#include "policy_read.h"
+#include "policy_tree.h"
+#include "text.h"
+
+/* ---- what is understood ---- */
+
+static const char whole[] = "vm:\n"
+			    "  name: web-1\n"
+			    "  uuid: 1b4e28ba-2fa1-11d2-883f-0016d3cca427\n"
+			    "  life: shut\n"
+			    "  default: {in: drop, out: allow}\n"
+			    "  midstream: pickup\n"
+			    "  flows: 1000\n"
+			    "  half: 100\n"
+			    "ports:\n"
+			    "  - dev: tap0\n"
+			    "    mac: 52:54:00:aa:bb:10\n"
+			    "    addr: [10.0.0.10, fd00::10]\n"
+			    "    vlan: [untagged, 10, 10.20]\n"
+			    "    dhcp: on\n"
+			    "    ra: false\n"
+			    "  - {mac: 52:54:00:aa:bb:0f, dev: tap1, zone: blue}\n"
+			    "acl:\n"
+			    "  - {name: z, dir: out, action: drop, to: 192.0.2.0/24}\n"
+			    "  - dport: 443\n"
+			    "    name: https\n"
+			    "    from: 10.0.0.0/8\n"
+			    "    dir: in\n"
+			    "    prio: 10\n"
+			    "    action: allow\n"
+			    "    proto: tcp\n"
+			    "qos:\n"
+			    "  out: {rate: 10mbit, burst: 64k, dscp: ef}\n"
+			    "ips: {rate: 20, block: 10m, max: 1d, prefix6: 56, blocks: 100}\n";
+
+static bool read_one(const char *text, struct policies *policies)
+{
+	return CHECK_OK(policy_read("test", text, strlen(text), policies)) &&
+	       CHECK_EQ(policies->count, 1);
+}
+
+static void check_vm(const struct roam_vm *vm)
+{
+	char uuid[TEXT_UUID_LEN];
+
+	CHECK_STR(vm->name, "web-1");
+	CHECK_STR(text_uuid(vm->uuid, uuid), "1b4e28ba-2fa1-11d2-883f-0016d3cca427");
+	CHECK_EQ(vm->life, ROAM_LIFE_SHUT);
+	CHECK_EQ(vm->default_action[ROAM_DIR_IN], ROAM_ACTION_DROP);
+	CHECK_EQ(vm->default_action[ROAM_DIR_OUT], ROAM_ACTION_ALLOW);
+	CHECK_EQ(vm->midstream, ROAM_MIDSTREAM_PICKUP);
+	CHECK_EQ(vm->quota_flows, 1000);
+	CHECK_EQ(vm->quota_half, 100);
+}
+
+static void check_ports(const struct roam_port *ports)
+{
+	char text[TEXT_ADDR_LEN];
+
+	CHECK_STR(ports[0].dev, "tap1"); /* by their MACs */
+	CHECK_STR(ports[0].zone_name, "blue");
+	CHECK_EQ(ports[0].addr_count, 0);
+	CHECK_STR(ports[1].dev, "tap0");
+	CHECK_STR(ports[1].zone_name, "52:54:00:aa:bb:10");
+	CHECK_EQ(ports[1].addr_count, 2);
+	CHECK_STR(text_addr(&ports[1].addr[1], text), "fd00::10");
+	CHECK_EQ(ports[1].vlan_count, 3);
+	CHECK_EQ(ports[1].vlan[2], ROAM_VLAN(10, 20));
+	CHECK_EQ(ports[1].switches, ROAM_PORT_DHCP);
+}
+
+static void check_ips(const struct roam_ips *ips)
+{
+	CHECK(ips->is_set);
+	CHECK_EQ(ips->rate, 20);
+	CHECK_EQ(ips->burst, 20); /* as many at once, if nothing else is said */
+	CHECK_EQ(ips->block_s, 600);
+	CHECK_EQ(ips->block_max_s, 86400);
+	CHECK_EQ(ips->prefix4, 32);
+	CHECK_EQ(ips->prefix6, 56);
+	CHECK_EQ(ips->sources, ROAM_IPS_SOURCES_DEFAULT);
+	CHECK_EQ(ips->blocks, 100);
+}
+
+TEST(reads_everything)
+{
+	_cleanup_policies_ struct policies policies = {};
+	const struct policy *policy;
+
+	if (!read_one(whole, &policies))
+		return;
+	policy = &policies.all[0];
+	check_vm(&policy->vm);
+	if (CHECK_EQ(policy->port_count, 2))
+		check_ports(policy->ports);
+	if (CHECK_EQ(policy->rule_count, 2)) {
+		CHECK_STR(policy->rules[0].name, "https"); /* as they are matched */
+		CHECK_EQ(policy->rules[0].lport.first, 443);
+		CHECK_EQ(policy->rules[0].remote.bits, 96 + 8);
+		CHECK_EQ(policy->rules[0].proto, IPPROTO_TCP);
+		CHECK_EQ(policy->rules[1].any_proto, 1);
+		CHECK_EQ(policy->rules[1].prio, 1000);
+		CHECK_EQ(policy->rules[1].remote.bits, 96 + 24);
+	}
+	CHECK(!policy->qos[ROAM_DIR_IN].is_set);
+	CHECK(policy->qos[ROAM_DIR_OUT].is_set);
+	CHECK_EQ(policy->qos[ROAM_DIR_OUT].rate_Bps, 1250000);
+	CHECK_EQ(policy->qos[ROAM_DIR_OUT].burst, 65536);
+	CHECK_EQ(policy->qos[ROAM_DIR_OUT].dscp, 46);
+	check_ips(&policy->ips);
+}
+
+static const struct many {
+	const char *name;
+	const char *text;
+	unsigned int count;
+} many[] = {
+	{ "the least", "vm: {name: a}", 1 },
+	{ "documents", "vm: {name: a}\n---\nvm: {name: b}\n---\nvm: {name: c}\n", 3 },
+	{ "a list", "- vm: {name: a}\n- vm: {name: b}\n", 2 },
+	{ "JSON", "[{\"vm\":{\"name\":\"a\",\"flows\":100}},\n\t{\"vm\":{\"name\":\"b\"}}]", 2 },
+	{ "empty lists", "vm: {name: a}\nports: []\nacl: []\n", 1 },
+	{ "an alias", "vm: {name: a}\nports:\n- {mac: &m 52:54:00:00:00:01, dev: t, zone: *m}\n",
+	  1 },
+	{ "a comment and a mark", "# of a\n%YAML 1.1\n---\nvm: # this\n  name: a\n...\n", 1 },
+	{ "standard tags", "vm: !!map {name: !!str a}", 1 },
+};
+
+TEST_EACH(reads, many)
+{
+	_cleanup_policies_ struct policies policies = {};
+
+	CHECK_OK(policy_read("test", row->text, strlen(row->text), &policies));
+	CHECK_EQ(policies.count, row->count);
+}
+
+/* What the default of everything is: what `vm add` and the others take. */
+TEST(defaults)
+{
+	_cleanup_policies_ struct policies policies = {};
+	const struct roam_vm *vm;
+
+	if (!read_one("vm: {name: a}", &policies))
+		return;
+	vm = &policies.all[0].vm;
+	CHECK_EQ(vm->life, ROAM_LIFE_ACTIVE);
+	CHECK_EQ(vm->default_action[ROAM_DIR_IN], ROAM_ACTION_DROP);
+	CHECK_EQ(vm->default_action[ROAM_DIR_OUT], ROAM_ACTION_DROP);
+	CHECK_EQ(vm->midstream, ROAM_MIDSTREAM_STRICT);
+	CHECK_EQ(vm->quota_flows, ROAM_QUOTA_FLOWS_DEFAULT);
+	CHECK_EQ(vm->quota_half, ROAM_QUOTA_HALF_DEFAULT);
+	CHECK(!policies.all[0].has_uuid);
+}
+
+/* ---- what is refused ---- */
+
+#define PORT "mac: 52:54:00:00:00:01, dev: t"
+#define RULE "name: r, dir: in, action: allow"
+
+static const struct refusal {
+	const char *name;
+	const char *text;
+	const char *line;
+} refusals[] = {
+	{ "an unknown key",
+	  "vm: {name: a}\nacl:\n  - name: r\n    dir: in\n    action: drop\n    prioo: 5\n",
+	  "f:6:5: a rule: unknown key 'prioo', did you mean 'prio'?" },
+	{ "a key of the file", "vm: {name: a}\nport: []\n",
+	  "f:2:1: a policy: unknown key 'port', did you mean 'ports'?" },
+	{ "a key like no other", "vm: {name: a}\nqos: {in: {bandwidth: 1}}\n",
+	  "f:2:12: a profile: unknown key 'bandwidth' (known: rate, burst, dscp)" },
+	{ "a key of another mapping", "vm: {name: a, dport: 5}",
+	  "f:1:15: vm: unknown key 'dport'" },
+	{ "a merge", "vm: {<<: {name: a}}", "f:1:6: vm: unknown key '<<'" },
+	{ "a key twice", "vm:\n  name: a\n  half: 100\n  name: b\n",
+	  "f:4:3: vm: 'name' is there already, in line 2" },
+	{ "a key that is a list", "? [a]\n: b\n", "f:1:3: a policy: a plain value is expected" },
+	{ "no vm", "acl: []\n", "f:1:1: a policy: 'vm' is missing" },
+	{ "no name", "vm: {half: 100}\n", "f:1:5: vm: 'name' is missing" },
+	{ "no mac", "vm: {name: a}\nports:\n  - dev: tap0\n", "f:3:5: a port: 'mac' is missing" },
+	{ "no device", "vm: {name: a}\nports:\n  - mac: 52:54:00:00:00:01\n",
+	  "f:3:5: a port: 'dev' is missing" },
+	{ "no direction", "vm: {name: a}\nacl: [{name: r, action: drop}]",
+	  "f:2:7: a rule: 'dir' is missing" },
+	{ "no action", "vm: {name: a}\nacl: [{name: r, dir: in}]",
+	  "f:2:7: a rule: 'action' is missing" },
+	{ "a list for a mapping", "vm: []\n", "f:1:5: vm: a mapping is expected, not a list" },
+	{ "a mapping for a list", "vm: {name: a}\nacl: {name: r}\n",
+	  "f:2:6: acl: a list is expected, not a mapping" },
+	{ "a value for a list", "vm: {name: a}\nports: [{" PORT ", addr: 10.0.0.1}]\n",
+	  "f:2:48: addr: a list is expected, not a plain value" },
+	{ "a list for a value", "vm: {name: [a]}\n",
+	  "f:1:12: name: a plain value is expected, not a list" },
+	{ "a value for a rule", "vm: {name: a}\nacl: [drop]\n",
+	  "f:2:7: a rule: a mapping is expected, not a plain value" },
+	{ "a plain file", "hello\n", "f:1:1: a policy: a mapping is expected, not a plain value" },
+	{ "nothing behind a key", "vm:\n  name:\n", "f:2:8: name: has no value" },
+	{ "nothing behind a list", "vm: {name: a}\nacl:\n",
+	  "f:2:5: acl: a list is expected, not a plain value" },
+	{ "a NUL", "vm: {name: \"a\\0b\"}", "f:1:12: name: a NUL in a value" },
+	{ "a tag", "vm: {name: !secret a}", "f:1:12: name: the tag '!secret' is not understood" },
+	{ "a bad name", "vm: {name: -a}", "f:1:12: vm '-a' is not a name" },
+	{ "a bad uuid", "vm: {name: a, uuid: 12}", "f:1:21: uuid '12' is not of the form" },
+	{ "a life", "vm: {name: a, life: making}", "f:1:21: life 'making' is neither" },
+	{ "a default", "vm: {name: a, default: {in: reject}}", "f:1:29: 'reject' is no action" },
+	{ "a midstream", "vm: {name: a, midstream: lax}", "f:1:26: 'lax' is no" },
+	{ "a quota that is none", "vm: {name: a, flows: many}",
+	  "f:1:22: flows 'many' is not a number" },
+	{ "a small quota", "vm: {name: a, flows: 5}", "f:1:22: flows 5 is not from 64 to" },
+	{ "a large quota", "vm: {name: a, half: 4194305}", "f:1:21: half 4194305 is not from" },
+	{ "a bad mac", "vm: {name: a}\nports: [{mac: 1, dev: t}]", "f:2:15: mac '1' is not" },
+	{ "a group's mac", "vm: {name: a}\nports: [{mac: 01:00:5e:00:00:01, dev: t}]",
+	  "f:2:9: port: mac 01:00:5e:00:00:01 is not a host's" },
+	{ "a long device",
+	  "vm: {name: a}\nports: [{mac: 52:54:00:00:00:01, dev: tap0123456789012}]",
+	  "f:2:39: port: dev 'tap0123456789012' is longer" },
+	{ "no device's name", "vm: {name: a}\nports: [{mac: 52:54:00:00:00:01, dev: a/b}]",
+	  "f:2:39: port: dev 'a/b' is not a device's name" },
+	{ "a bad address", "vm: {name: a}\nports: [{" PORT ", addr: [10.0.0.1, 10.0.0.256]}]",
+	  "f:2:59: '10.0.0.256' is not an IPv4 or IPv6 address" },
+	{ "an address twice", "vm: {name: a}\nports: [{" PORT ", addr: [10.0.0.1, 10.0.0.1]}]",
+	  "f:2:9: port: addr 10.0.0.1 is given twice" },
+	{ "a bad vlan", "vm: {name: a}\nports: [{" PORT ", vlan: [4095]}]", "f:2:49: vlan '4095'" },
+	{ "a bad zone", "vm: {name: a}\nports: [{" PORT ", zone: a b}]", "f:2:48: zone 'a b'" },
+	{ "a bad switch", "vm: {name: a}\nports: [{" PORT ", ra: maybe}]",
+	  "f:2:46: ra 'maybe' is neither on nor off" },
+	{ "a mac twice",
+	  "vm: {name: a}\nports:\n- {" PORT "}\n- {mac: 52:54:00:00:00:01, dev: u}\n",
+	  "f:4:3: a port with mac 52:54:00:00:00:01, as in line 3" },
+	{ "a device twice",
+	  "vm: {name: a}\nports:\n- {" PORT "}\n- {mac: 52:54:00:00:00:02, dev: t}\n",
+	  "f:4:3: a port with dev t, as in line 3" },
+	{ "a rule's bad name", "vm: {name: a}\nacl: [{name: '', dir: in, action: drop}]",
+	  "f:2:14: name: has no value" },
+	{ "a rule twice", "vm: {name: a}\nacl:\n- {" RULE "}\n- {" RULE ", prio: 5}\n",
+	  "f:4:3: a rule with name r, as in line 3" },
+	{ "a bad direction", "vm: {name: a}\nacl: [{name: r, dir: up, action: drop}]",
+	  "f:2:22: 'up' is no direction" },
+	{ "a bad priority", "vm: {name: a}\nacl: [{" RULE ", prio: -1}]", "f:2:47: prio '-1'" },
+	{ "a bad protocol", "vm: {name: a}\nacl: [{" RULE ", proto: sctp}]",
+	  "f:2:48: proto 'sctp' is neither" },
+	{ "a protocol above 255", "vm: {name: a}\nacl: [{" RULE ", proto: 256}]",
+	  "f:2:48: proto 256 is above 255" },
+	{ "a bad prefix", "vm: {name: a}\nacl: [{" RULE ", from: 10.0.0.1/8}]",
+	  "f:2:47: prefix '10.0.0.1/8'" },
+	{ "both families", "vm: {name: a}\nacl: [{" RULE ", from: 10.0.0.1, to: 'fd00::1'}]",
+	  "f:2:61: acl 'r': IPv4 and IPv6 in one rule" },
+	{ "bad ports", "vm: {name: a}\nacl: [{" RULE ", proto: udp, sport: 9-4}]",
+	  "f:2:60: port range '9-4' ends before it begins" },
+	{ "ports of anything", "vm: {name: a}\nacl: [{" RULE ", dport: 80}]",
+	  "f:2:7: acl 'r': ports without tcp or udp" },
+	{ "a bad rate", "vm: {name: a}\nqos: {in: {rate: fast}}", "f:2:18: rate 'fast'" },
+	{ "a bad burst", "vm: {name: a}\nqos: {in: {rate: 1mbit, burst: 5x}}",
+	  "f:2:32: burst '5x'" },
+	{ "a small burst", "vm: {name: a}\nqos: {in: {rate: 1mbit, burst: 5}}",
+	  "f:2:11: qos: burst 5 is not from" },
+	{ "a burst alone", "vm: {name: a}\nqos: {in: {burst: 64k}}",
+	  "f:2:11: qos: a burst without a rate" },
+	{ "a bad dscp", "vm: {name: a}\nqos: {out: {dscp: 64}}", "f:2:19: dscp '64'" },
+	{ "a limit", "vm: {name: a}\nips: {rate: 1s}", "f:2:13: rate '1s' is not a number" },
+	{ "a time", "vm: {name: a}\nips: {block: soon}", "f:2:14: block 'soon'" },
+	{ "a block too long", "vm: {name: a}\nips: {block: 2h, max: 1h}", "f:2:6: ips: a block" },
+	{ "a prefix", "vm: {name: a}\nips: {prefix6: 129}", "f:2:16: prefix6 129" },
+	{ "a quota of blocks", "vm: {name: a}\nips: {blocks: 1}", "f:2:6: ips: blocks 1 is not" },
+	{ "a VM twice", "vm: {name: a}\n---\nvm: {name: b}\n---\nvm: {name: a}\n",
+	  "f:5:1: vm 'a' is there already" },
+	{ "nothing", "", "f:1:1: there is no policy in it" },
+	{ "only a comment", "# vm\n", "f:1:1: there is no policy in it" },
+	{ "an empty list", "[]", "f:1:1: there is no policy in it" },
+	{ "an open bracket", "vm: {name: a\nacl: [", "f:2:4: did not find" },
+	{ "a wrong indent", "vm:\n  name: a\n half: 100\n", "f:3:2:" },
+	{ "a tab", "vm:\n\tname: a\n", "f:2:1: found character that cannot start any token" },
+	{ "an unknown alias", "vm: {name: *who}", "f:1:12: found undefined alias" },
+	{ "not UTF-8", "vm: {name: \xff}", "f:1:" },
+};
+
+TEST_EACH(refuses, refusals)
+{
+	_cleanup_policies_ struct policies policies = {};
+
+	CHECK_NE(policy_read("f", row->text, strlen(row->text), &policies), 0);
+	if (CHECK(!strncmp(fail_line(), row->line, strlen(row->line))))
+		return;
+	note("expected: %s", row->line);
+	note("got:      %s", fail_line());
+}
+
+/* The file's name, and the other documents, are said right as well. */
+TEST(names_the_file)
+{
+	_cleanup_policies_ struct policies policies = {};
+
+	CHECK_EQ(policy_read_file("/nonexistent/vm.yaml", &policies), -ENOENT);
+	CHECK_HAS(fail_line(), "/nonexistent/vm.yaml");
+}
+
+static const struct bound {
+	const char *name;
+	const char *head;
+	const char *each; /* with its number, twice */
+	const char *tail;
+	unsigned int most;
+	const char *line;
+} bounds[] = {
+	{ "addresses", "vm: {name: a}\nports: [{" PORT ", addr: [", "10.0.%u.%u, ", "]}]",
+	  ROAM_PORT_ADDRS, "more than 16 addresses" },
+	{ "vlans", "vm: {name: a}\nports: [{" PORT ", vlan: [", "1%u.1%u, ", "]}]", ROAM_PORT_VLANS,
+	  "more than 8 vlans" },
+	{ "ports", "vm: {name: a}\nports: [", "{mac: '52:54:00:00:01:%02x', dev: d%u}, ", "]",
+	  ROAM_VM_PORTS, "more than 16 for one VM" },
+	{ "rules", "vm: {name: a}\nacl: [", "{name: r%u, dir: in, prio: %u, action: drop}, ", "]",
+	  ROAM_ACL_RULES, "more than 16384 rules" },
+};
+
+static int read_many(const struct bound *bound, unsigned int count)
+{
+	_cleanup_policies_ struct policies policies = {};
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	fputs(bound->head, to);
+	for (unsigned int i = 0; i < count; i++)
+		fprintf(to, bound->each, i, i);
+	fprintf(to, "%s\n", bound->tail);
+	fclose(to);
+	return policy_read("f", text, size, &policies);
+}
+
+TEST_EACH(bounded, bounds)
+{
+	CHECK_OK(read_many(row, row->most));
+	CHECK_EQ(read_many(row, row->most + 1), -EINVAL);
+	CHECK_HAS(fail_line(), row->line);
+}
+
+/* ---- what is shown is read ---- */
+
+static void count_change(const struct policy_change *change, void *arg)
+{
+	unsigned int *count = arg;
+
+	note("%s: '%s', '%s'", change->where, change->was ? change->was : "-",
+	     change->is ? change->is : "-");
+	(*count)++;
+}
+
+static bool same_trees(const struct policy *a, const struct policy *b)
+{
+	json_t *was = policy_tree(a), *is = policy_tree(b);
+	unsigned int count = 0;
+
+	CHECK_EQ(policy_diff(was, is, count_change, &count), 0);
+	CHECK_EQ(count, 0);
+	count = json_equal(was, is);
+	json_decref(was);
+	json_decref(is);
+	return CHECK(count);
+}
+
+static char *shown_yaml(const struct policy *policy)
+{
+	json_t *tree = policy_tree(policy);
+	char *text = NULL;
+	size_t size;
+	FILE *to = open_memstream(&text, &size);
+
+	policy_yaml(to, tree);
+	fclose(to);
+	json_decref(tree);
+	return text;
+}
+
+static char *shown_json(const struct policy *policy)
+{
+	json_t *tree = policy_tree(policy);
+	char *text = json_dumps(tree, JSON_COMPACT);
+
+	json_decref(tree);
+	return text;
+}
+
+/* Names and values that other readers of YAML take for something else. */
+static const struct round {
+	const char *name;
+	const char *text;
+} rounds[] = {
+	{ "everything", whole },
+	{ "the least", "vm: {name: a}" },
+	{ "names like words", "vm: {name: 'null'}\nports: [{mac: 52:54:00:00:00:01, dev: 'on'}]\n"
+			      "acl: [{name: 'yes', dir: in, action: drop}, "
+			      "{name: '1e3', dir: out, action: allow, proto: 47}, "
+			      "{name: 'a:', dir: out, action: allow, from: any6}]" },
+	{ "icmp", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, proto: icmp6}, "
+		  "{name: q, dir: out, action: allow, proto: icmp, to: 10.0.0.0/8}]" },
+	{ "any4", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, to: any4}]" },
+	{ "all IPv4", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, to: 0.0.0.0/0}]" },
+	{ "ranges", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, proto: udp, "
+		    "sport: 53, dport: 1024-65535}]" },
+	{ "marks", "vm: {name: a}\nqos: {in: {dscp: 7}, out: {dscp: cs1}}" },
+	{ "only in", "vm: {name: a}\nqos: {in: {rate: 8kbit}}" },
+	{ "empty profiles", "vm: {name: a}\nqos: {in: {dscp: 1}, out: {}}" },
+	{ "ips", "vm: {name: a}\nips: {rate: 5, burst: 50, block: 90s, max: 2h, sources: 64}" },
+};
+
+TEST_EACH(shows_what_it_reads, rounds)
+{
+	_cleanup_policies_ struct policies first = {}, yaml = {}, json = {};
+	char *text;
+
+	if (!read_one(row->text, &first))
+		return;
+	text = shown_yaml(&first.all[0]);
+	if (read_one(text, &yaml))
+		same_trees(&first.all[0], &yaml.all[0]);
+	else
+		note("%s", text);
+	free(text);
+	text = shown_json(&first.all[0]);
+	if (read_one(text, &json))
+		same_trees(&first.all[0], &json.all[0]);
+	free(text);
+}
+
+/* ---- differences ---- */
+
+static const struct difference {
+	const char *name;
+	const char *was;
+	const char *is;
+	const char *where; /* of the only one */
+	const char *old, *new;
+} differences[] = {
+	{ "a setting", "vm: {name: a, default: {in: drop}}", "vm: {name: a, default: {in: allow}}",
+	  "vm default in", "drop", "allow" },
+	{ "a rule more", "vm: {name: a}", "vm: {name: a}\nacl: [{" RULE "}]", "acl r", NULL,
+	  "name r dir in prio 1000 action allow proto any" },
+	{ "a rule less", "vm: {name: a}\nacl: [{" RULE "}]", "vm: {name: a}", "acl r",
+	  "name r dir in prio 1000 action allow proto any", NULL },
+	{ "a rule's field", "vm: {name: a}\nacl: [{" RULE ", proto: tcp, dport: 80}]",
+	  "vm: {name: a}\nacl: [{" RULE ", proto: tcp, dport: 80-90}]", "acl r dport", "80",
+	  "80-90" },
+	{ "an address more", "vm: {name: a}\nports: [{" PORT ", addr: [10.0.0.1]}]",
+	  "vm: {name: a}\nports: [{" PORT ", addr: [10.0.0.1, 'fd00::1']}]",
+	  "ports 52:54:00:00:00:01 addr", "10.0.0.1", "10.0.0.1,fd00::1" },
+	{ "a switch", "vm: {name: a}\nports: [{" PORT "}]",
+	  "vm: {name: a}\nports: [{" PORT ", dhcp: on}]", "ports 52:54:00:00:00:01 dhcp", NULL,
+	  "on" },
+	{ "a mark", "vm: {name: a}\nqos: {in: {dscp: ef}}", "vm: {name: a}\n", "qos in dscp", "ef",
+	  NULL },
+};
+
+static void check_change(const struct policy_change *change, void *arg)
+{
+	const struct difference *row = arg;
+
+	CHECK_STR(change->where, row->where);
+	CHECK_STR(change->was ? change->was : "nothing", row->old ? row->old : "nothing");
+	CHECK_STR(change->is ? change->is : "nothing", row->new ? row->new : "nothing");
+}
+
+TEST_EACH(tells, differences)
+{
+	_cleanup_policies_ struct policies first = {}, second = {};
+	json_t *was, *is;
+
+	if (!read_one(row->was, &first) || !read_one(row->is, &second))
+		return;
+	was = policy_tree(&first.all[0]);
+	is = policy_tree(&second.all[0]);
+	CHECK_EQ(policy_diff(was, is, check_change, (void *)row), 1);
+	json_decref(was);
+	json_decref(is);
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Puts frames into a device as if they had come in there (BPF_F_TEST_XDP_LIVE_FRAMES), as fast as
+ * the kernel takes them through all that is behind the device. For tools/bench/packets.py.
+ *
+ *   blast DEV 4|6 in|out same|new COUNT
+ *
+ * UDP between the client and the VM of world.py: all of one flow, or each of another (IPv4 only).
+ * Prints nanoseconds a packet.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include "packet.h"
+#include "programs.skel.h"
+
+#define FRAME_LEN  128
+#define UDP_SPORT4 34 /* offsets in an untagged frame */
+#define UDP_CSUM4  40
+#define IP_SADDR4  26
+
+static const uint8_t vm_mac[] = { 0x52, 0x54, 0, 0, 0, 0x10 };
+static const uint8_t client_mac[] = { 0x52, 0x54, 0, 0, 0, 0xc1 };
+
+static void must(int ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "blast: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void make_frame(int family, int out, struct packet *packet)
+{
+	struct roam_addr vm = packet_addr(family == 4 ? "10.9.0.10" : "fd09::10");
+	struct roam_addr client = packet_addr(family == 4 ? "10.9.0.1" : "fd09::1");
+	struct packet_spec spec = {
+		.src = out ? vm : client,
+		.dst = out ? client : vm,
+		.proto = IPPROTO_UDP,
+		.sport = out ? 5300 : 4000,
+		.dport = out ? 4000 : 5300,
+		.payload = FRAME_LEN - (family == 4 ? 42 : 62),
+	};
+
+	memcpy(spec.smac, out ? vm_mac : client_mac, ROAM_MAC_LEN);
+	memcpy(spec.dmac, out ? client_mac : vm_mac, ROAM_MAC_LEN);
+	packet_build(&spec, packet);
+}
+
+/* Without checksums that another port or address would make wrong. */
+static void vary(struct programs *skel)
+{
+	skel->bss->blast_port_off = UDP_SPORT4;
+	skel->bss->blast_addr_off = IP_SADDR4 + 2;
+	memset((void *)&skel->bss->blast_frame[UDP_CSUM4], 0, 2);
+}
+
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+	struct xdp_md ctx = {};
+	struct packet packet;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet.bytes, .data_size_in = FRAME_LEN,
+		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+		    .batch_size = 64);
+	struct programs *skel = programs__open_and_load();
+	double begin;
+
+	must(argc == 6, "usage: blast DEV 4|6 in|out same|new COUNT");
+	must(skel != NULL, "loading the program");
+	make_frame(atoi(argv[2]), !strcmp(argv[3], "out"), &packet);
+	must(packet.len == FRAME_LEN, "the frame");
+	memcpy((void *)skel->bss->blast_frame, packet.bytes, FRAME_LEN);
+	if (!strcmp(argv[4], "new"))
+		vary(skel);
+	ctx.ingress_ifindex = if_nametoindex(argv[1]);
+	ctx.data_end = FRAME_LEN;
+	must(ctx.ingress_ifindex, argv[1]);
+	opts.repeat = atoi(argv[5]);
+	begin = now_s();
+	must(!bpf_prog_test_run_opts(bpf_program__fd(skel->progs.bench_blast), &opts), "sending");
+	printf("%.1f\n", (now_s() - begin) * 1e9 / opts.repeat);
+	programs__destroy(skel);
+	return 0;
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What a packet costs by BPF_PROG_TEST_RUN, for tools/bench/run. Two sides of a comparison are run
+ * in turn, A B B A, in every round; prints a line a round: NAME, nanoseconds of either side.
+ *
+ *   cost ROUNDS
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/bpf.h>
+#include <bpf/bpf.h>
+#include "draft.h"
+#include "harness.h"
+#include "hosts.h"
+#include "ips.h"
+#include "programs.skel.h"
+#include "qos.h"
+#include "vm.h"
+
+#define REPEAT   20000
+#define OPENINGS 512
+#define VMS      1000
+
+static int rounds;
+static struct programs *skel;
+
+static void must(int ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "cost: %s: %s\n", what, fail_line());
+	exit(1);
+}
+
+/* One program on one frame. */
+struct side {
+	int prog_fd;
+	uint32_t ifindex;
+	const struct packet *packet;
+	int repeat;
+};
+
+static uint32_t run(const struct side *side)
+{
+	struct __sk_buff skb = { .ifindex = side->ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = side->packet->bytes,
+		    .data_size_in = side->packet->len, .ctx_in = &skb, .ctx_size_in = sizeof(skb),
+		    .repeat = side->repeat);
+
+	must(!bpf_prog_test_run_opts(side->prog_fd, &opts), "test run");
+	return opts.duration;
+}
+
+static void compare(const char *name, const struct side *a, const struct side *b)
+{
+	for (int round = 0; round < rounds; round++) {
+		double a_ns = run(a), b_ns = run(b);
+
+		b_ns += run(b);
+		a_ns += run(a);
+		printf("%s %.1f %.1f\n", name, a_ns / 2, b_ns / 2);
+	}
+	fflush(stdout);
+}
+
+static struct side side_of(struct test_host *host, enum roam_dir dir, const struct packet *packet)
+{
+	return (struct side){
+		.prog_fd = host_prog(host->host,
+				     dir == ROAM_DIR_OUT ? HOST_PROG_tc_out : HOST_PROG_tc_in),
+		.ifindex = host->ifindex,
+		.packet = packet,
+		.repeat = REPEAT,
+	};
+}
+
+static struct packet tcp(int family, enum roam_dir dir, uint8_t flags)
+{
+	struct packet_spec spec = cast_tcp(family, dir, flags);
+	struct packet packet;
+
+	packet_build(&spec, &packet);
+	return packet;
+}
+
+/* The connection between the VM and its peer is there from now on. */
+static void establish(struct test_host *host, int family)
+{
+	struct packet syn = tcp(family, ROAM_DIR_OUT, ROAM_TCP_SYN);
+	struct packet synack = tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN | ROAM_TCP_ACK);
+	struct packet ack = tcp(family, ROAM_DIR_OUT, ROAM_TCP_ACK);
+	struct side sides[] = {
+		side_of(host, ROAM_DIR_OUT, &syn),
+		side_of(host, ROAM_DIR_IN, &synack),
+		side_of(host, ROAM_DIR_OUT, &ack),
+	};
+
+	for (int i = 0; i < 3; i++) {
+		sides[i].repeat = 1;
+		run(&sides[i]);
+	}
+}
+
+static void established(struct test_host *host)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+			struct packet ack = tcp(family, dir, ROAM_TCP_ACK);
+			struct side roam = side_of(host, dir, &ack), empty = roam, parse = roam;
+			char name[64];
+
+			establish(host, family);
+			empty.prog_fd = bpf_program__fd(skel->progs.bench_empty);
+			parse.prog_fd = bpf_program__fd(skel->progs.bench_parse);
+			snprintf(name, sizeof(name), "established_ipv%d_%s:empty", family,
+				 dir == ROAM_DIR_IN ? "in" : "out");
+			compare(name, &roam, &empty);
+			strcpy(strchr(name, ':'), ":parse");
+			compare(name, &roam, &parse);
+		}
+	}
+}
+
+static void set_quotas(struct test_host *host, uint32_t half)
+{
+	struct roam_vm vm;
+	uint32_t slot;
+
+	must(!vm_find(host->host, "vm", &slot) && !vm_get(host->host, slot, &vm), "the VM");
+	vm.quota_flows = vm.quota_half = half;
+	must(!vm_set(host->host, slot, &vm), "quotas");
+}
+
+/* One opening from each of many ports; the mean of what they cost. */
+static double open_many(struct test_host *host, unsigned int first, unsigned int count)
+{
+	struct packet_spec spec = cast_tcp(4, ROAM_DIR_OUT, ROAM_TCP_SYN);
+	struct packet packet;
+	struct side side = side_of(host, ROAM_DIR_OUT, &packet);
+	double sum = 0;
+
+	side.repeat = 1;
+	for (unsigned int i = 0; i < count; i++) {
+		spec.sport = 1024 + (first + i) % 60000;
+		packet_build(&spec, &packet);
+		sum += run(&side);
+	}
+	return sum / count;
+}
+
+/* `full` has no room for a flow more. */
+static void refused(struct test_host *roomy, struct test_host *full)
+{
+	unsigned int next = 0;
+
+	set_quotas(roomy, 1 << 20);
+	open_many(full, 0, 2 * ROAM_QUOTA_MIN);
+	for (int round = 0; round < rounds; round++) {
+		double refused_ns = open_many(full, 30000, OPENINGS);
+		double admitted_ns = open_many(roomy, next, OPENINGS);
+
+		next += OPENINGS;
+		printf("refused_on_full_table:admitted %.1f %.1f\n", refused_ns, admitted_ns);
+	}
+}
+
+/* With everything that a VM can have, against ct and acl alone. */
+static void features(struct test_host *plain, struct test_host *all)
+{
+	struct roam_qos qos = { .is_set = 1, .rate_Bps = 1000000000000 / 8, .burst = 1 << 30 };
+	struct roam_ips ips = ips_defaults();
+	uint32_t slot;
+
+	ips.rate = ips.burst = 1000;
+	must(!vm_find(all->host, "vm", &slot) && !ips_set(all->host, slot, &ips), "ips");
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
+		must(!qos_set(all->host, slot, dir, &qos), "qos");
+	establish(all, 4);
+	establish(plain, 4);
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		struct packet ack = tcp(4, dir, ROAM_TCP_ACK);
+		struct side a = side_of(all, dir, &ack), b = side_of(plain, dir, &ack);
+
+		compare(dir == ROAM_DIR_IN ? "qos_and_ips_in:ct_and_acl"
+					   : "qos_and_ips_out:ct_and_acl",
+			&a, &b);
+	}
+}
+
+static void add_vms(struct test_host *host)
+{
+	for (int i = 1; i < VMS; i++) {
+		struct roam_vm vm = {
+			.life = ROAM_LIFE_ACTIVE,
+			.quota_flows = ROAM_QUOTA_MIN,
+			.quota_half = ROAM_QUOTA_MIN,
+		};
+		struct draft *draft;
+
+		snprintf(vm.name, sizeof(vm.name), "other-%d", i);
+		must(!draft_open(host->host, &vm, ROAM_VM_NONE, &draft) && !draft_publish(draft),
+		     "a VM");
+		draft_close(draft);
+	}
+}
+
+static void many_vms(struct test_host *many, struct test_host *one)
+{
+	struct packet ack = tcp(4, ROAM_DIR_OUT, ROAM_TCP_ACK);
+	struct side a = side_of(many, ROAM_DIR_OUT, &ack), b = side_of(one, ROAM_DIR_OUT, &ack);
+
+	add_vms(many);
+	establish(many, 4);
+	establish(one, 4);
+	compare("among_1000_vms:alone", &a, &b);
+}
+
+int main(int argc, char **argv)
+{
+	struct test_host one, two;
+
+	rounds = argc > 1 ? atoi(argv[1]) : 11;
+	hosts_enter();
+	hosts_make("one", &one);
+	hosts_make("two", &two);
+	hosts_add_vm(&one);
+	hosts_add_vm(&two);
+	skel = programs__open_and_load();
+	must(skel != NULL, "loading the programs to compare with");
+	established(&one);
+	refused(&one, &two);
+	set_quotas(&two, 1024);
+	many_vms(&two, &one);
+	features(&one, &two);
+	programs__destroy(skel);
+	hosts_remove(&two);
+	hosts_remove(&one);
+	return 0;
+}

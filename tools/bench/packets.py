@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+"""Packets through bridge and veth toward a VM: with nothing, with roam, and with nftables doing the
+same stateful policy: in the bridge family where the kernel tracks connections there
+(nf_conntrack_bridge), otherwise in the inet family, to which br_netfilter hands what is bridged.
+
+Frames are put into the bridge's port toward the client (blast.c); what is measured is all that the
+kernel does with them up to the VM's stack, on one CPU. `added` is what either firewall adds to the
+way without one; a figure is the least of a few runs, because all noise adds.
+"""
+import statistics
+import subprocess
+import time
+
+from world import BUILD, VM, World
+
+PACKETS = 200000
+OPENINGS = 20000
+RULES = (1, 100, 1000)
+
+
+def rule_ports(count):
+    """Ports of `count` rules, the last of which is the one that matches."""
+    return list(range(10000, 10000 + count - 1)) + [5300]
+
+
+class Firewalls:
+    """The three ways through the same bridge; one at a time is on."""
+
+    def __init__(self, world):
+        self.world, self.count = world, 1
+        self.family, self.from_vm = "bridge", 'iifname "port0"'
+        if not self.tracks_bridge():
+            self.family, self.from_vm = "inet", "ip saddr 10.9.0.10 accept; ip6 saddr fd09::10"
+        self.name = f"nftables, {self.family} family"
+
+    def tracks_bridge(self):
+        rules = "add table bridge try; add chain bridge try c { type filter hook forward priority 0; }"
+        done = subprocess.run([*self.world.inside("host"), "nft",
+                               f"{rules}; add rule bridge try c ct state established accept"],
+                              check=False, capture_output=True)
+        subprocess.run([*self.world.inside("host"), "nft", "delete", "table", "bridge", "try"],
+                       check=False, capture_output=True)
+        return not done.returncode
+
+    def nothing(self):
+        self.stop_nft()
+        self.unbind()
+
+    def unbind(self):
+        self.world.roam("port", "del", "vm", "web", "mac", "52:54:00:00:00:10")
+
+    def bind(self):
+        self.world.roam("port", "add", "vm", "web", "dev", "port0", "mac", "52:54:00:00:00:10", "addr",
+                        VM[4], "addr", VM[6])
+
+    def start_roam(self):
+        self.bind()
+
+    def stop_roam(self):
+        self.unbind()
+
+    def set_rules(self, count):
+        """roam's rules stay in place while its port is away."""
+        lines = [f"acl add vm web name r{port} in prio {i} allow udp dport {port}"
+                 for i, port in enumerate(rule_ports(count))]
+        self.count = count
+        self.world.roam("vm", "del", "web")
+        self.world.roam("vm", "add", "web", "default", "out", "allow", "flows", "262144", "half",
+                        "262144")
+        self.world.roam("batch", "-", input="\n".join(lines) + "\n")
+
+    def start_nft(self):
+        self.hand_over(self.family == "inet")
+        accept = "\n".join(f"udp dport {port} accept" for port in rule_ports(self.count))
+        self.world.ns("host", "nft", "-f", "-", input=f"""
+table {self.family} bench {{
+ chain forward {{
+  type filter hook forward priority 0; policy drop;
+  ct state established accept
+  {self.from_vm} accept
+  {accept}
+ }}
+}}
+""")
+
+    def hand_over(self, on):
+        """Whether br_netfilter shows bridged packets to the inet family."""
+        for name in ("iptables", "ip6tables"):
+            path = f"/proc/sys/net/bridge/bridge-nf-call-{name}"
+            self.world.ns("host", "sh", "-c", f"test ! -e {path} || echo {int(on)} > {path}")
+
+    def stop_nft(self):
+        self.hand_over(False)
+        subprocess.run([*self.world.inside("host"), "nft", "delete", "table", self.family, "bench"],
+                       check=False, capture_output=True)
+        subprocess.run([*self.world.inside("host"), "conntrack", "-F"], check=False,
+                       capture_output=True)
+
+
+def blast(world, dev, *words):
+    return float(world.ns("host", BUILD / "bench/blast", dev, *words))
+
+
+def established(world, family, packets):
+    """A flow with an answer, then its packets."""
+    blast(world, "up0", family, "in", "same", 1)
+    blast(world, "port0", family, "out", "same", 1)
+    return min(blast(world, "up0", family, "in", "same", packets) for _ in range(3))
+
+
+def openings(world, count):
+    return blast(world, "up0", 4, "in", "new", count)
+
+
+def one_round(world, walls, measure):
+    """(nothing, roam, nftables), and back again: the mean of both."""
+    def roam():
+        walls.start_roam()
+        value = measure()
+        walls.stop_roam()
+        return value
+
+    def nft():
+        walls.start_nft()
+        value = measure()
+        walls.stop_nft()
+        return value
+
+    order = [measure, roam, nft]
+    there = [one() for one in order]
+    back = [one() for one in reversed(order)][::-1]
+    return [(a + b) / 2 for a, b in zip(there, back)]
+
+
+def add_rows(rows, name, peer, rounds):
+    rows.add(f"{name}, Mpps", peer, "Mpps", [(1e3 / r, 1e3 / n) for _, r, n in rounds])
+    rows.add(f"{name}, Mpps of nothing", "nothing", "Mpps", [(1e3 / r, 1e3 / z) for z, r, _ in rounds])
+    base = statistics.median(zero for zero, _, _ in rounds)
+    rows.add(f"{name}, added", peer, "ns", [(r - base, n - base) for _, r, n in rounds])
+
+
+def measure_frames(rows, world):
+    walls = Firewalls(world)
+    for count in RULES:
+        walls.set_rules(count)
+        for family in (4, 6) if count == 1 else (4,):
+            rounds = [one_round(world, walls, lambda f=family: established(world, f, PACKETS))
+                      for _ in range(rows.rounds(7))]
+            add_rows(rows, f"established IPv{family}, {count} rules", walls.name, rounds)
+        rounds = [one_round(world, walls, lambda: openings(world, OPENINGS))
+                  for _ in range(rows.rounds(5))]
+        add_rows(rows, f"openings, {count} rules", walls.name, rounds)
+
+
+def transfer(world, seconds):
+    """Gbit/s of one TCP connection from the client to the VM, as a user's sockets see it."""
+    server = subprocess.Popen([*world.inside("vm"), "python3", "-c", """
+import socket, sys
+listener = socket.create_server(("", 5300))
+print("ready", flush=True)
+one = listener.accept()[0]
+buffer = bytearray(1 << 20)
+total = 0
+while True:
+    got = one.recv_into(buffer)
+    if not got:
+        break
+    total += got
+print(total)
+"""], stdout=subprocess.PIPE, text=True)
+    with server:
+        server.stdout.readline()
+        begin = time.monotonic()
+        world.ns("client", "python3", "-c", f"""
+import socket, time
+one = socket.create_connection(("{VM[4]}", 5300))
+piece = bytes(1 << 18)
+end = time.monotonic() + {seconds}
+while time.monotonic() < end:
+    one.sendall(piece)
+one.close()
+""")
+        total = int(server.stdout.readline())
+        return total * 8 / 1e9 / (time.monotonic() - begin)
+
+
+def measure_tcp(rows, world):
+    walls = Firewalls(world)
+    walls.set_rules(1)
+    world.roam("acl", "add", "vm", "web", "name", "tcp", "in", "allow", "tcp", "dport", "5300")
+
+    def with_nft():
+        world.ns("host", "nft", "add", "rule", walls.family, "bench", "forward", "tcp", "dport", "5300",
+                 "accept")
+        return transfer(world, 0.5)
+
+    rounds = []
+    for _ in range(rows.rounds(7)):
+        zero = transfer(world, 0.5)
+        walls.start_roam()
+        roam = transfer(world, 0.5)
+        walls.stop_roam()
+        walls.start_nft()
+        nft = with_nft()
+        walls.stop_nft()
+        rounds.append((zero, roam, nft))
+    rows.add("TCP with GSO, one connection", "nothing", "Gbit/s", [(r, z) for z, r, _ in rounds])
+    rows.add("TCP with GSO, against nftables", walls.name, "Gbit/s", [(r, n) for _, r, n in rounds])
+
+
+def measure(rows):
+    rows.command("build/bench/blast up0 4|6 in same|new COUNT  # in the host's namespace")
+    rows.command("nft -f -  # forward hook: ct state established accept; udp dport N accept; ...")
+    with World() as world:
+        world.make_host("default", "out", "allow")
+        world.roam("port", "del", "vm", "web", "mac", "52:54:00:00:00:10")
+        measure_frames(rows, world)
+        measure_tcp(rows, world)

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * What roam's programs are compared with: one that does nothing, one that only parses, and the one
+ * that sends packets for tools/bench/blast.c. Loaded by cost.c and blast.c.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include "frame_skb.h"
+#include "parse.h"
+
+#define TEMPLATE_MAX 128
+
+SEC("tc")
+int bench_empty(struct __sk_buff *skb)
+{
+	(void)skb;
+	return TC_ACT_UNSPEC;
+}
+
+static __noinline enum roam_reason read_frame(struct __sk_buff *skb, struct roam_pkt *pkt)
+{
+	struct frame frame = frame_open(skb);
+
+	return parse(&frame, pkt);
+}
+
+SEC("tc")
+int bench_parse(struct __sk_buff *skb)
+{
+	struct roam_pkt pkt = {};
+
+	pkt.now_ns = bpf_ktime_get_ns();
+	pkt.ifindex = skb->ifindex;
+	pkt.dir = ROAM_DIR_OUT;
+	return read_frame(skb, &pkt) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+/* The frame that is sent, and where the source port stands in it; 0: it stays as it is. */
+volatile __u8 blast_frame[TEMPLATE_MAX];
+volatile __u32 blast_len;
+volatile __u32 blast_port_off;
+volatile __u32 blast_port;
+volatile __u32 blast_addr_off;
+
+/* Pages are recycled, so each frame is written anew. */
+SEC("xdp")
+int bench_blast(struct xdp_md *xdp)
+{
+	__u8 frame[TEMPLATE_MAX];
+	__u32 number = blast_port;
+	__be16 port = bpf_htons(1024 + number % 60000);
+	__u8 host = number / 60000;
+
+	blast_port = number + 1;
+	for (int i = 0; i < TEMPLATE_MAX; i++)
+		frame[i] = blast_frame[i];
+	if (bpf_xdp_store_bytes(xdp, 0, frame, TEMPLATE_MAX))
+		return XDP_DROP;
+	if (!blast_port_off)
+		return XDP_PASS;
+	/* A flow of its own: the port, and the last byte but one of the address. */
+	if (bpf_xdp_store_bytes(xdp, blast_port_off, &port, sizeof(port)) ||
+	    bpf_xdp_store_bytes(xdp, blast_addr_off, &host, sizeof(host)))
+		return XDP_DROP;
+	return XDP_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

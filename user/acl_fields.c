@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* A rule's fields from text: see acl_fields.h. */
+#include <ctype.h>
+#include <string.h>
+#include <netinet/in.h>
+#include "acl_fields.h"
+#include "text.h"
+
+static const struct proto {
+	const char *name;
+	uint8_t proto;
+	uint8_t family;
+	uint8_t any;
+} protos[] = {
+	{ "tcp", IPPROTO_TCP, 0, 0 },
+	{ "udp", IPPROTO_UDP, 0, 0 },
+	{ "icmp", IPPROTO_ICMP, ROAM_FAMILY_IPV4, 0 },
+	{ "icmp6", IPPROTO_ICMPV6, ROAM_FAMILY_IPV6, 0 },
+	{ "any", 0, 0, 1 },
+};
+
+struct roam_acl_rule acl_new_rule(void)
+{
+	const struct roam_port_range any = { 0, UINT16_MAX };
+
+	return (struct roam_acl_rule){ .prio = ACL_PRIO_DEFAULT, .lport = any, .rport = any };
+}
+
+static const struct proto *find_proto(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(protos); i++) {
+		if (!strcmp(text, protos[i].name))
+			return &protos[i];
+	}
+	return NULL;
+}
+
+bool acl_is_proto(const char *text)
+{
+	return find_proto(text);
+}
+
+static int set_family(struct roam_acl_rule *rule, uint8_t family)
+{
+	if (rule->family && family && rule->family != family)
+		return fail(-EINVAL, "acl '%s': IPv4 and IPv6 in one rule", rule->name);
+	if (family)
+		rule->family = family;
+	return 0;
+}
+
+int acl_set_proto_number(struct roam_acl_rule *rule, const char *text)
+{
+	uint32_t number;
+	int err = text_u32_parse("proto", text, &number);
+
+	if (!err && number > UINT8_MAX)
+		err = fail(-EINVAL, "proto %u is above 255", number);
+	if (!err)
+		rule->proto = number;
+	return err;
+}
+
+int acl_set_proto(struct roam_acl_rule *rule, const char *text)
+{
+	const struct proto *proto = find_proto(text);
+
+	if (!proto && isdigit((unsigned char)text[0]))
+		return acl_set_proto_number(rule, text);
+	if (!proto)
+		return fail(-EINVAL,
+			    "proto '%.80s' is neither tcp, udp, icmp, icmp6 nor any, nor a number",
+			    text);
+	rule->proto = proto->proto;
+	rule->any_proto = proto->any;
+	return set_family(rule, proto->family);
+}
+
+static int set_prefix(struct roam_acl_rule *rule, const char *text, struct roam_prefix *ret_prefix)
+{
+	int err;
+
+	if (!strcmp(text, "any"))
+		return 0;
+	if (!strcmp(text, "any4"))
+		return set_family(rule, ROAM_FAMILY_IPV4);
+	if (!strcmp(text, "any6"))
+		return set_family(rule, ROAM_FAMILY_IPV6);
+	err = text_prefix_parse(text, ret_prefix);
+	return err ? err : set_family(rule, addr_family(&ret_prefix->addr));
+}
+
+int acl_set_from(struct roam_acl_rule *rule, const char *text)
+{
+	return set_prefix(rule, text, rule->dir == ROAM_DIR_OUT ? &rule->local : &rule->remote);
+}
+
+int acl_set_to(struct roam_acl_rule *rule, const char *text)
+{
+	return set_prefix(rule, text, rule->dir == ROAM_DIR_OUT ? &rule->remote : &rule->local);
+}
+
+int acl_set_sport(struct roam_acl_rule *rule, const char *text)
+{
+	return text_range_parse(text, rule->dir == ROAM_DIR_OUT ? &rule->lport : &rule->rport);
+}
+
+int acl_set_dport(struct roam_acl_rule *rule, const char *text)
+{
+	return text_range_parse(text, rule->dir == ROAM_DIR_OUT ? &rule->rport : &rule->lport);
+}

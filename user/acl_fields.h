@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The fields of a rule, each from its text: for `acl add` and for files of policy. The texts speak
+ * of a packet (from, to, sport, dport), the rule of the VM's end and the other one: so the rule's
+ * direction must be known before them. acl_validate() looks at the rule as a whole.
+ */
+#ifndef ROAM_ACL_FIELDS_H
+#define ROAM_ACL_FIELDS_H
+
+#include <stdbool.h>
+#include <roam/acl.h>
+
+#define ACL_PRIO_DEFAULT 1000
+
+/* A rule for which nothing has been said yet: any port of any packet, at the usual priority. */
+struct roam_acl_rule acl_new_rule(void);
+
+/* "tcp", "udp", "icmp", "icmp6", "any", or a number */
+int acl_set_proto(struct roam_acl_rule *rule, const char *text);
+int acl_set_proto_number(struct roam_acl_rule *rule, const char *text);
+/* Whether it is one of the names. */
+bool acl_is_proto(const char *text);
+
+/* A prefix, "any", "any4" or "any6" */
+int acl_set_from(struct roam_acl_rule *rule, const char *text);
+int acl_set_to(struct roam_acl_rule *rule, const char *text);
+/* "443", "1024-65535" */
+int acl_set_sport(struct roam_acl_rule *rule, const char *text);
+int acl_set_dport(struct roam_acl_rule *rule, const char *text);
+
+#endif

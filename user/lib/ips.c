@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Intrusion prevention of VMs: see ips.h. */
+#include <string.h>
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include "ips.h"
+#include "ips_tables.h"
+#include "journal.h"
+#include "text.h"
+#include "vm.h"
+
+#define IPV4_BITS_BASE 96
+
+struct roam_ips ips_defaults(void)
+{
+	return (struct roam_ips){
+		.block_s = ROAM_IPS_BLOCK_DEFAULT_S,
+		.block_max_s = ROAM_IPS_BLOCK_MAX_DEFAULT_S,
+		.sources = ROAM_IPS_SOURCES_DEFAULT,
+		.blocks = ROAM_IPS_BLOCKS_DEFAULT,
+		.prefix4 = ROAM_IPS_PREFIX4_DEFAULT,
+		.prefix6 = ROAM_IPS_PREFIX6_DEFAULT,
+		.is_set = 1,
+	};
+}
+
+static int check_quota(const char *what, const char *name, uint32_t quota)
+{
+	if (quota < ROAM_IPS_QUOTA_MIN || quota > ROAM_IPS_QUOTA_MAX)
+		return fail(-ERANGE, "%s: %s %u is not from %u to %u", what, name, quota,
+			    ROAM_IPS_QUOTA_MIN, ROAM_IPS_QUOTA_MAX);
+	return 0;
+}
+
+int ips_validate(const char *what, const struct roam_ips *conf)
+{
+	int err;
+
+	if (conf->is_set > 1)
+		return fail(-EINVAL, "%s: an absurd profile", what);
+	if (conf->rate > ROAM_IPS_RATE_MAX || conf->burst > ROAM_IPS_RATE_MAX)
+		return fail(-ERANGE, "%s: rate and burst are at most %u", what, ROAM_IPS_RATE_MAX);
+	if (!conf->rate != !conf->burst)
+		return fail(-EINVAL, "%s: of rate and burst one is 0", what);
+	if (conf->block_max_s > ROAM_IPS_TIME_MAX || conf->block_s > conf->block_max_s)
+		return fail(-ERANGE, "%s: a block of %u s is longer than the longest, or absurd",
+			    what, conf->block_s);
+	if (!conf->prefix4 || conf->prefix4 > 32)
+		return fail(-ERANGE, "%s: prefix4 %u is not from 1 to 32", what, conf->prefix4);
+	if (!conf->prefix6 || conf->prefix6 > 128)
+		return fail(-ERANGE, "%s: prefix6 %u is not from 1 to 128", what, conf->prefix6);
+	err = check_quota(what, "sources", conf->sources);
+	return err ? err : check_quota(what, "blocks", conf->blocks);
+}
+
+static void fill_mask(uint32_t bits, __be32 ret_mask[4])
+{
+	for (uint32_t i = 0; i < 4; i++) {
+		uint32_t here = bits > 32 * i ? bits - 32 * i : 0;
+
+		ret_mask[i] = here >= 32 ? 0xffffffff : here ? htonl(~0U << (32 - here)) : 0;
+	}
+}
+
+/* What the stage reads, from what was written. */
+static struct roam_ips compile(const struct roam_ips *conf)
+{
+	struct roam_ips row = *conf;
+
+	row.cost_ns = conf->rate ? NS_PER_S / conf->rate : 0;
+	row.burst_ns = row.cost_ns * conf->burst;
+	fill_mask(IPV4_BITS_BASE + conf->prefix4, row.mask4);
+	fill_mask(conf->prefix6, row.mask6);
+	return row;
+}
+
+struct roam_addr ips_source(const struct roam_ips *conf, const struct roam_addr *addr)
+{
+	struct roam_ips row = compile(conf);
+	const __be32 *mask = addr_is_ipv4(addr) ? row.mask4 : row.mask6;
+	struct roam_addr source = *addr;
+
+	for (int i = 0; i < 4; i++)
+		source.words[i] &= mask[i];
+	return source;
+}
+
+int ips_get(struct host *host, uint32_t slot, struct roam_ips *ret_conf)
+{
+	return host_get(host, HOST_MAP_ips_conf, &slot, ret_conf);
+}
+
+bool ips_is_used(struct host *host, uint32_t slot)
+{
+	struct roam_ips conf;
+
+	return !ips_get(host, slot, &conf) && conf.is_set;
+}
+
+int ips_each_block(struct host *host, uint32_t slot, ips_block_fn fn, void *arg)
+{
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_block, slot);
+	struct roam_addr *at = NULL;
+	struct roam_ips_block_rec rec;
+	int err = 0;
+
+	while (!err && fd >= 0 && !bpf_map_get_next_key(fd, at, &rec.addr)) {
+		at = &rec.addr;
+		if (!bpf_map_lookup_elem(fd, &rec.addr, &rec.block))
+			err = fn(&rec, arg);
+	}
+	return err;
+}
+
+int ips_each_source(struct host *host, uint32_t slot, ips_source_fn fn, void *arg)
+{
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_source, slot);
+	struct roam_addr *at = NULL;
+	struct roam_ips_source_rec rec;
+	int err = 0;
+
+	while (!err && fd >= 0 && !bpf_map_get_next_key(fd, at, &rec.addr)) {
+		at = &rec.addr;
+		if (!bpf_map_lookup_elem(fd, &rec.addr, &rec.source))
+			err = fn(&rec, arg);
+	}
+	return err;
+}
+
+static void fill_quota(const struct roam_ips *conf, uint32_t ret_quota[ROAM_IPS_KINDS])
+{
+	ret_quota[ROAM_IPS_SOURCES] = conf->sources;
+	ret_quota[ROAM_IPS_BLOCKS] = conf->blocks;
+}
+
+int ips_store(struct host *host, uint32_t slot, const struct roam_ips *conf)
+{
+	uint32_t quota[ROAM_IPS_KINDS];
+	struct roam_ips row = compile(conf);
+	int err;
+
+	fill_quota(conf, quota);
+	err = ips_tables_make(host, slot, quota);
+	return err ? err : host_put(host, HOST_MAP_ips_conf, &slot, &row);
+}
+
+static int count_block(const struct roam_ips_block_rec *rec, void *arg)
+{
+	(void)rec;
+	++*(uint32_t *)arg;
+	return 0;
+}
+
+/* What another profile must not lose. */
+static int check_change(struct host *host, uint32_t slot, const struct roam_ips *before,
+			const struct roam_ips *conf)
+{
+	uint32_t blocks = 0;
+	int err = ips_each_block(host, slot, count_block, &blocks);
+
+	if (err || !blocks)
+		return err;
+	if (before->prefix4 != conf->prefix4 || before->prefix6 != conf->prefix6)
+		return fail(-EBUSY,
+			    "ips: %u blocks are by prefixes of /%u and /%u: release them "
+			    "before you change the lengths",
+			    blocks, before->prefix4, before->prefix6);
+	if (blocks > conf->blocks)
+		return fail(-EBUSY, "ips: blocks %u is too few: there are %u", conf->blocks,
+			    blocks);
+	return 0;
+}
+
+/* Sources by another prefix are worth nothing: their tables are made anew. */
+static int fit_tables(struct host *host, uint32_t slot, const struct roam_ips *before,
+		      const struct roam_ips *conf)
+{
+	uint32_t quota[ROAM_IPS_KINDS];
+
+	fill_quota(conf, quota);
+	if (!before->is_set || before->prefix4 != conf->prefix4 ||
+	    before->prefix6 != conf->prefix6 || conf->sources < before->sources)
+		return ips_tables_make(host, slot, quota);
+	if (ips_tables_fit(host, slot, quota))
+		return 0;
+	return ips_tables_resize(host, slot, quota);
+}
+
+/* The profile's row is the change; what follows from it, recovery would do as well. */
+static int set_locked(struct host *host, uint32_t slot, const struct roam_ips *conf)
+{
+	struct roam_ips row = compile(conf), before;
+	int err = ips_get(host, slot, &before), entry;
+
+	if (!err)
+		err = check_change(host, slot, &before, conf);
+	if (!err)
+		err = journal_begin(host, slot, &entry);
+	if (err)
+		return err;
+	err = fit_tables(host, slot, &before, conf);
+	if (!err)
+		err = host_put(host, HOST_MAP_ips_conf, &slot, &row);
+	if (!err)
+		err = vm_sync_features(host, slot);
+	journal_end(host, slot, &entry);
+	return err;
+}
+
+int ips_set(struct host *host, uint32_t slot, const struct roam_ips *conf)
+{
+	int err = ips_validate("ips", conf);
+
+	if (!err)
+		err = host_lock(host);
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	return set_locked(locked, slot, conf);
+}
+
+void ips_clear(struct host *host, uint32_t slot)
+{
+	host_put(host, HOST_MAP_ips_conf, &slot, &(struct roam_ips){});
+	ips_tables_clear(host, slot);
+}
+
+int ips_mend(struct host *host, uint32_t slot)
+{
+	uint32_t quota[ROAM_IPS_KINDS];
+	struct roam_ips conf;
+	int err = ips_get(host, slot, &conf);
+
+	if (err)
+		return err;
+	fill_quota(&conf, quota);
+	if (!conf.is_set)
+		ips_tables_clear(host, slot);
+	else if (!ips_tables_fit(host, slot, quota))
+		err = ips_tables_resize(host, slot, quota);
+	return err;
+}
+
+int ips_del(struct host *host, uint32_t slot)
+{
+	int err = host_lock(host), entry;
+
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	if (!ips_is_used(locked, slot))
+		return fail(-ENOENT, "ips: the VM has no profile");
+	err = journal_begin(host, slot, &entry);
+	if (err)
+		return err;
+	err = host_put(host, HOST_MAP_ips_conf, &slot, &(struct roam_ips){});
+	if (!err)
+		err = vm_sync_features(host, slot);
+	if (!err)
+		ips_tables_clear(host, slot);
+	journal_end(host, slot, &entry);
+	return err;
+}
+
+int ips_stage(struct host *host, uint32_t slot, const struct roam_ips *conf)
+{
+	struct roam_ips row = compile(conf);
+
+	return host_put(host, HOST_MAP_ips_conf, &slot, &row);
+}
+
+int ips_check_take(struct host *host, uint32_t slot, uint32_t from)
+{
+	struct roam_ips now, wanted;
+	int err = ips_get(host, slot, &now);
+
+	if (!err)
+		err = ips_get(host, from, &wanted);
+	return err || !wanted.is_set ? err : check_change(host, slot, &now, &wanted);
+}
+
+/* Programs stop looking before the tables go. */
+static int take_none(struct host *host, uint32_t slot)
+{
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_block, slot);
+	int err = host_put(host, HOST_MAP_ips_conf, &slot, &(struct roam_ips){});
+
+	if (!err)
+		err = vm_sync_features(host, slot);
+	if (!err && fd >= 0)
+		ips_tables_clear(host, slot);
+	return err;
+}
+
+int ips_take(struct host *host, uint32_t slot, uint32_t from)
+{
+	struct roam_ips now, wanted;
+	int err = ips_get(host, slot, &now);
+
+	if (!err)
+		err = ips_get(host, from, &wanted);
+	if (!err && !wanted.is_set)
+		return take_none(host, slot);
+	if (!err)
+		err = fit_tables(host, slot, &now, &wanted);
+	return err ? err : host_put(host, HOST_MAP_ips_conf, &slot, &wanted);
+}
+
+int ips_store_source(struct host *host, uint32_t slot, const struct roam_ips_source_rec *rec)
+{
+	return ips_row_put(host, slot, ROAM_IPS_SOURCES, &rec->addr, &rec->source);
+}
+
+int ips_store_block(struct host *host, uint32_t slot, const struct roam_ips_block_rec *rec)
+{
+	return ips_row_put(host, slot, ROAM_IPS_BLOCKS, &rec->addr, &rec->block);
+}
+
+static uint64_t later_end(uint64_t a_ns, uint64_t b_ns)
+{
+	if (!a_ns || !b_ns) /* until released */
+		return 0;
+	return (int64_t)(a_ns - b_ns) > 0 ? a_ns : b_ns;
+}
+
+int ips_merge_block(struct host *host, uint32_t slot, const struct roam_ips_block_rec *rec)
+{
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_block, slot);
+	struct roam_ips_block block;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &rec->addr, &block))
+		return fail_errno(-errno, "ips: cannot read a block");
+	block.until_ns = later_end(block.until_ns, rec->block.until_ns);
+	if (rec->block.strikes > block.strikes)
+		block.strikes = rec->block.strikes;
+	block.by_hand |= rec->block.by_hand;
+	block.packets += rec->block.packets;
+	block.bytes += rec->block.bytes;
+	if (!block.last_ns || (int64_t)(rec->block.last_ns - block.last_ns) > 0)
+		block.last_ns = rec->block.last_ns ? rec->block.last_ns : block.last_ns;
+	if (bpf_map_update_elem(fd, &rec->addr, &block, BPF_EXIST))
+		return fail_errno(-errno, "ips: cannot store a block");
+	return 0;
+}
+
+/* In place of a block that is there: one write, and the clock's entry stands for it still. */
+static int replace_block(struct host *host, uint32_t slot, struct roam_ips_block_rec *rec)
+{
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_block, slot);
+	struct roam_ips_block before;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &rec->addr, &before))
+		return fail(-ENOENT, "ips: no such block");
+	rec->block.since_ns = before.since_ns;
+	rec->block.last_ns = before.last_ns;
+	rec->block.packets = before.packets;
+	rec->block.bytes = before.bytes;
+	rec->block.strikes = before.strikes;
+	return bpf_map_update_elem(fd, &rec->addr, &rec->block, BPF_EXIST)
+		       ? fail_errno(-errno, "ips: cannot store a block")
+		       : 0;
+}
+
+int ips_block_add(struct host *host, uint32_t slot, const struct roam_addr *addr, uint32_t seconds)
+{
+	uint64_t now = now_ns();
+	struct roam_ips_block_rec rec = {
+		.block = { .since_ns = now, .by_hand = 1 },
+	};
+	struct roam_ips conf;
+	int err = host_lock(host);
+
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	err = ips_get(locked, slot, &conf);
+	if (!err && !conf.is_set) {
+		conf = ips_defaults();
+		err = set_locked(host, slot, &conf);
+	}
+	if (err)
+		return err;
+	rec.addr = ips_source(&conf, addr);
+	rec.block.until_ns = seconds ? now + seconds * NS_PER_S : 0;
+	err = ips_store_block(host, slot, &rec);
+	return err == -EEXIST ? replace_block(host, slot, &rec) : err;
+}
+
+int ips_block_del(struct host *host, uint32_t slot, const struct roam_addr *addr)
+{
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_block, slot);
+	char text[TEXT_ADDR_LEN];
+	struct roam_addr source;
+	struct roam_ips conf;
+	int err = ips_get(host, slot, &conf);
+
+	if (err)
+		return err;
+	source = ips_source(&conf, addr);
+	if (fd < 0 || bpf_map_delete_elem(fd, &source))
+		return fail(-ENOENT, "ips: %s is not blocked", text_addr(addr, text));
+	return 0;
+}

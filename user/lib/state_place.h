@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The host's end of a load (state_load.c): what an image says of a VM waits in memory until the
+ * image has turned out to be whole. Only when more flows wait than PLACE_WAITING does a draft take
+ * them: a small image that is refused has not touched the host, a large one leaves nothing on it.
+ */
+#ifndef ROAM_STATE_PLACE_H
+#define ROAM_STATE_PLACE_H
+
+#include <roam/ct.h>
+#include <roam/port.h>
+#include <roam/stats.h>
+#include <roam/vm.h>
+#include "acl.h"
+#include "behind.h"
+#include "draft.h"
+#include "state_features.h"
+
+/* Flows of one kind that wait for a bulk load. */
+#define PLACE_WAITING 16384
+
+struct placing_flows {
+	struct roam_flow_rec *recs;
+	uint32_t count;
+	uint32_t room;
+};
+
+struct placing {
+	struct host *host;
+	struct roam_vm vm;
+	uint32_t replaces;     /* the VM's slot here, or ROAM_VM_NONE */
+	uint32_t replaces_gen; /* its policy's generation when it was read */
+	/* What the draft will have. Rules get the ids from 1 on in this order, ports the numbers of
+	 * their zones from place_port(). */
+	struct roam_port ports[ROAM_VM_PORTS];
+	int port_count;
+	struct acl_list rules;
+	struct roam_stats stats;
+	struct state_features features;
+	struct placing_flows waiting[ROAM_CT_KINDS];
+	/* While it works, the draft, `features` and `taken` are its own, and the rest is only read:
+	 * in an image, flows come after all that a draft begins with. */
+	struct behind behind;
+	struct draft *draft;
+	struct placing_flows taken;
+	enum roam_ct_kind taken_kind;
+};
+
+int place_port(struct placing *placing, const struct roam_port *port);
+/* One more for placing.rules, or another list; refuses more than a VM can have. */
+int place_rule(struct acl_list *rules, const struct roam_acl_rec *rec);
+/* After all ports and rules. */
+int place_feature(struct placing *placing, enum schema_table_id table, const void *row);
+/* After the last row of a table of a feature, or of flows. */
+int place_table_end(struct placing *placing, enum schema_table_id table);
+/* After all features. */
+int place_flow(struct placing *placing, const struct roam_flow_rec *rec);
+
+/* The VM is there, or nothing has changed. -EBUSY if the policy that it keeps changed meanwhile. */
+int place_publish(struct placing *placing);
+
+/* Frees what waits, and the draft if it was not published. */
+void place_close(struct placing *placing);
+
+#endif

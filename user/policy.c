@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* `roam policy`: VMs as files say they are. */
+#include <stdio.h>
+#include <string.h>
+#include "cmd.h"
+#include "policy.h"
+#include "policy_diff.h"
+#include "policy_read.h"
+#include "policy_tree.h"
+#include "vm.h"
+
+/* All files are read and found good before the host is looked at. */
+static int read_files(struct cmd *cmd, struct policies *policies)
+{
+	const char *file = words_next(&cmd->words);
+	int err = 0;
+
+	if (!file)
+		return usage("the file is missing");
+	for (; file && !err; file = words_next(&cmd->words))
+		err = policy_read_file(file, policies);
+	return err ? err : cmd_host(cmd);
+}
+
+static void ignore_change(const struct policy_change *change, void *arg)
+{
+	(void)change;
+	(void)arg;
+}
+
+/* What the host has for the VM of this name: NULL if there is none. */
+static int get_tree(struct host *host, const char *name, struct policy *ret_now, json_t **ret_tree)
+{
+	uint32_t slot;
+	int err = vm_find(host, name, &slot);
+
+	*ret_tree = NULL;
+	if (err == -ENOENT)
+		return 0;
+	if (!err)
+		err = policy_get(host, slot, ret_now);
+	if (!err)
+		*ret_tree = policy_tree(ret_now);
+	return err;
+}
+
+/* What an uuid is when the file leaves it open. */
+static void keep_uuid(struct policy *policy, const struct policy *now)
+{
+	if (policy->has_uuid)
+		return;
+	policy->has_uuid = now->has_uuid;
+	memcpy(policy->vm.uuid, now->vm.uuid, sizeof(now->vm.uuid));
+}
+
+/* How many differences there are; or -errno. */
+static int compare(struct host *host, struct policy *policy, policy_change_fn *fn, void *arg)
+{
+	_cleanup_policy_ struct policy now = {};
+	json_t *was, *is;
+	int err = get_tree(host, policy->vm.name, &now, &was);
+	unsigned int count;
+
+	if (err)
+		return err;
+	keep_uuid(policy, &now);
+	is = policy_tree(policy);
+	count = policy_diff(was, is, fn, arg);
+	json_decref(was);
+	json_decref(is);
+	return count;
+}
+
+/* With the host's lock. */
+static int apply_one(struct host *host, struct policy *policy)
+{
+	int changes = compare(host, policy, ignore_change, NULL);
+
+	return changes > 0 ? policy_apply(host, policy) : changes;
+}
+
+static int say_which(int err, const struct policy *policy)
+{
+	_cleanup_free_ char *why = strdup(fail_line());
+
+	return fail(err, "policy: vm '%s': %s", policy->vm.name, why ? why : "out of memory");
+}
+
+static int policy_apply_cmd(struct cmd *cmd)
+{
+	_cleanup_policies_ struct policies policies = {};
+	int err = read_files(cmd, &policies);
+
+	for (uint32_t i = 0; i < policies.count && !err; i++) {
+		struct policy *policy = &policies.all[i];
+
+		err = host_lock(cmd->host);
+		if (err)
+			return err;
+		err = apply_one(cmd->host, policy);
+		host_unlock(cmd->host);
+		if (err)
+			err = say_which(err, policy);
+	}
+	return err;
+}
+
+struct show_changes {
+	struct out *out;
+	const char *vm;
+};
+
+static void show_change(const struct policy_change *change, void *arg)
+{
+	const struct show_changes *show = arg;
+
+	out_item(show->out);
+	out_text(show->out, "vm", show->vm);
+	out_bare(show->out, "change", !change->was ? "add" : !change->is ? "del" : "set");
+	out_bare(show->out, "where", change->where);
+	if (change->was)
+		out_text(show->out, "was", change->was);
+	if (change->is)
+		out_text(show->out, "is", change->is);
+	out_item_end(show->out);
+}
+
+static int diff_files(struct cmd *cmd, unsigned int *ret_count)
+{
+	_cleanup_policies_ struct policies policies = {};
+	int err = read_files(cmd, &policies);
+	unsigned int count = 0;
+
+	if (err)
+		return err;
+	out_list(cmd->out);
+	for (uint32_t i = 0; i < policies.count && err >= 0; i++) {
+		struct show_changes show = { cmd->out, policies.all[i].vm.name };
+
+		err = compare(cmd->host, &policies.all[i], show_change, &show);
+		count += err > 0 ? err : 0;
+	}
+	*ret_count = count;
+	return out_list_end(cmd->out, err < 0 ? err : 0);
+}
+
+/* As diff(1): 0 nothing, 1 there is something, 2 it could not be found out. */
+static int policy_diff_cmd(struct cmd *cmd)
+{
+	unsigned int count;
+	int err = diff_files(cmd, &count);
+
+	if (err)
+		return CMD_USAGE;
+	return count ? CMD_DIFFERS : 0;
+}
+
+struct show_policies {
+	struct out *out;
+	bool any;
+};
+
+static int show_policy(struct host *host, uint32_t slot, void *arg)
+{
+	_cleanup_policy_ struct policy policy = {};
+	struct show_policies *show = arg;
+	int err = policy_get(host, slot, &policy);
+	json_t *tree;
+
+	if (err)
+		return err;
+	tree = policy_tree(&policy);
+	if (out_is_text(show->out)) {
+		if (show->any)
+			puts("---");
+		policy_yaml(stdout, tree);
+		json_decref(tree);
+	} else {
+		out_tree(show->out, tree);
+	}
+	show->any = true;
+	return 0;
+}
+
+static int policy_show_cmd(struct cmd *cmd)
+{
+	struct show_policies show = { .out = cmd->out };
+	const char *vm;
+	int err = words_vm_maybe(&cmd->words, &vm);
+
+	if (!err)
+		err = words_end(&cmd->words);
+	if (err)
+		return err;
+	if (!vm)
+		out_list(cmd->out);
+	err = cmd_each_vm(cmd, vm, show_policy, &show);
+	return vm ? err : out_list_end(cmd->out, err);
+}
+
+static const struct verb verbs[] = {
+	{ "show", "[vm NAME]", "what the VMs have, as a file that apply reads", policy_show_cmd },
+	{ "diff", "FILE...", "what apply would change; exit status as diff(1)", policy_diff_cmd },
+	{ "apply", "FILE...",
+	  "makes VMs what the files say: those that are there live on, with their flows",
+	  policy_apply_cmd },
+};
+
+const struct object object_policy = { "policy", "VMs as files say they are", verbs,
+				      ARRAY_SIZE(verbs) };

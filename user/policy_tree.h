@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A policy as a tree of JSON, made by the tables of policy_keys.h: what is shown, as JSON or YAML,
+ * and what is compared. Two policies are the same if their trees are.
+ */
+#ifndef ROAM_POLICY_TREE_H
+#define ROAM_POLICY_TREE_H
+
+#include <stdio.h>
+#include <jansson.h>
+#include "policy.h"
+
+json_t *policy_tree(const struct policy *policy);
+
+/* As YAML that policy_read() and every other reader of YAML 1.1 understand alike. */
+void policy_yaml(FILE *to, const json_t *tree);
+
+#endif
