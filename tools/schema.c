@@ -96,9 +96,9 @@ static void print_field(const char *name, const char *tag, unsigned int at, unsi
 	}
 	for (char *c = kind; *c; c++)
 		*c = *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c;
-	printf("\t{ \"%s\", FIELD_%s, %d, %u, %u, %u, \"%s\" },\n", name, kind,
-	       !strcmp(need + 1, "required"), at, (unsigned int)btf__resolve_size(btf, id), count,
-	       list);
+	printf("\t{ \"%s\", FIELD_%s, %d, %d, %u, %u, %u, \"%s\" },\n", name, kind,
+	       strcmp(need + 1, "optional") != 0, !strcmp(need + 1, "later"), at,
+	       (unsigned int)btf__resolve_size(btf, id), count, list);
 }
 
 static void print_struct(const char *prefix, unsigned int type_id, unsigned int base);

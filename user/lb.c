@@ -86,7 +86,7 @@ static int lb_del_cmd(struct cmd *cmd)
 
 /* The one address of the VM that the service can have as backend. */
 static int addr_of_vm(struct cmd *cmd, const char *vm, const struct lb_service *service,
-		      struct roam_addr *ret_addr)
+		      uint32_t *ret_slot, struct roam_addr *ret_addr)
 {
 	struct roam_port ports[ROAM_VM_PORTS];
 	uint8_t family = addr_family(&service->key.vip);
@@ -107,7 +107,8 @@ static int addr_of_vm(struct cmd *cmd, const char *vm, const struct lb_service *
 	if (found != 1)
 		return fail(-EINVAL, "lb: vm '%s' has %u addresses of the VIP's family; say 'addr'",
 			    vm, found);
-	return lb_use(cmd->host, slot, true);
+	*ret_slot = slot;
+	return 0;
 }
 
 /* The words of a backend: what it is, and how. */
@@ -143,6 +144,7 @@ static int backend_add(struct cmd *cmd, const char *name)
 	struct backend_words words = { .service = name, .weight = 1 };
 	struct roam_lb_backend row = {};
 	struct lb_service service;
+	uint32_t slot;
 	int err = parse_backend(&cmd->words, &words);
 
 	if (!err)
@@ -150,7 +152,9 @@ static int backend_add(struct cmd *cmd, const char *name)
 	if (!err)
 		err = lb_find(cmd->host, name, &service);
 	if (!err && words.vm)
-		err = addr_of_vm(cmd, words.vm, &service, &words.addr);
+		err = addr_of_vm(cmd, words.vm, &service, &slot, &words.addr);
+	if (!err && words.vm)
+		err = lb_use(cmd->host, slot, true);
 	if (err)
 		return err;
 	row.addr = words.addr;
@@ -161,13 +165,24 @@ static int backend_add(struct cmd *cmd, const char *name)
 
 static int backend_set(struct cmd *cmd, const char *name, enum roam_lb_state state)
 {
+	struct lb_service service;
 	struct roam_addr addr;
-	int err = parse_addr(&cmd->words, "addr", &addr);
+	const char *vm = NULL;
+	uint32_t slot;
+	int err;
 
+	if (words_take(&cmd->words, "vm"))
+		err = words_value(&cmd->words, "vm", &vm);
+	else
+		err = parse_addr(&cmd->words, "addr", &addr);
 	if (!err)
 		err = words_end(&cmd->words);
 	if (!err)
-		err = cmd_host(cmd);
+		err = cmd_lock(cmd);
+	if (!err)
+		err = lb_find(cmd->host, name, &service);
+	if (!err && vm)
+		err = addr_of_vm(cmd, vm, &service, &slot, &addr);
 	return err ? err : lb_backend_set(cmd->host, name, &addr, state);
 }
 
@@ -265,9 +280,7 @@ static const struct verb verbs[] = {
 	{ "show", "[service NAME]", "services, their backends, and what those got", lb_show_cmd },
 	{ "add", "NAME vip ADDR port N tcp|udp", "adds a service to the host", lb_add_cmd },
 	{ "del", "NAME", "removes a service with its backends; its sessions go on", lb_del_cmd },
-	{ "backend",
-	  "NAME add vm VM|addr ADDR [port N] [weight N]\n"
-	  "  roam lb backend NAME del|drain|resume addr ADDR",
+	{ "backend", "NAME add|del|drain|resume vm VM|addr ADDR [port N] [weight N]",
 	  "changes the set of a service; sessions stay where they are, a draining backend gets no "
 	  "new ones",
 	  lb_backend_cmd },

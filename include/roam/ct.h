@@ -163,11 +163,11 @@ struct roam_flow {
 	__u8 open_icmp_type ROAM_CARRY("uint", "required");
 	__u8 open_icmp_code ROAM_CARRY("uint", "required");
 	/* Written once, when the flow is made. */
-	__u8 lb_role ROAM_CARRY("enum/LB_ROLE", "optional");
+	__u8 lb_role ROAM_CARRY("enum/LB_ROLE", "later");
 	__u8 pad;
-	struct roam_addr lb_addr ROAM_CARRY("addr", "optional");
-	__u32 lb_service ROAM_CARRY("service", "optional"); /* roam_lb_service.id */
-	__be16 lb_port ROAM_CARRY("be", "optional");
+	struct roam_addr lb_addr ROAM_CARRY("addr", "later");
+	__u32 lb_service ROAM_CARRY("service", "later"); /* roam_lb_service.id */
+	__be16 lb_port ROAM_CARRY("be", "later");
 	__u16 lb_backend; /* its number, for counting; 0: not known here */
 };
 

@@ -57,7 +57,8 @@ struct roam_addr {
  * be, bytes, addr, mac, name: as the field is;  age: a time of this host's monotonic clock, in ns;
  * until: the same of what may be far ahead;  enum/NAME: a number with a name in the list
  * ROAM_<NAME>S;  rule, zone, gen: numbers that mean something on this host only, carried by name or
- * relation need  required: a verdict depends on it; optional: a reader may leave it out
+ * relation need  required: a verdict depends on it; optional: a reader may leave it out; later:
+ * required of a reader once it is there, and 0 in images of versions that did not have it
  */
 #if defined(__bpf__)
 #define ROAM_CARRY(kind, need) __attribute__((btf_decl_tag("roam:" kind ":" need)))

@@ -71,7 +71,7 @@ struct roam_vm {
 	__u8 unsynced;  /* 1: policy rows changed, but what programs read may not have followed yet
 			 */
 	__u8 features;  /* enum roam_vm_feature: which of the VM's rows the programs look at */
-	__u8 lb ROAM_CARRY("uint", "required"); /* 1: services of the host are the VM's, too */
+	__u8 lb ROAM_CARRY("uint", "later"); /* 1: services of the host are the VM's, too */
 	__u8 pad[2];
 
 	/* Policy as written, and what user space must remember. */

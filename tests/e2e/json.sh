@@ -13,6 +13,7 @@ port show add bind del
 acl show add del
 ct show flush
 ips show set del blocks block release
+lb show add del backend on off
 qos show set del
 policy show diff apply
 stats show
@@ -39,6 +40,11 @@ qos set vm web out dscp 1
 ips set vm web rate 100 burst 200
 ips block vm web from 192.0.2.1
 ips block vm web from 2001:db8::1 for 1h
+lb add shop vip 198.51.100.9 port 80 tcp
+lb add shop6 vip 2001:db8::9 port 53 udp
+lb backend shop add vm web port 8080 weight 3
+lb backend shop add addr 192.0.2.7
+lb backend shop drain addr 192.0.2.7
 vm add db shut
 port add vm db dev br0 mac 52:54:00:00:00:11
 END
@@ -70,7 +76,7 @@ test_shown_alike()
 	local shows
 	many_facts
 	for shows in host vm "vm show web" port "port show vm db" acl "acl show vm web" \
-		"acl show vm web name dns" ct "ct show vm web" stats "stats show vm web" \
+		"acl show vm web name dns" lb "lb show service shop" ct "ct show vm web" stats "stats show vm web" \
 		"state show $TMP/web.img" "state verify $TMP/web.img"; do
 		# shellcheck disable=SC2086 # words
 		same_facts $shows
@@ -85,7 +91,7 @@ test_nothing_to_show()
 {
 	ns_add host
 	check "init" host host init
-	for shows in host vm port acl ct stats; do
+	for shows in host vm port acl ct lb stats; do
 		same_facts $shows
 	done
 	check_eq "a list of nothing" "$(host -j vm show | tr -d '\n')" "[]"

@@ -288,7 +288,7 @@ test_a_service_that_is_not_there()
 	check "save" roam_on a state save vm1 "$TMP/vm1.img"
 	check_not "it is not there" roam_on b state load "$TMP/vm1.img" dev 52:54:00:00:00:11=port0
 	check_has "says which" "$(roam_on b state load "$TMP/vm1.img" dev 52:54:00:00:00:11=port0 2>&1)" \
-		"service 'web4', which is not on this host"
+		"service 'web4' of the sessions is another here, or missing"
 	check_eq "nothing is left" "$(roam_on b vm show | grep -c vm1)" 0
 }
 

@@ -203,6 +203,7 @@ static int apply(struct host *host, const char *name, uint32_t quota)
 	policy.vm.midstream = ROAM_MIDSTREAM_PICKUP;
 	policy.vm.quota_flows = quota;
 	policy.vm.quota_half = ROAM_QUOTA_MIN;
+	policy.vm.lb = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(names) && !err; i++) {
 		err = policy_add_rule(&policy, &rule);
 		if (!err)

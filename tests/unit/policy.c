@@ -20,6 +20,7 @@ static const char whole[] = "vm:\n"
 			    "  midstream: pickup\n"
 			    "  flows: 1000\n"
 			    "  half: 100\n"
+			    "  lb: on\n"
 			    "ports:\n"
 			    "  - dev: tap0\n"
 			    "    mac: 52:54:00:aa:bb:10\n"
@@ -59,6 +60,7 @@ static void check_vm(const struct roam_vm *vm)
 	CHECK_EQ(vm->midstream, ROAM_MIDSTREAM_PICKUP);
 	CHECK_EQ(vm->quota_flows, 1000);
 	CHECK_EQ(vm->quota_half, 100);
+	CHECK_EQ(vm->lb, 1);
 }
 
 static void check_ports(const struct roam_port *ports)
@@ -215,6 +217,8 @@ static const struct refusal {
 	{ "a quota that is none", "vm: {name: a, flows: many}",
 	  "f:1:22: flows 'many' is not a number" },
 	{ "a small quota", "vm: {name: a, flows: 5}", "f:1:22: flows 5 is not from 64 to" },
+	{ "lb is no switch", "vm: {name: a, lb: maybe}",
+	  "f:1:19: lb 'maybe' is neither on nor off" },
 	{ "a large quota", "vm: {name: a, half: 4194305}", "f:1:21: half 4194305 is not from" },
 	{ "a bad mac", "vm: {name: a}\nports: [{mac: 1, dev: t}]", "f:2:15: mac '1' is not" },
 	{ "a group's mac", "vm: {name: a}\nports: [{mac: 01:00:5e:00:00:01, dev: t}]",

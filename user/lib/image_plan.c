@@ -248,7 +248,7 @@ static int check_missing(const struct image_plan *plan)
 
 		for (uint16_t j = 0; j < plan->steps; j++)
 			found = found || !strcmp(plan->step[j].name, table->fields[i].name);
-		if (!found && table->fields[i].required)
+		if (!found && table->fields[i].required && !table->fields[i].may_miss)
 			return fail(-EPROTO, "image: %s.%s is missing", plan->name,
 				    table->fields[i].name);
 	}

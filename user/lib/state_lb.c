@@ -105,10 +105,10 @@ static int refuse_missing(const struct state_lb *lb, const struct session *sessi
 		if (lb->id[i] == STATE_LB_MISSING && lb->recs[i].proto == proto &&
 		    lb->recs[i].port == session->vip_port &&
 		    !memcmp(&lb->recs[i].vip, session->vip, sizeof(*session->vip)))
-			return fail(-ENOENT,
-				    "state: the VM has sessions of service '%s', which is not on "
-				    "this host, or is another one",
-				    lb->recs[i].name);
+			return fail(
+				-ENOENT,
+				"state: service '%s' of the sessions is another here, or missing",
+				lb->recs[i].name);
 	}
 	return fail(-EBADMSG, "image: a session with an address that is not its service's");
 }
