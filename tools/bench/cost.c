@@ -5,6 +5,7 @@
  *
  *   cost ROUNDS
  */
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "harness.h"
 #include "hosts.h"
 #include "ips.h"
+#include "lb.h"
 #include "programs.skel.h"
 #include "qos.h"
 #include "vm.h"
@@ -189,6 +191,74 @@ static void features(struct test_host *plain, struct test_host *all)
 	}
 }
 
+/* The mean of runs that each begin with the packet as it is, because a program translates it. */
+static double run_afresh(struct side side)
+{
+	double sum = 0;
+
+	side.repeat = 1;
+	for (int i = 0; i < OPENINGS; i++)
+		sum += run(&side);
+	return sum / OPENINGS;
+}
+
+/* The VM's connection to a service; toward the VM it is what the backend sends. */
+static struct packet session_packet(enum roam_dir dir, uint8_t flags)
+{
+	struct packet_spec spec = cast_tcp(4, dir, flags);
+	struct packet packet;
+
+	if (dir == ROAM_DIR_OUT)
+		spec.dst = packet_addr("198.51.100.9");
+	else
+		spec.src = packet_addr("192.0.2.100");
+	*(dir == ROAM_DIR_OUT ? &spec.dport : &spec.sport) = 443;
+	packet_build(&spec, &packet);
+	return packet;
+}
+
+/* The VM uses a service with one backend, elsewhere. */
+static void add_service(struct test_host *host, uint32_t slot)
+{
+	struct roam_lb_backend backend = { .port = htons(443), .weight = 1 };
+	struct roam_lb_key key = { .port = htons(443), .proto = IPPROTO_TCP };
+
+	key.vip = packet_addr("198.51.100.9");
+	backend.addr = packet_addr("192.0.2.100");
+	must(!lb_use(host->host, slot, true) && !lb_add(host->host, "web", &key) &&
+		     !lb_backend_add(host->host, "web", &backend),
+	     "a service");
+}
+
+static void balanced(struct test_host *lb, struct test_host *plain)
+{
+	struct packet open[] = { session_packet(ROAM_DIR_OUT, ROAM_TCP_SYN),
+				 session_packet(ROAM_DIR_IN, ROAM_TCP_SYN | ROAM_TCP_ACK),
+				 session_packet(ROAM_DIR_OUT, ROAM_TCP_ACK) };
+	uint32_t slot;
+
+	must(!vm_find(lb->host, "vm", &slot), "the VM");
+	add_service(lb, slot);
+	for (int i = 0; i < 3; i++) {
+		struct side side = side_of(lb, i == 1 ? ROAM_DIR_IN : ROAM_DIR_OUT, &open[i]);
+
+		side.repeat = 1;
+		run(&side);
+	}
+	establish(plain, 4);
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		struct packet translated = session_packet(dir, ROAM_TCP_ACK);
+		struct packet ack = tcp(4, dir, ROAM_TCP_ACK);
+
+		for (int round = 0; round < rounds; round++)
+			printf("balanced_%s:untranslated %.1f %.1f\n",
+			       dir == ROAM_DIR_IN ? "in" : "out",
+			       run_afresh(side_of(lb, dir, &translated)),
+			       run_afresh(side_of(plain, dir, &ack)));
+	}
+	must(!lb_use(lb->host, slot, false), "no services");
+}
+
 static void add_vms(struct test_host *host)
 {
 	for (int i = 1; i < VMS; i++) {
@@ -233,6 +303,7 @@ int main(int argc, char **argv)
 	refused(&one, &two);
 	set_quotas(&two, 1024);
 	many_vms(&two, &one);
+	balanced(&two, &one);
 	features(&one, &two);
 	programs__destroy(skel);
 	hosts_remove(&two);
