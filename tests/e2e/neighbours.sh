@@ -138,8 +138,8 @@ test_filters_of_clsact_that_leave_no_place()
 	check "init" host host init uplink up0
 	need_ports_by clsact
 	check "vm" host vm add web
-	check_not "port" host port add vm web dev port0 mac "$VM_MAC" addr "$VM4" 2> "$TMP/why"
-	check_has "and why" "$(cat "$TMP/why")" "port0 has a filter of priority 1 already"
+	check_not "port" host port add vm web dev port0 mac "$VM_MAC" addr "$VM4"
+	check_has "and why" "$(cat "$TMP/out")" "port0 has a filter of priority 1 already"
 	check_eq "no port" "$(host port show)" ""
 	check_eq "theirs is still there" "$(filter_count ingress)" 1
 }

@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# The demo as its readers run it: what it says in JSON is what it promises, it says the same in a
+# table, and it leaves nothing, also when it is interrupted.
+. "$(dirname "$0")/../lib.sh"
+
+DEMO=$TOP/tools/demo
+PYTHON=/usr/bin/python3
+[ -x "$PYTHON" ] || PYTHON=python3
+
+# Of a demo: namespaces, mounts, folders, processes.
+traces()
+{
+	ip netns | grep '^roam-demo-'
+	cut -d' ' -f2 /proc/mounts | grep roam-demo
+	find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'roam-demo-*'
+	pgrep -f tools/demo.d
+}
+
+test_keeps_its_promises()
+{
+	traces > "$TMP/before"
+	check "demo -j" "$DEMO" -j
+	cp "$TMP/out" "$TMP/json"
+	check "what it says" "$PYTHON" - "$TMP/json" << 'END'
+import json, sys
+
+results = json.load(open(sys.argv[1]))
+for result in results.values():
+    for key in ("connections", "resets", "lost", "leaks", "stall_ms_max", "entries", "bytes", "steps_ms"):
+        assert key in result, key
+    assert result["connections"] >= 200, result
+    assert result["forbidden_sent"] > 1000 and result["leaks"] == 0, result
+    assert len(result["steps_ms"]) == 2, result
+kept, broken = results["with_state"], results["without_state"]
+assert kept["resets"] == kept["lost"] == 0, kept
+assert kept["alive"] == kept["connections"] and kept["entries"] >= 200 and kept["bytes"] > 0, kept
+assert broken["resets"] + broken["lost"] >= 0.9 * broken["connections"], broken
+assert broken["entries"] == 0, broken
+END
+	check_eq "nothing is left" "$(traces)" "$(cat "$TMP/before")"
+}
+
+# $1: seconds after which, $2: signal
+interrupted()
+{
+	local pid
+	"$DEMO" > "$TMP/table" 2>&1 &
+	pid=$!
+	sleep "$1"
+	kill -s "$2" "$pid"
+	wait "$pid"
+	check_eq "status after $2" "$?" "$3"
+	check_eq "nothing is left after $2" "$(traces)" "$(cat "$TMP/before")"
+}
+
+test_interrupted()
+{
+	traces > "$TMP/before"
+	interrupted 1 TERM 143
+	interrupted 5 TERM 143
+	interrupted 3 HUP 129
+	interrupted 2 INT 130
+}
+
+run_tests
