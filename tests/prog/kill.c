@@ -410,7 +410,11 @@ static int run_job(const void *arg)
 
 	if (!err)
 		err = vm_find(host, "vm", &slot);
-	return err ? err : job->change->make(host, slot);
+	if (!err)
+		err = job->change->make(host, slot);
+	if (err)
+		note("%s: %d: %s", job->change->name, err, fail_line());
+	return err;
 }
 
 static int del_any(struct host *host, uint32_t slot, void *arg)
@@ -469,12 +473,10 @@ static bool reset(struct test_host *host, const struct change *change)
 	hosts_add_vm(host);
 	for (unsigned int i = 0; i < FLOWS; i++)
 		flows[i] = make_flow(i);
-	return CHECK_OK(vm_find(host->host, "vm", &slot)) &&
+	return CHECK_OK(vm_find(host->host, "vm", &slot)) && add_features(host, slot) &&
 	       CHECK_OK(ct_load(host->host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), flows, FLOWS)) &&
 	       (strncmp(change->name, "lb", 2) != 0 || reset_services(host->host)) &&
 	       (change->make != use_no_lb || add_session(host->host, slot));
-	return CHECK_OK(vm_find(host->host, "vm", &slot)) && add_features(host, slot) &&
-	       CHECK_OK(ct_load(host->host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), flows, FLOWS));
 }
 
 /* As the next process finds the host. */
