@@ -146,7 +146,7 @@ static void print_services(struct audit *audit)
 	_cleanup_lb_services_ struct lb_services services = {};
 	struct roam_lb_member_key key, *at = NULL;
 	uint32_t backends = 0, members = 0, tables = 0;
-	struct roam_lb_backend row;
+	_cleanup_free_ struct roam_lb_backend *rows = NULL;
 
 	if (lb_list(audit->host, &services))
 		fprintf(audit->to, "NO SERVICES: %s\n", fail_line());
@@ -156,8 +156,10 @@ static void print_services(struct audit *audit)
 		if (!lb_list_backends(audit->host, &services.list[i], &list))
 			print_slots(audit, &services.list[i], &list);
 	}
-	for (uint32_t number = 1; number < ROAM_LB_BACKENDS; number++)
-		backends += !host_get(audit->host, HOST_MAP_lb_backend, &number, &row) && row.state;
+	if (lb_backend_rows(audit->host, &rows))
+		fprintf(audit->to, "NO BACKENDS: %s\n", fail_line());
+	for (uint32_t number = 1; rows && number < ROAM_LB_BACKENDS; number++)
+		backends += rows[number].state != ROAM_LB_FREE;
 	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_lb_member), at, &key);
 	     at = &key)
 		members++;

@@ -193,6 +193,19 @@ int host_get(const struct host *host, enum host_map map, const void *key, void *
 	return 0;
 }
 
+int host_get_all(const struct host *host, enum host_map map, uint32_t count, void *ret_values)
+{
+	_cleanup_free_ uint32_t *keys = calloc(count, sizeof(*keys));
+	uint32_t next, found = count;
+
+	if (!keys)
+		return fail(-ENOMEM, "host %s: out of memory", host->dir);
+	if (bpf_map_lookup_batch(host->map_fd[map], NULL, &next, keys, ret_values, &found, NULL) ||
+	    found != count)
+		return fail_errno(-errno, "host %s: cannot read %s", host->dir, map_name[map]);
+	return 0;
+}
+
 int host_put(const struct host *host, enum host_map map, const void *key, const void *value)
 {
 	if (bpf_map_update_elem(host->map_fd[map], key, value, BPF_ANY))

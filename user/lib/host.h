@@ -111,6 +111,8 @@ void host_clear_inner(const struct host *host, enum host_map outer, uint32_t ind
 
 /* One row of a map; fail() names the map. */
 int host_get(const struct host *host, enum host_map map, const void *key, void *ret_value);
+/* The first `count` rows of an ARRAY, in one call of the kernel. */
+int host_get_all(const struct host *host, enum host_map map, uint32_t count, void *ret_values);
 int host_put(const struct host *host, enum host_map map, const void *key, const void *value);
 int host_delete(const struct host *host, enum host_map map, const void *key);
 

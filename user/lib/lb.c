@@ -59,23 +59,34 @@ static int compare_backends(const void *a, const void *b)
 	return memcmp(&x->row.addr, &y->row.addr, sizeof(x->row.addr));
 }
 
+int lb_backend_rows(struct host *host, struct roam_lb_backend **ret_rows)
+{
+	_cleanup_free_ struct roam_lb_backend *rows = calloc(ROAM_LB_BACKENDS, sizeof(*rows));
+	int err;
+
+	if (!rows)
+		return fail(-ENOMEM, "lb: out of memory");
+	err = host_get_all(host, HOST_MAP_lb_backend, ROAM_LB_BACKENDS, rows);
+	if (!err)
+		*ret_rows = TAKE_PTR(rows);
+	return err;
+}
+
 int lb_list_backends(struct host *host, const struct lb_service *service,
 		     struct lb_backends *ret_backends)
 {
 	_cleanup_lb_backends_ struct lb_backends backends = {
 		.list = calloc(ROAM_LB_BACKENDS, sizeof(*backends.list)),
 	};
-	int err = 0;
+	_cleanup_free_ struct roam_lb_backend *rows = NULL;
+	int err = backends.list ? lb_backend_rows(host, &rows) : fail(-ENOMEM, "lb: out of memory");
 
-	if (!backends.list)
-		return fail(-ENOMEM, "lb: out of memory");
 	for (uint32_t number = 1; number < ROAM_LB_BACKENDS && !err; number++) {
 		struct lb_backend *backend = &backends.list[backends.count];
 
-		err = host_get(host, HOST_MAP_lb_backend, &number, &backend->row);
-		if (err || backend->row.state == ROAM_LB_FREE ||
-		    backend->row.service != service->row.id)
+		if (rows[number].state == ROAM_LB_FREE || rows[number].service != service->row.id)
 			continue;
+		backend->row = rows[number];
 		err = host_get(host, HOST_MAP_lb_stats, &number, &backend->stats);
 		backend->number = number;
 		backends.count++;
@@ -236,12 +247,11 @@ static int find_backend(struct host *host, const struct lb_service *service,
 
 static int free_number(struct host *host, uint32_t *ret_number)
 {
-	struct roam_lb_backend row;
-	int err = 0;
+	_cleanup_free_ struct roam_lb_backend *rows = NULL;
+	int err = lb_backend_rows(host, &rows);
 
 	for (uint32_t number = 1; number < ROAM_LB_BACKENDS && !err; number++) {
-		err = host_get(host, HOST_MAP_lb_backend, &number, &row);
-		if (!err && row.state == ROAM_LB_FREE) {
+		if (rows[number].state == ROAM_LB_FREE) {
 			*ret_number = number;
 			return 0;
 		}

@@ -42,6 +42,9 @@ static inline void cleanup_lb_backends(struct lb_backends *backends)
 }
 #define _cleanup_lb_backends_ __attribute__((cleanup(cleanup_lb_backends)))
 
+/* All ROAM_LB_BACKENDS rows, free ones too, by number; the caller frees them. */
+int lb_backend_rows(struct host *host, struct roam_lb_backend **ret_rows);
+
 int lb_list(struct host *host, struct lb_services *ret_services);
 int lb_find(struct host *host, const char *name, struct lb_service *ret_service);
 int lb_list_backends(struct host *host, const struct lb_service *service,

@@ -141,14 +141,15 @@ static void drop_stray_members(struct host *host, const struct lb_services *serv
 /* Rows of a service that is no more, or was never there. */
 static int forget_strays(struct host *host, const struct lb_services *services)
 {
-	struct roam_lb_backend none = {}, row;
+	_cleanup_free_ struct roam_lb_backend *rows = NULL;
+	struct roam_lb_backend none = {};
 	bool used[ROAM_LB_SERVICES] = {};
 	struct roam_lb_stats zero = {};
-	int err = 0;
+	int err = lb_backend_rows(host, &rows);
 
 	for (uint32_t number = 1; number < ROAM_LB_BACKENDS && !err; number++) {
-		err = host_get(host, HOST_MAP_lb_backend, &number, &row);
-		if (err || row.state == ROAM_LB_FREE || is_service(services, row.service))
+		if (rows[number].state == ROAM_LB_FREE ||
+		    is_service(services, rows[number].service))
 			continue;
 		err = host_put(host, HOST_MAP_lb_stats, &number, &zero);
 		if (!err)
@@ -157,8 +158,9 @@ static int forget_strays(struct host *host, const struct lb_services *services)
 	drop_stray_members(host, services);
 	for (uint32_t i = 0; i < services->count; i++)
 		used[services->list[i].row.no] = true;
+	/* Not blindly: the kernel waits for programs even if there is nothing to delete. */
 	for (uint32_t no = 0; no < ROAM_LB_SERVICES; no++) {
-		if (!used[no])
+		if (!used[no] && host_has_inner(host, HOST_MAP_lb_table, no))
 			host_clear_inner(host, HOST_MAP_lb_table, no);
 	}
 	return err;
