@@ -15,6 +15,12 @@ def quartiles(values):
     return [first, third]
 
 
+def ratio(roam, peer):
+    """Of medians; 0 if there is nothing to compare with (a difference may come out as nothing)."""
+    below = statistics.median(peer)
+    return round(statistics.median(roam) / below, 4) if below else 0.0
+
+
 class Rows:
     def __init__(self, quick):
         self.quick, self.rows, self.commands = quick, [], []
@@ -34,7 +40,7 @@ class Rows:
         self.rows.append({
             "name": name, "roam": round(statistics.median(roam), 3),
             "peer": round(statistics.median(peer), 3), "peer_name": peer_name, "unit": unit,
-            "ratio": round(statistics.median(roam) / statistics.median(peer), 4),
+            "ratio": ratio(roam, peer),
             "rounds": len(pairs), "roam_quartiles": [round(v, 3) for v in quartiles(roam)],
             "peer_quartiles": [round(v, 3) for v in quartiles(peer)],
         })
