@@ -10,6 +10,7 @@
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <bpf/bpf_helpers.h>
+#include <roam/monitor.h>
 #include <roam/pkt.h>
 #include "ct_state.h"
 #include "ct_table.h"
@@ -97,6 +98,13 @@ static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct
 	return ROAM_CONTINUE;
 }
 
+/* Whether that is a connection's end, as its listeners understand it. */
+static __always_inline bool closes(__u32 before, __u32 after)
+{
+	return before != after && (after == ROAM_CT_TIME_WAIT || after == ROAM_CT_CLOSE) &&
+	       before != ROAM_CT_TIME_WAIT && before != ROAM_CT_CLOSE;
+}
+
 /* Brings the flow to where this packet takes it. */
 static __always_inline enum roam_verdict advance(struct roam_pkt *pkt, struct ct_ref *ref,
 						 const struct roam_flow_key *key,
@@ -104,6 +112,8 @@ static __always_inline enum roam_verdict advance(struct roam_pkt *pkt, struct ct
 {
 	__u32 state = next.state;
 
+	if (next.event == CT_DELETE || (next.event == CT_UPDATE && closes(ref->flow->state, state)))
+		pkt->events |= ROAM_EVENT_BIT(ROAM_EVENT_CLOSED);
 	switch (next.event) {
 	case CT_KEEP:
 		return ROAM_CONTINUE;

@@ -5,6 +5,7 @@
  * opening; before acl, so that scanning closed ports counts. At the uplink it enforces blocks that
  * are known already. Owns profiles, sources and blocks.
  */
+#include <roam/monitor.h>
 #include "ips_table.h"
 #include "stages.h"
 
@@ -49,7 +50,7 @@ static __always_inline __u64 block_ns(const struct roam_ips *conf, __u32 strikes
 }
 
 /* A block that is over, once more; of CPUs that race here one counts the strike. */
-static __always_inline void block_again(const struct roam_pkt *pkt, const struct roam_ips *conf,
+static __always_inline void block_again(struct roam_pkt *pkt, const struct roam_ips *conf,
 					struct roam_ips_block *block)
 {
 	__u64 forget = (__u64)conf->block_max_s * ROAM_IPS_FORGET_FACTOR * NS_PER_S;
@@ -59,8 +60,10 @@ static __always_inline void block_again(const struct roam_pkt *pkt, const struct
 	if ((__s64)(pkt->now_ns - until) > (__s64)forget)
 		strikes = 1;
 	if (__sync_val_compare_and_swap(&block->until_ns, until,
-					pkt->now_ns + block_ns(conf, strikes)) == until)
-		block->strikes = strikes;
+					pkt->now_ns + block_ns(conf, strikes)) != until)
+		return;
+	block->strikes = strikes;
+	pkt->events |= ROAM_EVENT_BIT(ROAM_EVENT_BLOCKED);
 }
 
 /* The source has opened too many. */
@@ -74,10 +77,13 @@ static __always_inline enum roam_verdict exceeded(struct roam_pkt *pkt, const st
 		.strikes = 1,
 	};
 
-	if (conf->block_s && block)
+	if (conf->block_s && block) {
 		block_again(pkt, conf, block);
-	else if (conf->block_s && !ips_block_insert(pkt, source, &fresh))
-		return drop(pkt, ROAM_REASON_IPS_FULL);
+	} else if (conf->block_s) {
+		if (!ips_block_insert(pkt, source, &fresh))
+			return drop(pkt, ROAM_REASON_IPS_FULL);
+		pkt->events |= ROAM_EVENT_BIT(ROAM_EVENT_BLOCKED);
+	}
 	return drop(pkt, ROAM_REASON_IPS_LIMIT);
 }
 

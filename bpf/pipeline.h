@@ -14,6 +14,7 @@
  *   lb      of an opening: the backend that it gets
  *   commit  the flow is made or brought up to date: only now, so a dropped packet leaves nothing
  *   rewrite what the stages have decided to change, in the bytes
+ *   tell    those who listen, if it is something to be told
  *   count   under one reason, per VM and direction
  *
  * The first verdict other than CONTINUE ends a list. `in` and `out` differ in nothing but the
@@ -117,6 +118,14 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 	return ct_commit(pkt);
 }
 
+/* The end of every packet. */
+static __always_inline enum roam_verdict end(struct roam_pkt *pkt, enum roam_verdict verdict)
+{
+	if (verdict != ROAM_PASS || pkt->reason == ROAM_REASON_OPENED || pkt->events)
+		monitor_tell(pkt, verdict);
+	return stats_count(pkt, verdict);
+}
+
 /* The whole list of a port, in either direction. */
 static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
 {
@@ -134,7 +143,7 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 		verdict = drop(pkt, ROAM_REASON_NO_MEMORY);
 	if (verdict == ROAM_PASS && pkt->lb_role)
 		lb_count(pkt);
-	return stats_count(pkt, verdict);
+	return end(pkt, verdict);
 }
 
 /* Of an uplink, but for forwarding, which is XDP's own, and the count. */

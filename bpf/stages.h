@@ -58,6 +58,9 @@ enum roam_verdict ct_commit(struct roam_pkt *pkt);
 /* After the list: the flow of a packet that policy no longer admits is gone. */
 enum roam_verdict ct_revoke(struct roam_pkt *pkt);
 
+/* Tells those who listen what has become of a packet. Returns its argument's verdict. */
+enum roam_verdict monitor_tell(const struct roam_pkt *pkt, enum roam_verdict verdict);
+
 /* The end of every packet: counts it under its reason. Returns its argument's verdict. */
 enum roam_verdict stats_count(struct roam_pkt *pkt, enum roam_verdict verdict);
 

@@ -40,7 +40,7 @@ int xdp_uplink(struct xdp_md *xdp)
 	verdict = uplink_pipeline(xdp, &pkt);
 	if (verdict == ROAM_PASS && pkt.lb_backend)
 		verdict = forward(xdp, &pkt, &action);
-	return stats_count(&pkt, verdict) == ROAM_PASS ? action : XDP_DROP;
+	return end(&pkt, verdict) == ROAM_PASS ? action : XDP_DROP;
 }
 
 SEC("xdp.frags")

@@ -8,6 +8,7 @@
 #include <roam/ct.h>
 #include <roam/ips.h>
 #include <roam/lb.h>
+#include <roam/monitor.h>
 #include <roam/pkt.h>
 #include <roam/port.h>
 #include <roam/qos.h>
@@ -35,6 +36,8 @@ struct roam_lb_rec lb_rec;
 struct roam_lb_service lb_service;
 struct roam_lb_stats lb_stats;
 struct roam_lb_table lb_table;
+struct roam_event event;
+struct roam_monitor monitor;
 struct roam_pkt pkt;
 struct roam_port port;
 struct roam_port_key port_key;
@@ -52,6 +55,7 @@ enum roam_flow_flags flow_flags;
 enum roam_ips_kind ips_kind;
 enum roam_lb_role lb_role;
 enum roam_lb_state lb_state;
+enum roam_event_type event_type;
 enum roam_life life;
 enum roam_link_msg link_msg;
 enum roam_local_kind local_kind;

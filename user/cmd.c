@@ -8,7 +8,7 @@
 
 static const struct object *const objects[] = {
 	&object_host, &object_vm, &object_port,   &object_acl,   &object_ct,    &object_ips,
-	&object_qos,  &object_lb, &object_policy, &object_stats, &object_state,
+	&object_qos,  &object_lb, &object_policy, &object_stats, &object_state, &object_monitor,
 };
 
 /* An exact name, or the only one that begins so. */
@@ -103,13 +103,21 @@ static int help(char *const *word, int count)
 	return 0;
 }
 
-/* "vm" where the first verb's usage begins with "[vm NAME]": the verb may be left out. */
+/* "vm" where the first verb's usage has "[vm NAME]" and nothing that must be: it may be left out.
+ */
 static bool begins_usage(const struct object *object, const char *word)
 {
 	const char *usage = object->verbs[0].usage;
 	size_t len = strlen(word);
 
-	return usage[0] == '[' && !strncmp(usage + 1, word, len) && usage[1 + len] == ' ';
+	if (usage[0] != '[')
+		return false;
+	while ((usage = strchr(usage, '['))) {
+		usage++;
+		if (!strncmp(usage, word, len) && usage[len] == ' ')
+			return true;
+	}
+	return false;
 }
 
 int cmd_run(struct cmd *cmd, char *const *word, int count)

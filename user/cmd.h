@@ -55,6 +55,7 @@ extern const struct object object_qos;
 extern const struct object object_policy;
 extern const struct object object_stats;
 extern const struct object object_state;
+extern const struct object object_monitor;
 
 /* Runs one command (object, verb, words): 0, -errno with a line in fail_line(), or CMD_USAGE. */
 int cmd_run(struct cmd *cmd, char *const *word, int count);

@@ -31,6 +31,11 @@ struct out *out_open(enum out_form form)
 bool out_close(struct out *out)
 {
 	free(out);
+	return out_flush();
+}
+
+bool out_flush(void)
+{
 	return !fflush(stdout) && !ferror(stdout);
 }
 

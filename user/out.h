@@ -33,6 +33,9 @@ int out_list_end(struct out *out, int err);
 void out_item(struct out *out);
 void out_item_end(struct out *out);
 
+/* What is there is written; false if nobody reads it. */
+bool out_flush(void);
+
 /* A whole item that is JSON already; takes the reference. Not for text. */
 struct json_t;
 void out_tree(struct out *out, struct json_t *item);

@@ -126,7 +126,8 @@ struct roam_pkt {
 	__u16 lb_backend;
 	__u8 lb_hairpin; /* 1: on the way from the client's end of a hairpin to the server's */
 	__u8 lb_try;     /* picks that have clashed */
-	__u8 pad[2];
+	__u8 events;     /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
+	__u8 pad;
 };
 
 ROAM_ASSERT_SIZE(struct roam_pkt, 200);

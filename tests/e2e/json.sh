@@ -18,6 +18,7 @@ qos show set del
 policy show diff apply
 stats show
 state show verify save load
+monitor show
 "
 
 # Of everything that can be shown at least one, with all its fields.

@@ -8,6 +8,7 @@
 #include "ips.h"
 #include "journal.h"
 #include "lb.h"
+#include "monitor.h"
 #include "port.h"
 #include "stats.h"
 #include "tables.h"
@@ -290,6 +291,7 @@ int draft_finish(struct host *host, uint32_t slot)
 	if (vm.life == ROAM_LIFE_MAKING) {
 		vm.life = vm.next_life;
 		vm.features = vm_features(host, slot);
+		monitor_follow(host, vm.name, slot);
 		err = vm_put(host, slot, &vm);
 		if (!err)
 			err = port_bind_all(host, slot);

@@ -4,6 +4,7 @@
  * writers hold. Everything else of libroam works through an open host.
  *
  *   DIR/maps/NAME   DIR/progs/NAME   DIR/links/…   DIR/journal/SLOT (see journal.h)
+ *   DIR/monitor/PLACE (see monitor.h)
  *
  * Opening one also mends what a killed process left half done (recover.h), if nobody else is
  * writing.
@@ -41,6 +42,9 @@
 	X(ips_source)                                                                              \
 	X(ips_block)                                                                               \
 	X(ips_clock)                                                                               \
+	X(monitor_conf)                                                                            \
+	X(monitor_lost)                                                                            \
+	X(monitor_ring)                                                                            \
 	X(qos_conf)                                                                                \
 	X(qos_state)                                                                               \
 	X(stats)
@@ -57,7 +61,8 @@ enum host_map {
 	X(tc_in)                                                                                   \
 	X(tc_out)                                                                                  \
 	X(xdp_uplink)                                                                              \
-	X(ct_load)
+	X(ct_load)                                                                                 \
+	X(monitor_say)
 
 enum host_prog {
 #define X(name) HOST_PROG_##name,

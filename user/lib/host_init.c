@@ -22,7 +22,7 @@
 #define PATH_LEN  512
 #define ENTRY_LEN (PATH_LEN + 64) /* of something below such a path */
 
-static const char *const folders[] = { "maps", "progs", "links", "journal" };
+static const char *const folders[] = { "maps", "progs", "links", "journal", "monitor" };
 
 static char load_error[256];
 

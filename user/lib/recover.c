@@ -4,6 +4,7 @@
 #include "draft.h"
 #include "journal.h"
 #include "lb.h"
+#include "monitor.h"
 #include "recover.h"
 #include "vm.h"
 
@@ -31,4 +32,5 @@ static int recover_slot(struct host *host, uint32_t slot)
 void recover(struct host *host)
 {
 	journal_each_dead(host, recover_slot);
+	monitor_recover(host);
 }

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include "acl.h"
 #include "ct.h"
+#include "monitor.h"
 #include "port.h"
 #include "state.h"
 #include "state_lb.h"
@@ -393,7 +394,9 @@ int state_load(struct host *host, const struct state_load *load, struct state_lo
 
 	if (!err)
 		err = place_publish(&loading.placing);
-	if (!err)
-		*ret_loaded = loading.loaded;
-	return err;
+	if (err)
+		return err;
+	monitor_say(host, ROAM_EVENT_LOADED, draft_slot(loading.placing.draft));
+	*ret_loaded = loading.loaded;
+	return 0;
 }

@@ -11,6 +11,7 @@
 #include <roam/acl.h>
 #include <roam/ct.h>
 #include <roam/lb.h>
+#include <roam/monitor.h>
 #include <roam/port.h>
 #include <roam/reason.h>
 #include <roam/types.h>
@@ -39,6 +40,7 @@ extern const struct text_enum text_reason;
 extern const struct text_enum text_ct_state;
 extern const struct text_enum text_lb_role;
 extern const struct text_enum text_lb_state;
+extern const struct text_enum text_event;
 
 /* The table that ROAM_CARRY("enum/NAME", …) means; NULL if there is none of that name. */
 const struct text_enum *text_enum_by_name(const char *name);
