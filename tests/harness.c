@@ -170,6 +170,14 @@ unsigned harness_rounds(unsigned usual)
 	return factor && usual * atof(factor) >= 1 ? usual * atof(factor) : usual;
 }
 
+unsigned harness_step(void)
+{
+	const char *text = getenv("TEST_SOAK");
+	double factor = text ? atof(text) : 1;
+
+	return factor > 0 && factor < 1 ? 1 / factor : 1;
+}
+
 /* ---- running them ---- */
 
 /* "name", "name[row]", "name[row, ipv6]" */

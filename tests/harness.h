@@ -66,6 +66,8 @@ bool harness_stopped(void);
  */
 uint64_t harness_seed(void);
 unsigned harness_rounds(unsigned usual);
+/* Exhaustive tests: each how many-th case is tried; 1, or more where TEST_SOAK is below 1. */
+unsigned harness_step(void);
 
 /* ---- how a test is made known ---- */
 

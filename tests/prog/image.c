@@ -54,12 +54,14 @@ TEST_F(damage, none)
 
 TEST_F(damage, cut_short_anywhere)
 {
-	size_t len = self->image.len;
+	size_t len = self->image.len, step = harness_step();
 
-	for (self->image.len = 0; self->image.len < len && !harness_stopped(); self->image.len++) {
+	self->image.len = random() % step;
+	for (; self->image.len < len && !harness_stopped(); self->image.len += step) {
 		if (!CHECK(twohosts_load(self->hosts, &self->image, NULL) < 0))
 			note("at %zu of %zu", self->image.len, len);
 	}
+	self->image.len = len;
 	loads(self);
 }
 
@@ -83,7 +85,7 @@ static size_t section_at(const struct image_bytes *image, size_t at, bool *ret_h
 
 TEST_F(damage, any_bit_of_header_and_schema)
 {
-	size_t at = sizeof(struct image_start), bits = 0, size;
+	size_t at = sizeof(struct image_start), bits = 0, size, step = harness_step();
 
 	for (size_t bit = 0; bit < at * 8; bit++)
 		flip_refused(self, bit);
@@ -91,8 +93,10 @@ TEST_F(damage, any_bit_of_header_and_schema)
 		bool head;
 
 		size = section_at(&self->image, at, &head);
-		for (size_t bit = at * 8; head && bit < (at + size) * 8; bit++, bits++)
+		for (size_t bit = at * 8 + random() % step; head && bit < (at + size) * 8; bit += step) {
 			flip_refused(self, bit);
+			bits++;
+		}
 	}
 	note("%zu bits of %zu", bits, self->image.len * 8);
 	loads(self);
@@ -103,7 +107,7 @@ TEST_F(damage, many_bits_elsewhere)
 {
 	image_bytes_free(&self->image);
 	twohosts_save(self->hosts, 300, &self->image);
-	for (int i = 0; i < FLIPS && !harness_stopped(); i++)
+	for (unsigned int i = 0; i < harness_rounds(FLIPS) && !harness_stopped(); i++)
 		flip_refused(self, (size_t)random() % (self->image.len * 8));
 	loads(self);
 }
@@ -114,7 +118,7 @@ TEST_F(damage, any_bit_and_sealed)
 	size_t bits = (self->image.len - sizeof(uint64_t)) * 8;
 	unsigned int loaded = 0, refused = 0;
 
-	for (int i = 0; i < SEALED && loaded < SEALED_MAX && !harness_stopped(); i++) {
+	for (unsigned int i = 0; i < harness_rounds(SEALED) && loaded < SEALED_MAX && !harness_stopped(); i++) {
 		size_t bit = (size_t)random() % bits;
 
 		flip(&self->image, bit);

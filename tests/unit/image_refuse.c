@@ -52,10 +52,12 @@ static int read_image(struct wrong *self)
 
 TEST_F(wrong, cut_short_anywhere)
 {
-	size_t len = self->image.len;
+	size_t len = self->image.len, step = harness_step();
 
-	for (self->image.len = 0; self->image.len < len && !harness_stopped(); self->image.len++)
+	self->image.len = random() % step;
+	for (; self->image.len < len && !harness_stopped(); self->image.len += step)
 		CHECK_EQ(read_image(self), -EBADMSG);
+	self->image.len = len;
 	CHECK_OK(read_image(self));
 }
 
@@ -68,7 +70,9 @@ TEST_F(wrong, bytes_behind_the_end)
 
 TEST_F(wrong, any_bit_flipped)
 {
-	for (size_t bit = 0; bit < self->image.len * 8 && !harness_stopped(); bit++) {
+	size_t step = harness_step();
+
+	for (size_t bit = random() % step; bit < self->image.len * 8 && !harness_stopped(); bit += step) {
 		self->image.at[bit / 8] ^= 1 << bit % 8;
 		if (!CHECK(read_image(self) < 0))
 			note("bit %zu", bit);
@@ -81,9 +85,9 @@ TEST_F(wrong, any_bit_flipped)
 TEST_F(wrong, any_bit_flipped_and_sealed)
 {
 	size_t bits = (self->image.len - sizeof(uint64_t)) * 8;
-	unsigned int refused = 0, tried = 0;
+	unsigned int refused = 0, tried = 0, step = 8 * harness_step();
 
-	for (size_t bit = random() % 8; bit < bits; bit += 1 + random() % 15) {
+	for (size_t bit = random() % 8; bit < bits; bit += 1 + random() % (2 * step - 1)) {
 		self->image.at[bit / 8] ^= 1 << bit % 8;
 		image_seal(self->image.at, self->image.len);
 		refused += read_image(self) < 0;
