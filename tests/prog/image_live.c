@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <bpf/bpf.h>
 #include "ct.h"
 #include "harness.h"
@@ -14,7 +15,8 @@
 #include "twohosts.h"
 #include "vm.h"
 
-#define FLOWS 20
+#define FLOWS   20
+#define LATE_US 300000
 
 struct live {
 	struct twohosts *hosts;
@@ -111,6 +113,65 @@ TEST_F(live, policy_that_changes_meanwhile)
 	CHECK_OK(vm_del(to, "vm"));
 	image_bytes_free(&meanwhile.image);
 	twohosts_unchanged(self->hosts);
+}
+
+/* ---- who waits for an image ---- */
+
+/* The first byte comes late, as from a source that has not begun. */
+static int read_late(void *bytes, size_t size, void *arg)
+{
+	struct image_bytes *image = arg;
+
+	if (!image->read)
+		usleep(LATE_US);
+	return image_bytes_read(bytes, size, image);
+}
+
+static int find_oldest(const struct roam_flow_rec *rows, uint32_t count, void *arg)
+{
+	uint64_t *oldest = arg;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if ((int64_t)(rows[i].flow.seen_ns - *oldest) < 0)
+			*oldest = rows[i].flow.seen_ns;
+	}
+	return 0;
+}
+
+/* Loads the image; when its oldest flow was seen, on this host's clock. */
+static uint64_t load_oldest(struct live *self, image_read_fn read)
+{
+	const struct state_dev dev = {
+		.mac = { 0x52, 0x54, 0, 0xaa, 0xbb, 0x10 },
+		.dev = self->hosts->to.dev,
+	};
+	struct image_bytes image;
+	struct state_load load = { .devs = &dev, .dev_count = 1, .read = read, .arg = &image };
+	struct host *to = self->hosts->to.host;
+	uint64_t oldest = INT64_MAX;
+	struct state_loaded loaded;
+	uint32_t slot;
+
+	image_parts_put(&self->parts, &image);
+	image.read = 0;
+	CHECK_OK(state_load(to, &load, &loaded));
+	if (CHECK_OK(vm_find(to, "vm", &slot)))
+		CHECK_OK(ct_dump(to, slot, find_oldest, &oldest));
+	CHECK_OK(vm_del(to, "vm"));
+	image_bytes_free(&image);
+	return oldest;
+}
+
+/* Ages count from when the image comes: they do not grow by what was waited for it. */
+TEST_F(live, waiting_for_an_image_ages_nothing)
+{
+	uint64_t late, begin, end;
+
+	begin = now_ns();
+	late = load_oldest(self, read_late) - (begin + LATE_US * 1000ULL);
+	end = load_oldest(self, image_bytes_read);
+	end -= now_ns();
+	CHECK((int64_t)(late - end) >= 0);
 }
 
 /* ---- what a save leaves behind, and what it does not ---- */

@@ -48,6 +48,12 @@ static int on_header(const struct image_header *header, void *arg)
 			    loading->load->vm);
 	if (header->sequence)
 		return fail(-EINVAL, "state: the image is a delta; only a whole one can be loaded");
+	/*
+	 * Not when the load was begun: who waits at a pipe would count that time twice, once here and
+	 * once in the ages, and fill buckets and release sources with it. From here on the image's
+	 * VM has been away at least this long, so a load takes nothing from it either.
+	 */
+	loading->maps.now_ns = loading->load->now_ns ? loading->load->now_ns : now_ns();
 	loading->header = *header;
 	memcpy(loading->loaded.vm, header->vm, sizeof(header->vm));
 	return 0;
@@ -379,7 +385,6 @@ int state_load(struct host *host, const struct state_load *load, struct state_lo
 		.host = host,
 		.load = load,
 		.placing = { .host = host, .replaces = ROAM_VM_NONE },
-		.maps = { .now_ns = load->now_ns ? load->now_ns : now_ns() },
 		.lb = { .host = host },
 	};
 	struct image_sink sink = {
