@@ -93,7 +93,8 @@ TEST_F(damage, any_bit_of_header_and_schema)
 		bool head;
 
 		size = section_at(&self->image, at, &head);
-		for (size_t bit = at * 8 + random() % step; head && bit < (at + size) * 8; bit += step) {
+		for (size_t bit = at * 8 + random() % step; head && bit < (at + size) * 8;
+		     bit += step) {
 			flip_refused(self, bit);
 			bits++;
 		}
@@ -118,7 +119,8 @@ TEST_F(damage, any_bit_and_sealed)
 	size_t bits = (self->image.len - sizeof(uint64_t)) * 8;
 	unsigned int loaded = 0, refused = 0;
 
-	for (unsigned int i = 0; i < harness_rounds(SEALED) && loaded < SEALED_MAX && !harness_stopped(); i++) {
+	for (unsigned int i = 0;
+	     i < harness_rounds(SEALED) && loaded < SEALED_MAX && !harness_stopped(); i++) {
 		size_t bit = (size_t)random() % bits;
 
 		flip(&self->image, bit);

@@ -72,7 +72,8 @@ TEST_F(wrong, any_bit_flipped)
 {
 	size_t step = harness_step();
 
-	for (size_t bit = random() % step; bit < self->image.len * 8 && !harness_stopped(); bit += step) {
+	for (size_t bit = random() % step; bit < self->image.len * 8 && !harness_stopped();
+	     bit += step) {
 		self->image.at[bit / 8] ^= 1 << bit % 8;
 		if (!CHECK(read_image(self) < 0))
 			note("bit %zu", bit);

@@ -49,9 +49,9 @@ static int on_header(const struct image_header *header, void *arg)
 	if (header->sequence)
 		return fail(-EINVAL, "state: the image is a delta; only a whole one can be loaded");
 	/*
-	 * Not when the load was begun: who waits at a pipe would count that time twice, once here and
-	 * once in the ages, and fill buckets and release sources with it. From here on the image's
-	 * VM has been away at least this long, so a load takes nothing from it either.
+	 * Not when the load was begun: who waits at a pipe would count that time twice, once here
+	 * and once in the ages, and fill buckets and release sources with it. From here on the
+	 * image's VM has been away at least this long, so a load takes nothing from it either.
 	 */
 	loading->maps.now_ns = loading->load->now_ns ? loading->load->now_ns : now_ns();
 	loading->header = *header;
