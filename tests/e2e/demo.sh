@@ -38,6 +38,23 @@ assert kept["resets"] == kept["lost"] == 0, kept
 assert kept["alive"] == kept["connections"] and kept["entries"] >= 200 and kept["bytes"] > 0, kept
 assert broken["resets"] + broken["lost"] >= 0.9 * broken["connections"], broken
 assert broken["entries"] == 0, broken
+for side in ("to_vm", "from_vm"):
+    assert kept["lb"][side]["alive"] == kept["lb"][side]["connections"] == 200, kept["lb"]
+    assert broken["lb"][side]["alive"] == 0, broken["lb"]
+for sessions in kept["lb"]["sessions"]:
+    assert sessions["before"] == sessions["after"] == 400, sessions
+assert kept["ips"]["blocked_before"] == kept["ips"]["blocked_after"] == 2, kept["ips"]
+assert kept["ips"]["tries"] > 0 == kept["ips"]["through"], kept["ips"]
+assert kept["ips"]["admitted"] < kept["ips"]["attack"], kept["ips"]
+assert broken["ips"]["blocked_after"] == 0 < broken["ips"]["through"], broken["ips"]
+limit = kept["qos"]["limit_Bps"]
+for when in ("before_Bps", "over_Bps"):
+    assert 0.5 * limit < kept["qos"][when] <= 1.05 * limit, kept["qos"]
+assert broken["qos"]["over_Bps"] > 1.05 * limit, broken["qos"]
+for move in kept["acl"]["moves"]:
+    assert move["before"]["web"] >= 200, move
+    assert all(move["after"][rule] >= hits for rule, hits in move["before"].items()), move
+assert all(m["after"]["web"] < m["before"]["web"] for m in broken["acl"]["moves"][:1]), broken["acl"]
 END
 	check_eq "nothing is left" "$(traces)" "$(cat "$TMP/before")"
 }

@@ -6,8 +6,9 @@ must never arrive at the other side, all of them with a mark in their payload, a
 frames that come in. "finish" on stdin makes it print {"sent": …, "leaks": …, "leaked": the first few
 of them in hex} and end.
 
-From the client: openings to a port that is not allowed, segments in the middle of connections that
-do not exist, and frames that claim to be the VM. From the VM: frames with somebody else's address,
+From the client: openings to a port that is not allowed, from many sources, so that none of them is
+blocked for their number; segments in the middle of connections that do not exist; frames that claim
+to be the VM. From the VM: frames with somebody else's address,
 and with somebody else's MAC. IPv4 and IPv6 alike.
 """
 
@@ -62,11 +63,17 @@ def unused_port():
     return random.randrange(61000, 65536)
 
 
+def anybody(client):
+    """Another network than the client's: half of the address is random."""
+    half = len(client) // 2
+    return client[:half - 1] + random.randbytes(half) + client[-1:]
+
+
 def from_client():
     """One of each kind."""
     sport = unused_port()
     for vm, client in ((VM4, CLIENT4), (VM6, CLIENT6)):
-        yield frame(VM_MAC, CLIENT_MAC, tcp(client, vm, sport, 22, SYN))
+        yield frame(VM_MAC, CLIENT_MAC, tcp(anybody(client), vm, sport, 22, SYN))
         yield frame(VM_MAC, CLIENT_MAC, tcp(client, vm, sport, 443, PSH_ACK))
         yield frame(VM_MAC, VM_MAC, tcp(client, vm, sport, 443, SYN))
         yield frame(VM_MAC, CLIENT_MAC, tcp(vm, vm, sport, 443, SYN))

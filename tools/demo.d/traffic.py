@@ -16,9 +16,16 @@ VM = {"v4": "10.77.0.10", "v6": "fd77::10"}
 CLIENT = {"v4": "10.77.0.100", "v6": "fd77::100"}
 TCP_PORT = 443
 UDP_PORT = 5300
-BACK_PORT = 8443  # the VM opens connections to the client there
-PER_KIND = {"busy": 30, "idle": 40, "half": 25, "back": 15, "udp": 10}  # of each family
+VIP_TO_VM = {"v4": "10.77.9.10", "v6": "fd77:9::10"}
+VIP_FROM_VM = {"v4": "10.77.9.100", "v6": "fd77:9::100"}
+# The VM opens connections to the client: to its own address, and to a VIP whose backend it is.
+BACK_PORT = 8443
+FAR_PORT = 8444
+# Of each family. "vip": from the client through a VIP to the VM, "far": from the VM through another.
+PER_KIND = {"busy": 30, "idle": 40, "half": 25, "vip": 100, "back": 15, "far": 100, "udp": 10}
+FROM_VM = {"back": (CLIENT, BACK_PORT), "far": (VIP_FROM_VM, FAR_PORT)}
 BUSY_PERIOD = 0.05
+PERIOD = {"vip": 0.25, "far": 0.25}  # so many that they need not be that busy
 FINAL_TIMEOUT = 4.0
 
 
@@ -51,13 +58,14 @@ class UdpEcho(asyncio.DatagramProtocol):
 
 async def keep_echoing(stop):
     """Keeps VM-opened connections to the client busy; the client is the one who judges them."""
-    async def one(address):
-        reader, writer = await asyncio.open_connection(address, BACK_PORT)
+    async def one(address, port):
+        reader, writer = await asyncio.open_connection(address, port)
         await serve_connection(reader, writer)
 
     tasks = []
-    for family in ("v4", "v6"):
-        tasks += [asyncio.create_task(one(CLIENT[family])) for _ in range(PER_KIND["back"])]
+    for kind, (addresses, port) in FROM_VM.items():
+        for address in addresses.values():
+            tasks += [asyncio.create_task(one(address, port)) for _ in range(PER_KIND[kind])]
     await stop.wait()
     for task in tasks:
         task.cancel()
@@ -108,7 +116,7 @@ class Flow:
         while not self.done:
             number += 1
             await self.exchange(b"%s %d\n" % (self.kind.encode(), number), None)
-            await asyncio.sleep(BUSY_PERIOD)
+            await asyncio.sleep(PERIOD.get(self.kind, BUSY_PERIOD))
 
     async def run_half(self):
         while not self.done:
@@ -118,10 +126,10 @@ class Flow:
 
     async def run(self):
         try:
-            if self.kind in ("busy", "back"):
-                await self.run_busy()
-            elif self.kind == "half":
+            if self.kind == "half":
                 await self.run_half()
+            elif self.kind != "idle":
+                await self.run_busy()
         except ConnectionResetError:
             self.reset = True
         except (OSError, ConnectionError):
@@ -133,7 +141,7 @@ class Flow:
         try:
             if self.kind == "idle":
                 await self.exchange(b"still there\n", FINAL_TIMEOUT)
-            elif time.monotonic() - self.last > 0.5:
+            elif time.monotonic() - self.last > 2 * PERIOD.get(self.kind, 0.25):
                 # Busy and half-closed ones show by themselves: give them time to come back.
                 before = self.last
                 for _ in range(int(FINAL_TIMEOUT / 0.1)):
@@ -172,7 +180,8 @@ class UdpFlow(asyncio.DatagramProtocol):
 
 async def open_flow(kind, family):
     flow = Flow(kind, family)
-    flow.reader, flow.writer = await asyncio.open_connection(VM[family], TCP_PORT)
+    address = VIP_TO_VM[family] if kind == "vip" else VM[family]
+    flow.reader, flow.writer = await asyncio.open_connection(address, TCP_PORT)
     await flow.exchange(b"hello\n", 5)
     if kind == "half":
         flow.writer.write_eof()
@@ -182,32 +191,40 @@ async def open_flow(kind, family):
 async def open_flows(back):
     flows = []
     for family in ("v4", "v6"):
-        for kind in ("busy", "idle", "half"):
+        for kind in ("busy", "idle", "half", "vip"):
             flows += await asyncio.gather(
                 *(open_flow(kind, family) for _ in range(PER_KIND[kind])))
     print("opened", flush=True)
-    wanted = 2 * PER_KIND["back"]
+    wanted = 2 * sum(PER_KIND[kind] for kind in FROM_VM)
     while len(back) < wanted:
         await asyncio.sleep(0.05)
     return flows + back
 
 
-def accept_back(back, family):
+def accept_back(back, kind, family):
     async def accepted(reader, writer):
-        flow = Flow("back", family)
+        flow = Flow(kind, family)
         flow.reader, flow.writer = reader, writer
         back.append(flow)
 
     return accepted
 
 
-def findings(flows, udp):
-    busy = [f for f in flows if f.kind != "idle"]
+def count(flows):
     return {
         "connections": len(flows),
         "alive": sum(not f.reset and not f.lost for f in flows),
         "resets": sum(f.reset for f in flows),
         "lost": sum(f.lost for f in flows),
+    }
+
+
+def findings(flows, udp):
+    busy = [f for f in flows if f.kind != "idle"]
+    return {
+        **count(flows),
+        "lb": {"to_vm": count([f for f in flows if f.kind == "vip"]),
+               "from_vm": count([f for f in flows if f.kind == "far"])},
         "stall_ms_max": round(1000 * max(f.stall for f in busy), 1),
         "udp_exchanges": len(udp),
         "udp_alive": sum(time.monotonic() - u.last < 1.0 for u in udp),
@@ -218,9 +235,10 @@ def findings(flows, udp):
 async def client_main():
     loop = asyncio.get_running_loop()
     back, udp = [], []
-    for family in ("v4", "v6"):
-        await asyncio.start_server(accept_back(back, family), CLIENT[family], BACK_PORT,
-                                   backlog=512)
+    for kind, (_, port) in FROM_VM.items():
+        for family, address in CLIENT.items():
+            await asyncio.start_server(accept_back(back, kind, family), address, port,
+                                       backlog=512)
     flows = await open_flows(back)
     for family in ("v4", "v6"):
         for _ in range(PER_KIND["udp"]):
