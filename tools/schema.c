@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * schema LAYOUT.bpf.o: writes the fields that images carry as C tables, for user/lib/schema.c. It
- * reads them from BTF: members with a tag "roam:KIND:NEED" (ROAM_CARRY, include/roam/types.h),
- * those of nested structs as "outer.inner", of arrays of structs as "outer[0].inner". Run by the
- * build.
+ * reads them from BTF: members with a tag "roam:KIND:NEED" (ROAM_CARRY, include/roam/types.h) and
+ * perhaps "roam-merge:OPERATOR" (ROAM_MERGE), those of nested structs as "outer.inner", of arrays
+ * of structs as "outer[0].inner". Run by the build.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,7 +48,8 @@ static char *text(const char *format, ...)
 	return made;
 }
 
-static const char *tag_of(unsigned int type_id, unsigned int member)
+/* What stands behind `prefix` in a tag of the member, or NULL. */
+static const char *tag_of(unsigned int type_id, unsigned int member, const char *prefix)
 {
 	for (unsigned int id = 1; id < btf__type_cnt(btf); id++) {
 		const struct btf_type *type = btf__type_by_id(btf, id);
@@ -56,8 +57,8 @@ static const char *tag_of(unsigned int type_id, unsigned int member)
 
 		if (btf_is_decl_tag(type) && type->type == type_id &&
 		    btf_decl_tag(type)->component_idx == (int)member &&
-		    !strncmp(name, "roam:", strlen("roam:")))
-			return name + strlen("roam:");
+		    !strncmp(name, prefix, strlen(prefix)))
+			return name + strlen(prefix);
 	}
 	return NULL;
 }
@@ -73,7 +74,14 @@ static unsigned int skip_typedefs(unsigned int id)
 	return id;
 }
 
-/* "enum/NAME:required" and the like, as the initializer of a struct schema_field. */
+static void print_upper(const char *text)
+{
+	for (; *text; text++)
+		putchar(*text >= 'a' && *text <= 'z' ? *text - 'a' + 'A' : *text);
+}
+
+/* "enum/NAME:required" and the like, as the first part of the initializer of a struct schema_field.
+ */
 static void print_field(const char *name, const char *tag, unsigned int at, unsigned int type_id)
 {
 	const struct btf_type *type = btf__type_by_id(btf, skip_typedefs(type_id));
@@ -94,11 +102,10 @@ static void print_field(const char *name, const char *tag, unsigned int at, unsi
 		count = btf_array(type)->nelems;
 		id = btf_array(type)->type;
 	}
-	for (char *c = kind; *c; c++)
-		*c = *c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c;
-	printf("\t{ \"%s\", FIELD_%s, %d, %d, %u, %u, %u, \"%s\" },\n", name, kind,
-	       strcmp(need + 1, "optional") != 0, !strcmp(need + 1, "later"), at,
-	       (unsigned int)btf__resolve_size(btf, id), count, list);
+	printf("\t{ \"%s\", \"%s\", %u, %u, %u, FIELD_", name, list, at,
+	       (unsigned int)btf__resolve_size(btf, id), count);
+	print_upper(kind);
+	printf(", %d, %d, ", strcmp(need + 1, "optional") != 0, !strcmp(need + 1, "later"));
 }
 
 static void print_struct(const char *prefix, unsigned int type_id, unsigned int base);
@@ -129,14 +136,19 @@ static void print_struct(const char *prefix, unsigned int type_id, unsigned int 
 
 	for (unsigned int i = 0; i < btf_vlen(type); i++) {
 		unsigned int at = base + btf_member_bit_offset(type, i) / 8;
-		const char *tag = tag_of(type_id, i);
+		const char *tag = tag_of(type_id, i, "roam:");
+		const char *merge = tag_of(type_id, i, "roam-merge:");
 		const char *name = text("%s%s", prefix,
 					btf__name_by_offset(btf, member[i].name_off));
 
-		if (tag)
-			print_field(name, tag, at, member[i].type);
-		else
+		if (!tag) {
 			print_nested(name, member[i].type, at);
+			continue;
+		}
+		print_field(name, tag, at, member[i].type);
+		printf("MERGE_");
+		print_upper(merge ? merge : "image");
+		printf(" },\n");
 	}
 }
 

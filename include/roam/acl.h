@@ -74,9 +74,9 @@ ROAM_ASSERT_SIZE(struct roam_acl_match, 80);
  * with atomic adds; last_ns without: of two racing writers either time is right.
  */
 struct roam_acl_hits {
-	__u64 packets ROAM_CARRY("uint", "optional");
-	__u64 bytes ROAM_CARRY("uint", "optional");
-	__u64 last_ns ROAM_CARRY("age", "optional"); /* 0: never */
+	__u64 packets ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
+	__u64 bytes ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
+	__u64 last_ns ROAM_CARRY("age", "optional") ROAM_MERGE("max"); /* 0: never */
 };
 
 ROAM_ASSERT_SIZE(struct roam_acl_hits, 24);

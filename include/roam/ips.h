@@ -48,7 +48,7 @@ ROAM_ASSERT_SIZE(struct roam_ips, 80);
 
 /* A bucket of connections as a time, as in qos.h. Racing CPUs share it by compare-and-swap. */
 struct roam_ips_source {
-	__u64 paid_ns ROAM_CARRY("age", "required");
+	__u64 paid_ns ROAM_CARRY("age", "required") ROAM_MERGE("max");
 };
 
 /*
@@ -56,13 +56,19 @@ struct roam_ips_source {
  * right; until_ns and strikes are written by who wins the compare-and-swap on until_ns.
  */
 struct roam_ips_block {
-	__u64 since_ns ROAM_CARRY("age", "required");   /* its low 32 bits are the clock's stamp */
-	__u64 until_ns ROAM_CARRY("until", "required"); /* 0: until it is released */
-	__u64 last_ns ROAM_CARRY("age", "optional");    /* last packet dropped; 0: none yet */
-	__u64 packets ROAM_CARRY("uint", "optional");   /* dropped by it */
-	__u64 bytes ROAM_CARRY("uint", "optional");
-	__u32 strikes ROAM_CARRY("uint", "required"); /* how often it was learned */
-	__u8 by_hand ROAM_CARRY("uint", "required");  /* 1: an operator's; never replaced */
+	/* Its low 32 bits are the clock's stamp. */
+	__u64 since_ns ROAM_CARRY("age", "required");
+	/* 0: until it is released. */
+	__u64 until_ns ROAM_CARRY("until", "required") ROAM_MERGE("max");
+	/* Last packet dropped; 0: none yet. */
+	__u64 last_ns ROAM_CARRY("age", "optional") ROAM_MERGE("max");
+	/* Dropped by it. */
+	__u64 packets ROAM_CARRY("uint", "optional") ROAM_MERGE("sum");
+	__u64 bytes ROAM_CARRY("uint", "optional") ROAM_MERGE("sum");
+	/* How often it was learned. */
+	__u32 strikes ROAM_CARRY("uint", "required") ROAM_MERGE("max");
+	/* 1: an operator's; never replaced. */
+	__u8 by_hand ROAM_CARRY("uint", "required") ROAM_MERGE("union");
 	__u8 pad[3];
 };
 

@@ -32,11 +32,11 @@ ROAM_ASSERT_SIZE(struct roam_qos, 24);
  * emptied on the way.
  */
 struct roam_qos_state {
-	__u64 paid_ns ROAM_CARRY("age", "required");
-	__u64 passed_packets ROAM_CARRY("uint", "optional");
-	__u64 passed_bytes ROAM_CARRY("uint", "optional");
-	__u64 dropped_packets ROAM_CARRY("uint", "optional");
-	__u64 dropped_bytes ROAM_CARRY("uint", "optional");
+	__u64 paid_ns ROAM_CARRY("age", "required") ROAM_MERGE("max");
+	__u64 passed_packets ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
+	__u64 passed_bytes ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
+	__u64 dropped_packets ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
+	__u64 dropped_bytes ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
 };
 
 ROAM_ASSERT_SIZE(struct roam_qos_state, 40);

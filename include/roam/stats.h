@@ -24,8 +24,8 @@ ROAM_ASSERT_SIZE(struct roam_stats, 2048);
 
 /* One folded counter as an image carries it; counters that are zero are left out. */
 struct roam_stats_rec {
-	__u64 packets ROAM_CARRY("uint", "optional");
-	__u64 bytes ROAM_CARRY("uint", "optional");
+	__u64 packets ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
+	__u64 bytes ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
 	__u8 reason ROAM_CARRY("enum/REASON", "optional");
 	__u8 dir ROAM_CARRY("enum/DIR", "optional");
 	__u8 pad[6];

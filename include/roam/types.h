@@ -66,6 +66,16 @@ struct roam_addr {
 #define ROAM_CARRY(kind, need)
 #endif
 
+/*
+ * ROAM_MERGE(operator) beside ROAM_CARRY: what becomes of a field of a row that the image and the
+ * host that loads it both have: max, sum or union (user/lib/merge.h). Without it the image's stays.
+ */
+#if defined(__bpf__)
+#define ROAM_MERGE(operator) __attribute__((btf_decl_tag("roam-merge:" operator)))
+#else
+#define ROAM_MERGE(operator)
+#endif
+
 /* Layouts are ABI: an offset or a size that changes must break the build, not a load. */
 #define ROAM_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " is ABI")
 #define ROAM_ASSERT_OFFSET(type, field, at)                                                        \

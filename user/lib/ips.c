@@ -6,6 +6,7 @@
 #include "ips.h"
 #include "ips_tables.h"
 #include "journal.h"
+#include "merge.h"
 #include "text.h"
 #include "vm.h"
 
@@ -318,32 +319,34 @@ int ips_store_block(struct host *host, uint32_t slot, const struct roam_ips_bloc
 	return ips_row_put(host, slot, ROAM_IPS_BLOCKS, &rec->addr, &rec->block);
 }
 
-static uint64_t later_end(uint64_t a_ns, uint64_t b_ns)
-{
-	if (!a_ns || !b_ns) /* until released */
-		return 0;
-	return (int64_t)(a_ns - b_ns) > 0 ? a_ns : b_ns;
-}
-
 int ips_merge_block(struct host *host, uint32_t slot, const struct roam_ips_block_rec *rec)
 {
 	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_block, slot);
-	struct roam_ips_block block;
+	struct roam_ips_block_rec own = { .addr = rec->addr }, merged = *rec;
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_lookup_elem(fd, &rec->addr, &block))
+	if (bpf_map_lookup_elem(fd, &rec->addr, &own.block))
 		return fail_errno(-errno, "ips: cannot read a block");
-	block.until_ns = later_end(block.until_ns, rec->block.until_ns);
-	if (rec->block.strikes > block.strikes)
-		block.strikes = rec->block.strikes;
-	block.by_hand |= rec->block.by_hand;
-	block.packets += rec->block.packets;
-	block.bytes += rec->block.bytes;
-	if (!block.last_ns || (int64_t)(rec->block.last_ns - block.last_ns) > 0)
-		block.last_ns = rec->block.last_ns ? rec->block.last_ns : block.last_ns;
-	if (bpf_map_update_elem(fd, &rec->addr, &block, BPF_EXIST))
+	merge_row(TABLE_IPS_BLOCK, &own, &merged);
+	merged.block.since_ns = own.block.since_ns; /* the clock's entry stands for it still */
+	if (bpf_map_update_elem(fd, &rec->addr, &merged.block, BPF_EXIST))
 		return fail_errno(-errno, "ips: cannot store a block");
+	return 0;
+}
+
+int ips_merge_source(struct host *host, uint32_t slot, const struct roam_ips_source_rec *rec)
+{
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_source, slot);
+	struct roam_ips_source_rec own = { .addr = rec->addr }, merged = *rec;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &rec->addr, &own.source))
+		return fail_errno(-errno, "ips: cannot read a source");
+	merge_row(TABLE_IPS_SOURCE, &own, &merged);
+	if (bpf_map_update_elem(fd, &rec->addr, &merged.source, BPF_EXIST))
+		return fail_errno(-errno, "ips: cannot store a source");
 	return 0;
 }
 

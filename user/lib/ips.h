@@ -52,7 +52,8 @@ int ips_check_take(struct host *host, uint32_t slot, uint32_t from);
 int ips_take(struct host *host, uint32_t slot, uint32_t from);
 int ips_store_source(struct host *host, uint32_t slot, const struct roam_ips_source_rec *rec);
 int ips_store_block(struct host *host, uint32_t slot, const struct roam_ips_block_rec *rec);
-/* Over a block that is there: the later end and the larger number of strikes, the sum of counts. */
+/* Over one that is there: merge.h. */
+int ips_merge_source(struct host *host, uint32_t slot, const struct roam_ips_source_rec *rec);
 int ips_merge_block(struct host *host, uint32_t slot, const struct roam_ips_block_rec *rec);
 void ips_clear(struct host *host, uint32_t slot);
 

@@ -27,15 +27,24 @@ enum field_kind {
 	FIELD_KINDS,
 };
 
+/* Of a field of a row that an image and the host that loads it both have, what stays (merge.h). */
+enum field_merge {
+	MERGE_IMAGE, /* the image's */
+	MERGE_MAX,   /* the larger; of times the later */
+	MERGE_SUM,
+	MERGE_UNION, /* bits of either */
+};
+
 struct schema_field {
 	const char *name;
-	uint8_t kind; /* enum field_kind */
-	uint8_t required;
-	uint8_t may_miss; /* not in the first version: an image without it means 0 */
+	const char *list; /* of an ENUM: NAME of ROAM_<NAME>S */
 	uint16_t offset;  /* in the struct of this build */
 	uint16_t size;    /* of one element */
 	uint16_t count;   /* of elements */
-	const char *list; /* of an ENUM: NAME of ROAM_<NAME>S */
+	uint8_t kind;     /* enum field_kind */
+	uint8_t required;
+	uint8_t may_miss; /* not in the first version: an image without it means 0 */
+	uint8_t merge;    /* enum field_merge */
 };
 
 /* In this order they stand in an image. */

@@ -3,8 +3,8 @@
  * Intrusion prevention in an image: the profile, the sources whose buckets are not full, and the
  * blocks with their remaining time. See state_features.h.
  *
- * Blocks that both hosts know merge by union: of two for one source the one that ends later stays,
- * with the strikes of who counted more.
+ * Blocks of both hosts are in force; of two for one source the one that ends later stays, with the
+ * strikes of who counted more (merge.h).
  */
 #include <string.h>
 #include "ips.h"
@@ -130,7 +130,7 @@ static int load_source(struct state_features *features, struct roam_ips_source_r
 	err = ips_store_source(features->host, features->slot, &rec);
 	if (err == -EEXIST && !features->own_slot)
 		return fail(-EBADMSG, "image: source %s twice", text_addr(&rec.addr, text));
-	return err == -EEXIST ? 0 : err;
+	return err == -EEXIST ? ips_merge_source(features->host, features->slot, &rec) : err;
 }
 
 static int load_block(struct state_features *features, struct roam_ips_block_rec rec)

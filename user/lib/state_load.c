@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include "acl.h"
 #include "ct.h"
+#include "merge.h"
 #include "monitor.h"
 #include "port.h"
 #include "state.h"
@@ -315,7 +316,10 @@ static int keep_own_rules(struct loading *loading, const struct roam_acl_rec **s
 
 		found = bsearch(&key, sorted, loading->rules.count, sizeof(*sorted), compare_names);
 		if (found) {
-			own.recs[i].hits = (*found)->hits;
+			struct roam_acl_rec merged = **found;
+
+			merge_row(TABLE_ACL, &own.recs[i], &merged);
+			own.recs[i].hits = merged.hits;
 			loading->rule_id[*found - loading->rules.recs + 1] = i + 1;
 		}
 		err = place_rule(&placing->rules, &own.recs[i]);

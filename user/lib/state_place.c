@@ -2,8 +2,10 @@
 /* The host's end of a load: see state_place.h. */
 #include <string.h>
 #include "ct.h"
+#include "merge.h"
 #include "port.h"
 #include "state_place.h"
+#include "stats.h"
 #include "vm.h"
 
 int place_port(struct placing *placing, const struct roam_port *port)
@@ -126,6 +128,27 @@ static int publish_locked(struct placing *placing)
 	return draft_publish(placing->draft);
 }
 
+/* The VM's own counters here and the image's. */
+static int merge_stats(struct placing *placing)
+{
+	struct roam_stats own;
+	int err = stats_fold(placing->host, placing->replaces, &own);
+
+	for (int i = 0; i < ROAM_REASON_MAX * ROAM_DIR_COUNT && !err; i++) {
+		struct roam_counter *counter =
+			&placing->stats.by_reason[i / ROAM_DIR_COUNT][i % ROAM_DIR_COUNT];
+		const struct roam_counter *here =
+			&own.by_reason[i / ROAM_DIR_COUNT][i % ROAM_DIR_COUNT];
+		struct roam_stats_rec mine = { .packets = here->packets, .bytes = here->bytes };
+		struct roam_stats_rec row = { .packets = counter->packets,
+					      .bytes = counter->bytes };
+
+		merge_row(TABLE_STATS, &mine, &row);
+		*counter = (struct roam_counter){ row.packets, row.bytes };
+	}
+	return err;
+}
+
 int place_publish(struct placing *placing)
 {
 	int err = 0;
@@ -134,6 +157,8 @@ int place_publish(struct placing *placing)
 		err = flush(placing, kind);
 	if (!err)
 		err = behind_wait(&placing->behind);
+	if (!err && placing->replaces)
+		err = merge_stats(placing);
 	if (!err)
 		err = draft_set_stats(placing->draft, &placing->stats);
 	if (!err)

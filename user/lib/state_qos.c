@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Rates and marks in an image: a row is profile, bucket and counters. See state_features.h. */
+#include "merge.h"
 #include "qos.h"
 #include "state_features.h"
 #include "text.h"
@@ -56,9 +57,10 @@ static int load(struct state_features *features, enum schema_table_id table, con
 	features->seen_qos[rec.dir] = true;
 	if (features->own_slot) {
 		err = qos_get(features->host, features->own_slot, rec.dir, &own);
-		rec.conf = own.conf;
 		if (err || !own.conf.is_set)
 			return err;
+		merge_row(TABLE_QOS, &own, &rec);
+		rec.conf = own.conf;
 	}
 	return qos_store(features->host, features->slot, &rec);
 }
