@@ -196,15 +196,17 @@ def run(results, scratch):
     lines, status = source.boot(SOURCE, LIMIT_S, {"traffic": packets(TRAFFIC),
                                                   "probes": packets(PROBES)})
     saved = sections(lines)
-    results.check("the source saves", status == 0 and "image" in saved, "\n".join(lines))
-    if "image" not in saved:
+    whole = status == 0 and {"before", "image", "probes", "flows_probed"} <= saved.keys()
+    results.check("the source saves", whole, "\n".join(lines))
+    if not whole:
         return
     image = base64.b64decode(saved["image"])
     lines, status = destination.boot(DESTINATION, LIMIT_S, {"image": image,
                                                             "probes": packets(PROBES)})
     loaded = sections(lines)
-    results.check("the destination loads", status == 0 and "probes" in loaded, "\n".join(lines))
-    if "flows_probed" in loaded:
+    whole = status == 0 and {"probes", "flows_probed"} <= loaded.keys()
+    results.check("the destination loads", whole, "\n".join(lines))
+    if whole:
         print(f"# image: {len(image)} bytes; uptime of the source {saved['uptime_saved']} s, "
               f"of the destination {loaded['uptime_loaded']} s")
         compare(results, saved, loaded)
