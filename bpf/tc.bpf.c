@@ -11,17 +11,16 @@
 
 static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 {
-	struct roam_pkt pkt = {};
+	struct roam_pkt *pkt = front_start(skb->ifindex, dir, bpf_ktime_get_ns());
 
-	pkt.now_ns = bpf_ktime_get_ns();
-	pkt.ifindex = skb->ifindex;
-	pkt.dir = dir;
-	pkt.can_translate = 1;
+	if (!pkt)
+		return TC_ACT_SHOT;
+	pkt->can_translate = 1;
 
-	switch (port_pipeline(skb, &pkt)) {
+	switch (port_pipeline(skb, pkt)) {
 	case ROAM_PASS:
-		if (turns_back(&pkt))
-			return bpf_redirect(pkt.ifindex, 0);
+		if (turns_back(pkt))
+			return bpf_redirect(pkt->ifindex, 0);
 		return TC_ACT_UNSPEC; /* TCX_NEXT: other programs of the chain run */
 	case ROAM_CONTINUE:
 	case ROAM_DROP:

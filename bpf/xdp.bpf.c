@@ -10,11 +10,9 @@
 #include "pipeline.h"
 #include "forward.h"
 
-static __always_inline void start(struct xdp_md *xdp, enum roam_dir dir, struct roam_pkt *pkt)
+static __always_inline struct roam_pkt *start(struct xdp_md *xdp, enum roam_dir dir)
 {
-	pkt->now_ns = bpf_ktime_get_ns();
-	pkt->ifindex = xdp->ingress_ifindex;
-	pkt->dir = dir;
+	return front_start(xdp->ingress_ifindex, dir, bpf_ktime_get_ns());
 }
 
 static __always_inline int finish(enum roam_verdict verdict)
@@ -32,31 +30,30 @@ static __always_inline int finish(enum roam_verdict verdict)
 SEC("xdp.frags")
 int xdp_uplink(struct xdp_md *xdp)
 {
-	struct roam_pkt pkt = {};
+	struct roam_pkt *pkt = start(xdp, ROAM_DIR_IN);
 	enum roam_verdict verdict;
 	int action = XDP_PASS;
 
-	start(xdp, ROAM_DIR_IN, &pkt);
-	verdict = uplink_pipeline(xdp, &pkt);
-	if (verdict == ROAM_PASS && pkt.lb_backend)
-		verdict = forward(xdp, &pkt, &action);
-	return end(&pkt, verdict) == ROAM_PASS ? action : XDP_DROP;
+	if (!pkt)
+		return XDP_DROP;
+	verdict = uplink_pipeline(xdp, pkt);
+	if (verdict == ROAM_PASS && pkt->lb_backend)
+		verdict = forward(xdp, pkt, &action);
+	return end(pkt, verdict) == ROAM_PASS ? action : XDP_DROP;
 }
 
 SEC("xdp.frags")
 int xdp_out(struct xdp_md *xdp)
 {
-	struct roam_pkt pkt = {};
+	struct roam_pkt *pkt = start(xdp, ROAM_DIR_OUT);
 
-	start(xdp, ROAM_DIR_OUT, &pkt);
-	return finish(port_pipeline(xdp, &pkt));
+	return pkt ? finish(port_pipeline(xdp, pkt)) : XDP_DROP;
 }
 
 SEC("xdp.frags")
 int xdp_in(struct xdp_md *xdp)
 {
-	struct roam_pkt pkt = {};
+	struct roam_pkt *pkt = start(xdp, ROAM_DIR_IN);
 
-	start(xdp, ROAM_DIR_IN, &pkt);
-	return finish(port_pipeline(xdp, &pkt));
+	return pkt ? finish(port_pipeline(xdp, pkt)) : XDP_DROP;
 }

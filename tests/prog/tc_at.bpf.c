@@ -13,15 +13,14 @@ volatile __u64 tc_now_ns;
 
 static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 {
-	struct roam_pkt pkt = {};
+	struct roam_pkt *pkt = front_start(skb->ifindex, dir, tc_now_ns);
 
-	pkt.now_ns = tc_now_ns;
-	pkt.ifindex = skb->ifindex;
-	pkt.dir = dir;
-	pkt.can_translate = 1;
-	if (port_pipeline(skb, &pkt) != ROAM_PASS)
+	if (!pkt)
 		return TC_ACT_SHOT;
-	return turns_back(&pkt) ? TC_ACT_REDIRECT : TC_ACT_UNSPEC;
+	pkt->can_translate = 1;
+	if (port_pipeline(skb, pkt) != ROAM_PASS)
+		return TC_ACT_SHOT;
+	return turns_back(pkt) ? TC_ACT_REDIRECT : TC_ACT_UNSPEC;
 }
 
 SEC("tc")

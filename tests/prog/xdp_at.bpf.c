@@ -9,12 +9,9 @@ volatile __u64 xdp_now_ns;
 
 static __always_inline int run(struct xdp_md *xdp, enum roam_dir dir)
 {
-	struct roam_pkt pkt = {};
+	struct roam_pkt *pkt = front_start(xdp->ingress_ifindex, dir, xdp_now_ns);
 
-	pkt.now_ns = xdp_now_ns;
-	pkt.ifindex = xdp->ingress_ifindex;
-	pkt.dir = dir;
-	return port_pipeline(xdp, &pkt) == ROAM_PASS ? XDP_PASS : XDP_DROP;
+	return pkt && port_pipeline(xdp, pkt) == ROAM_PASS ? XDP_PASS : XDP_DROP;
 }
 
 SEC("xdp.frags")
