@@ -17,6 +17,7 @@ needs()
 
 bench()
 {
+	ip netns add "roam-$$-first" && ip netns del "roam-$$-first" # mounts its folder once for all
 	cut -d' ' -f2 /proc/mounts > "$TMP/mounts"
 	check "bench $*" env BENCH_JSON="$TMP/bench.json" "$PYTHON" "$TOP/tools/bench/run" -q "$@" > "$TMP/table" || {
 		tail -5 "$TMP/table" | sed 's/^/#   /'
