@@ -25,9 +25,9 @@ DEPS    := -MMD -MP
 BPF_CFLAGS := --target=bpf -mcpu=v3 -O2 -g $(WARN) $(DEPS) -Iinclude -Ibpf -I/usr/include/$(ARCH)
 CFLAGS  := -std=gnu17 -O2 -g $(WARN) $(DEPS) -D_GNU_SOURCE \
 	   -Iinclude -Iuser/lib -Iuser -I$(BUILD)/gen
-PKGS    := libbpf libelf zlib jansson libzstd libxxhash yaml-0.1
+PKGS    := libbpf libelf zlib jansson libzstd libxxhash yaml-0.1 libnetfilter_conntrack
 LIBS    := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null), \
-		-lbpf -lelf -lz -ljansson -lzstd -lxxhash -lyaml)
+		-lbpf -lelf -lz -ljansson -lzstd -lxxhash -lyaml -lnetfilter_conntrack)
 # The sanitizers' own code makes gcc see variables without a value; the plain build looks for them.
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	   -Wno-maybe-uninitialized

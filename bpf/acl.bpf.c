@@ -156,7 +156,7 @@ __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 	dir = pkt->ct == ROAM_PKT_CT_NONE ? pkt->dir : pkt->open_dir;
 	if (!match(pkt, dir, &walk))
 		return drop(pkt, ROAM_REASON_NO_TABLE);
-	if (walk.action != ROAM_ACTION_ALLOW && pkt->ct == ROAM_PKT_CT_MIDSTREAM) {
+	if (walk.action != ROAM_ACTION_ALLOW && pkt->either_dir) {
 		/* Who opened it is not known: the opening may have come from the other end. */
 		dir = !dir;
 		if (!match(pkt, dir, &walk))

@@ -132,6 +132,14 @@ static __always_inline enum roam_verdict advance(struct roam_pkt *pkt, struct ct
 	}
 }
 
+/* A TCP connection that begins is no old one; of other protocols nobody can tell. */
+static __always_inline bool may_be_learned(const struct roam_pkt *pkt)
+{
+	if (!(pkt->features & ROAM_VM_LEARN))
+		return false;
+	return pkt->key.proto != IPPROTO_TCP || !(pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_RST));
+}
+
 /* No live flow: whether this packet may open one, as far as its protocol goes. */
 static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 {
@@ -141,10 +149,15 @@ static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 	pkt->open_icmp_code = pkt->icmp_code;
 	pkt->ct = ROAM_PKT_CT_OPENING;
 	unview(pkt);
+	if (may_be_learned(pkt)) {
+		pkt->ct = ROAM_PKT_CT_LEARN;
+		return ROAM_CONTINUE;
+	}
 	if (pkt->key.proto == IPPROTO_TCP && !is_syn(pkt->tcp_flags)) {
 		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || (pkt->tcp_flags & ROAM_TCP_RST))
 			return drop(pkt, ROAM_REASON_MIDSTREAM);
 		pkt->ct = ROAM_PKT_CT_MIDSTREAM;
+		pkt->either_dir = 1;
 	}
 	return ROAM_CONTINUE;
 }
@@ -156,6 +169,14 @@ static __always_inline void note_opening(struct roam_pkt *pkt, const struct roam
 	pkt->open_icmp_type = flow->open_icmp_type;
 	pkt->open_icmp_code = flow->open_icmp_code;
 	pkt->rule = flow->rule;
+	pkt->either_dir = !!(flow->flags & ROAM_FLOW_EITHER_DIR);
+}
+
+/* By the policy of today, or to be asked about once the VM has learned enough. */
+static __always_inline bool is_admitted(const struct roam_pkt *pkt, const struct roam_flow *flow)
+{
+	return flow->gen == pkt->gen ||
+	       ((flow->flags & ROAM_FLOW_LEARNED) && (pkt->features & ROAM_VM_LEARN));
 }
 
 /* Finds the packet's live flow. */
@@ -195,7 +216,7 @@ __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 	if (pkt->lb_role && !pkt->can_translate)
 		return drop(pkt, ROAM_REASON_LB_FRONT);
 	note_opening(pkt, ref.flow);
-	if (ref.flow->gen != pkt->gen) {
+	if (!is_admitted(pkt, ref.flow)) {
 		pkt->ct = ROAM_PKT_CT_STALE;
 		return ROAM_CONTINUE;
 	}
@@ -214,6 +235,10 @@ static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 		return drop(pkt, ROAM_REASON_CT_INVALID);
 	ref.flow->gen = pkt->gen;
 	ref.flow->rule = pkt->rule;
+	if (pkt->either_dir) {
+		ref.flow->open_dir = pkt->open_dir;
+		ref.flow->flags &= ~ROAM_FLOW_EITHER_DIR;
+	}
 	verdict = advance(pkt, &ref, &key, ct_step(ref.flow, pkt));
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
@@ -249,6 +274,11 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 	how.table = ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, kind);
 	if (pkt->ct == ROAM_PKT_CT_MIDSTREAM)
 		scratch->flow.flags = ROAM_FLOW_PICKED_UP;
+	if (pkt->ct == ROAM_PKT_CT_LEARN) {
+		scratch->flow.flags = ROAM_FLOW_PICKED_UP | ROAM_FLOW_LEARNED |
+				      ROAM_FLOW_EITHER_DIR;
+		scratch->flow.gen = 0; /* older than all policy */
+	}
 	update_row(&scratch->flow, pkt, state);
 	if (pkt->ct_replaces)
 		delete_flow(pkt, &key);
@@ -271,6 +301,7 @@ __noinline enum roam_verdict ct_commit(struct roam_pkt *pkt)
 		return renew(pkt);
 	case ROAM_PKT_CT_OPENING:
 	case ROAM_PKT_CT_MIDSTREAM:
+	case ROAM_PKT_CT_LEARN:
 		return open_flow(pkt);
 	default:
 		return drop(pkt, ROAM_REASON_CT_INVALID);

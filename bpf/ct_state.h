@@ -117,7 +117,7 @@ static __always_inline enum roam_ct_state ct_first_state(const struct roam_pkt *
 {
 	switch (pkt->key.proto) {
 	case IPPROTO_TCP:
-		if (pkt->ct == ROAM_PKT_CT_MIDSTREAM)
+		if (pkt->ct == ROAM_PKT_CT_MIDSTREAM || pkt->ct == ROAM_PKT_CT_LEARN)
 			return ROAM_CT_ESTABLISHED;
 		return ROAM_CT_SYN_SENT;
 	case IPPROTO_UDP:

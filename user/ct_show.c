@@ -40,4 +40,14 @@ void ct_show_flow(struct out *out, const struct roam_flow_rec *rec, uint64_t now
 		out_group_end(out);
 	}
 	out_switch(out, "picked_up", flow->flags & ROAM_FLOW_PICKED_UP);
+	out_switch(out, "learned", flow->flags & ROAM_FLOW_LEARNED);
+}
+
+void ct_show_imported(struct out *out, const struct ct_imported *imported)
+{
+	out_item(out);
+	out_number(out, "imported", imported->taken);
+	out_number(out, "known", imported->known);
+	out_number(out, "skipped", imported->skipped);
+	out_item_end(out);
 }

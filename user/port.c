@@ -4,10 +4,12 @@
 #include <string.h>
 #include <net/if.h>
 #include "cmd.h"
+#include "ct_show.h"
 #include "port.h"
 #include "port_fields.h"
 #include "port_show.h"
 #include "text.h"
+#include "text_units.h"
 #include "vm.h"
 
 /* The word behind the keyword, into a field. */
@@ -20,8 +22,30 @@ static int parse_field(struct words *words, const char *keyword,
 	return err ? err : set(port, text);
 }
 
-static int parse_word(struct words *words, struct roam_port *port)
+/* What `port add` is told. */
+struct new_port {
+	struct roam_port port;
+	struct port_learning learning; /* seconds 0: it does not learn */
+};
+
+static int parse_learn(struct words *words, struct port_learning *learning)
 {
+	const char *text;
+	int err = words_value(words, "learn", &text);
+
+	if (!err)
+		err = text_duration_parse("learn", text, &learning->seconds);
+	if (err)
+		return err;
+	if (!learning->seconds || learning->seconds > PORT_LEARN_MAX_S)
+		return fail(-ERANGE, "port: learn %s is not from 1s to 1h", text);
+	return 0;
+}
+
+static int parse_word(struct words *words, struct new_port *new)
+{
+	struct roam_port *port = &new->port;
+
 	if (words_take(words, "dev"))
 		return parse_field(words, "dev", port_set_dev, port);
 	if (words_take(words, "mac"))
@@ -36,15 +60,18 @@ static int parse_word(struct words *words, struct roam_port *port)
 		return parse_field(words, "dhcp", port_set_dhcp, port);
 	if (words_take(words, "ra"))
 		return parse_field(words, "ra", port_set_ra, port);
+	if (words_take(words, "learn"))
+		return parse_learn(words, &new->learning);
 	return words_end(words);
 }
 
-static int parse_port(struct words *words, struct roam_port *port)
+static int parse_port(struct words *words, struct new_port *new)
 {
+	struct roam_port *port = &new->port;
 	int err = 0;
 
 	while (!err && words_peek(words))
-		err = parse_word(words, port);
+		err = parse_word(words, new);
 	if (err)
 		return err;
 	if (!port->dev[0])
@@ -55,21 +82,37 @@ static int parse_port(struct words *words, struct roam_port *port)
 	return 0;
 }
 
+static int add_port(struct cmd *cmd, uint32_t slot, struct new_port *new)
+{
+	int err;
+
+	if (!new->learning.seconds)
+		return port_add(cmd->host, slot, &new->port);
+	err = port_add_learning(cmd->host, slot, &new->port, &new->learning);
+	if (err)
+		return err;
+	if (new->learning.has_imported)
+		ct_show_imported(cmd->out, &new->learning.imported);
+	else
+		cmd_note("%s; connections are learned as they are seen", fail_line());
+	return 0;
+}
+
 static int port_add_cmd(struct cmd *cmd)
 {
-	struct roam_port port = {};
+	struct new_port new = {};
 	const char *name;
 	uint32_t slot;
 	int err = words_vm(&cmd->words, &name);
 
 	if (!err)
-		err = parse_port(&cmd->words, &port);
+		err = parse_port(&cmd->words, &new);
 	if (!err)
 		err = cmd_lock_vm(cmd, name, &slot);
 	if (!err)
-		err = port_add(cmd->host, slot, &port);
-	if (!err && !if_nametoindex(port.dev))
-		cmd_note("port: dev %s is not there yet: the port waits for it", port.dev);
+		err = add_port(cmd, slot, &new);
+	if (!err && !if_nametoindex(new.port.dev))
+		cmd_note("port: dev %s is not there yet: the port waits for it", new.port.dev);
 	return err;
 }
 
@@ -149,7 +192,7 @@ static const struct verb verbs[] = {
 	{ "show", "[vm NAME]", "ports, their devices and what is bound to them", port_show_cmd },
 	{ "add",
 	  "vm NAME dev DEV mac MAC [addr ADDR]... [vlan ID|ID.ID|untagged]...\n"
-	  "                [zone NAME] [dhcp on|off] [ra on|off]",
+	  "                [zone NAME] [dhcp on|off] [ra on|off] [learn TIME]",
 	  "binds a device to a VM: from now on everything through it is judged", port_add_cmd },
 	{ "bind", "[dev DEV]", "binds ports whose device has appeared, or was made anew, since",
 	  port_bind_cmd },

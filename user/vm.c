@@ -158,6 +158,8 @@ static void show_gauges(struct out *out, const struct roam_vm *vm, const uint32_
 	out_number(out, "bytes", bytes);
 	out_number(out, "gen", vm->gen);
 	out_number(out, "epoch", vm->epoch);
+	if (vm->learn_until_ns && (int64_t)(vm->learn_until_ns - now_ns()) > 0)
+		out_number(out, "learn_s", (vm->learn_until_ns - now_ns()) / NS_PER_S);
 }
 
 static int show_vm(struct host *host, uint32_t slot, void *arg)

@@ -114,6 +114,8 @@ enum roam_tcp_end_flags {
 
 enum roam_flow_flags {
 	ROAM_FLOW_PICKED_UP = 1 << 0, /* tracking began in the middle of the connection */
+	ROAM_FLOW_LEARNED = 1 << 1, /* taken in without policy, which is asked at the end of that */
+	ROAM_FLOW_EITHER_DIR = 1 << 2, /* who opened it is not known: open_dir is a guess */
 };
 
 /*

@@ -50,6 +50,7 @@ enum roam_pkt_ct {
 	ROAM_PKT_CT_STALE,     /* belongs to a flow that an older policy admitted */
 	ROAM_PKT_CT_OPENING,   /* would open a flow */
 	ROAM_PKT_CT_MIDSTREAM, /* would open a flow in the middle of a TCP connection */
+	ROAM_PKT_CT_LEARN,     /* the same of any protocol, for a VM that learns */
 };
 
 struct roam_pkt {
@@ -99,7 +100,7 @@ struct roam_pkt {
 	__u8 switches;
 	__u8 ct_bank;
 	__u8 ct_moving;
-	__u8 features;    /* enum roam_vm_feature */
+	__u8 features;    /* enum roam_vm_feature; of ROAM_VM_LEARN, whether it still does */
 	__u8 facts;       /* enum roam_pkt_fact */
 	__u8 local_kind;  /* enum roam_local_kind of key.local */
 	__u8 target_kind; /* the same of target */
@@ -127,7 +128,7 @@ struct roam_pkt {
 	__u8 lb_hairpin; /* 1: on the way from the client's end of a hairpin to the server's */
 	__u8 lb_try;     /* picks that have clashed */
 	__u8 events;     /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
-	__u8 pad;
+	__u8 either_dir; /* 1: who opened the flow is not known: policy may admit it in either */
 };
 
 ROAM_ASSERT_SIZE(struct roam_pkt, 200);

@@ -57,6 +57,7 @@ enum roam_vm_feature {
 	ROAM_VM_QOS = 1 << 0,
 	ROAM_VM_IPS = 1 << 1,
 	ROAM_VM_LB = 1 << 2,
+	ROAM_VM_LEARN = 1 << 3, /* look at learn_until_ns */
 };
 
 struct roam_vm {
@@ -84,9 +85,15 @@ struct roam_vm {
 	__u64 incarnation ROAM_CARRY("uint",
 				     "required");   /* random at a cold start; moves keep it */
 	__u64 epoch ROAM_CARRY("uint", "required"); /* grows with every move */
+
+	/*
+	 * Until then connections that are under way are taken in as they are seen (ct.h,
+	 * ROAM_FLOW_LEARNED). CLOCK_MONOTONIC; 0: never.
+	 */
+	__u64 learn_until_ns ROAM_CARRY("until", "later");
 };
 
-ROAM_ASSERT_SIZE(struct roam_vm, 128);
+ROAM_ASSERT_SIZE(struct roam_vm, 136);
 ROAM_ASSERT_OFFSET(struct roam_vm, name, 16);
 
 #define ROAM_QUOTA_FLOWS_DEFAULT 16384

@@ -411,6 +411,17 @@ static void move_after(struct test_host *there, struct traced *trace, struct ima
 		run_packet(there, &trace[i], UPTIME_THERE, false);
 }
 
+/* For a part of the trace; what it has learned is then matched. */
+static void learn(struct test_host *host, uint32_t slot)
+{
+	struct roam_vm vm;
+
+	CHECK_OK(vm_get(host->host, slot, &vm));
+	vm.learn_until_ns = UPTIME_HERE + pick(300) * SECOND;
+	CHECK_OK(vm_put(host->host, slot, &vm));
+	CHECK_OK(vm_sync_features(host->host, slot));
+}
+
 /* A rate that a trace exceeds now and then, and a mark; a limit on new connections. */
 static void add_features(struct test_host *host)
 {
@@ -425,6 +436,8 @@ static void add_features(struct test_host *host)
 	uint32_t slot;
 
 	CHECK_OK(vm_find(host->host, "vm", &slot));
+	if (!pick(3))
+		learn(host, slot);
 	if (pick(4))
 		CHECK_OK(lb_use(host->host, slot, true));
 	ips.rate = 1 + pick(2);

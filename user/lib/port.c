@@ -241,7 +241,35 @@ static int delete_row(struct host *host, uint32_t slot, const uint8_t *mac)
 	return err ? err : vm_sync_ports(host, slot);
 }
 
-static int add_locked(struct host *host, uint32_t slot, struct roam_port *port)
+/* Of a port that could not be added; the line that says why stays. */
+static void drop_row(struct host *host, uint32_t slot, const struct roam_port *port)
+{
+	_cleanup_free_ char *why = strdup(fail_line());
+
+	delete_row(host, slot, port->mac);
+	if (why)
+		fail_set(0, "%s", why);
+}
+
+/* Before the device is bound, so that no packet comes first. Without nf_conntrack the VM's
+ * connections are learned by sight alone. */
+static int begin_learning(struct host *host, uint32_t slot, struct port_learning *learning)
+{
+	struct roam_vm vm;
+	int err = ct_import(host, slot, &learning->imported);
+
+	learning->has_imported = !err;
+	if (err == -ENOSPC || err == -ENOMEM)
+		return err;
+	err = vm_get(host, slot, &vm);
+	if (err)
+		return err;
+	vm.learn_until_ns = now_ns() + learning->seconds * NS_PER_S;
+	return vm_put(host, slot, &vm);
+}
+
+static int add_locked(struct host *host, uint32_t slot, struct roam_port *port,
+		      struct port_learning *learning)
 {
 	int err = port_check_free(host, slot, port), entry;
 
@@ -251,15 +279,19 @@ static int add_locked(struct host *host, uint32_t slot, struct roam_port *port)
 		return err;
 	err = port_store(host, slot, slot, port);
 	if (!err) {
-		err = vm_sync_ports(host, slot);
+		if (learning)
+			err = begin_learning(host, slot, learning);
+		if (!err)
+			err = vm_sync_ports(host, slot);
 		if (err)
-			delete_row(host, slot, port->mac);
+			drop_row(host, slot, port);
 	}
 	journal_end(host, slot, &entry);
 	return err;
 }
 
-int port_add(struct host *host, uint32_t slot, struct roam_port *port)
+int port_add_learning(struct host *host, uint32_t slot, struct roam_port *port,
+		      struct port_learning *learning)
 {
 	int err = port_validate(port);
 
@@ -269,7 +301,12 @@ int port_add(struct host *host, uint32_t slot, struct roam_port *port)
 		return err;
 	_cleanup_unlock_ struct host *locked = host;
 
-	return add_locked(locked, slot, port);
+	return add_locked(locked, slot, port, learning);
+}
+
+int port_add(struct host *host, uint32_t slot, struct roam_port *port)
+{
+	return port_add_learning(host, slot, port, NULL);
 }
 
 int port_del(struct host *host, uint32_t slot, const uint8_t mac[ROAM_MAC_LEN])

@@ -7,6 +7,7 @@
 #define ROAM_LIB_PORT_H
 
 #include <roam/port.h>
+#include "ct_import.h"
 #include "host.h"
 
 /*
@@ -29,6 +30,22 @@ uint8_t port_zone_number(const struct roam_port *ports, int count, const char *z
 int port_store(struct host *host, uint32_t slot, uint32_t zones_of, struct roam_port *port);
 
 int port_add(struct host *host, uint32_t slot, struct roam_port *port);
+
+/*
+ * The same for a VM whose connections are older than its port here: what nf_conntrack knows of them
+ * is taken in before the device is bound, and for so many seconds the VM's others are as they are
+ * seen (roam_vm.learn_until_ns).
+ */
+#define PORT_LEARN_MAX_S 3600
+
+struct port_learning {
+	uint32_t seconds;
+	struct ct_imported imported; /* out */
+	bool has_imported;           /* out; false: fail_line() says why nothing could be */
+};
+
+int port_add_learning(struct host *host, uint32_t slot, struct roam_port *port,
+		      struct port_learning *learning);
 int port_del(struct host *host, uint32_t slot, const uint8_t mac[ROAM_MAC_LEN]);
 
 /* Binds every port of policy whose device exists. */

@@ -103,6 +103,10 @@ static int on_vm(struct loading *loading, const struct roam_vm *row)
 	err = state_check_vm(&loading->header, &vm);
 	if (err)
 		return err;
+	if (vm.learn_until_ns && (int64_t)(vm.learn_until_ns - loading->maps.now_ns) >
+					 (int64_t)(PORT_LEARN_MAX_S * NS_PER_S))
+		return fail(-EBADMSG, "image: the VM would learn for more than %d s",
+			    PORT_LEARN_MAX_S);
 	vm.epoch++;
 	if (!vm_find(loading->host, vm.name, &placing->replaces))
 		err = adopt_own(loading, &vm);

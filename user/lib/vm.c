@@ -88,8 +88,12 @@ uint8_t vm_features(struct host *host, uint32_t slot)
 		features |= ROAM_VM_QOS;
 	if (ips_is_used(host, slot))
 		features |= ROAM_VM_IPS;
-	if (!vm_get(host, slot, &vm) && vm.lb)
+	if (vm_get(host, slot, &vm))
+		return features;
+	if (vm.lb)
 		features |= ROAM_VM_LB;
+	if (vm.learn_until_ns) /* programs ask the time */
+		features |= ROAM_VM_LEARN;
 	return features;
 }
 
