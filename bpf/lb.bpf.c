@@ -95,6 +95,13 @@ static __always_inline __u32 pick(const struct roam_lb_service *service, __u32 h
 	return table && slot < ROAM_LB_SLOTS ? table->slot[slot] : 0;
 }
 
+/* Not so for a moment, when the row has gone and the table with its number is still there. */
+static __always_inline bool is_of(const struct roam_lb_service *service, __u32 number,
+				  const struct roam_lb_backend *backend)
+{
+	return number && backend && backend->service == service->id;
+}
+
 /* The VM's own connection to a VIP. */
 static __always_inline enum roam_verdict open_client(struct roam_pkt *pkt)
 {
@@ -109,7 +116,7 @@ static __always_inline enum roam_verdict open_client(struct roam_pkt *pkt)
 		return drop(pkt, ROAM_REASON_LB_FRONT);
 	number = pick(service, lb_hash(&pkt->key, pkt->lb_try));
 	backend = bpf_map_lookup_elem(&lb_backend, &number);
-	if (!number || !backend)
+	if (!is_of(service, number, backend))
 		return drop(pkt, ROAM_REASON_LB_NO_BACKEND);
 	pkt->lb_service = service->id;
 	pkt->lb_backend = number;
@@ -281,7 +288,7 @@ __noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
 		return ROAM_CONTINUE;
 	number = pick_for_client(pkt, service);
 	backend = bpf_map_lookup_elem(&lb_backend, &number);
-	if (!number || !backend)
+	if (!is_of(service, number, backend))
 		return drop(pkt, ROAM_REASON_LB_NO_BACKEND);
 	pkt->lb_backend = number;
 	pkt->lb_addr = backend->addr;

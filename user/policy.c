@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* `roam policy`: VMs as files say they are. */
+/* `roam policy`: VMs, and the host's services, as files say they are. */
 #include <stdio.h>
 #include <string.h>
 #include "cmd.h"
+#include "lb_policy.h"
 #include "policy.h"
 #include "policy_diff.h"
 #include "policy_read.h"
@@ -71,6 +72,32 @@ static int compare(struct host *host, struct policy *policy, policy_change_fn *f
 	return count;
 }
 
+static int compare_services(struct host *host, const struct lb_policy *services,
+			    policy_change_fn *fn, void *arg)
+{
+	_cleanup_lb_policy_ struct lb_policy now = {};
+	int err = lb_policy_get(host, &now);
+	unsigned int count;
+	json_t *was, *is;
+
+	if (err)
+		return err;
+	was = policy_services_tree(&now);
+	is = policy_services_tree(services);
+	count = policy_services_diff(was, is, fn, arg);
+	json_decref(was);
+	json_decref(is);
+	return count;
+}
+
+/* With the host's lock. */
+static int apply_services(struct host *host, const struct lb_policy *services)
+{
+	int changes = compare_services(host, services, ignore_change, NULL);
+
+	return changes > 0 ? lb_policy_apply(host, services) : changes;
+}
+
 /* With the host's lock. */
 static int apply_one(struct host *host, struct policy *policy)
 {
@@ -86,11 +113,27 @@ static int say_which(int err, const struct policy *policy)
 	return fail(err, "policy: vm '%s': %s", policy->vm.name, why ? why : "out of memory");
 }
 
+static int say_services(int err)
+{
+	_cleanup_free_ char *why = strdup(fail_line());
+
+	return fail(err, "policy: services: %s", why ? why : "out of memory");
+}
+
 static int policy_apply_cmd(struct cmd *cmd)
 {
 	_cleanup_policies_ struct policies policies = {};
 	int err = read_files(cmd, &policies);
 
+	if (!err && policies.services) {
+		err = host_lock(cmd->host);
+		if (err)
+			return err;
+		err = apply_services(cmd->host, policies.services);
+		host_unlock(cmd->host);
+		if (err)
+			err = say_services(err);
+	}
 	for (uint32_t i = 0; i < policies.count && !err; i++) {
 		struct policy *policy = &policies.all[i];
 
@@ -107,7 +150,7 @@ static int policy_apply_cmd(struct cmd *cmd)
 
 struct show_changes {
 	struct out *out;
-	const char *vm;
+	const char *vm; /* NULL: the host's services */
 };
 
 static void show_change(const struct policy_change *change, void *arg)
@@ -115,7 +158,8 @@ static void show_change(const struct policy_change *change, void *arg)
 	const struct show_changes *show = arg;
 
 	out_item(show->out);
-	out_text(show->out, "vm", show->vm);
+	if (show->vm)
+		out_text(show->out, "vm", show->vm);
 	out_bare(show->out, "change", !change->was ? "add" : !change->is ? "del" : "set");
 	out_bare(show->out, "where", change->where);
 	if (change->was)
@@ -134,6 +178,12 @@ static int diff_files(struct cmd *cmd, unsigned int *ret_count)
 	if (err)
 		return err;
 	out_list(cmd->out);
+	if (policies.services) {
+		struct show_changes show = { cmd->out, NULL };
+
+		err = compare_services(cmd->host, policies.services, show_change, &show);
+		count += err > 0 ? err : 0;
+	}
 	for (uint32_t i = 0; i < policies.count && err >= 0; i++) {
 		struct show_changes show = { cmd->out, policies.all[i].vm.name };
 
@@ -160,16 +210,9 @@ struct show_policies {
 	bool any;
 };
 
-static int show_policy(struct host *host, uint32_t slot, void *arg)
+/* One document; takes the tree. */
+static void show_tree(struct show_policies *show, json_t *tree)
 {
-	_cleanup_policy_ struct policy policy = {};
-	struct show_policies *show = arg;
-	int err = policy_get(host, slot, &policy);
-	json_t *tree;
-
-	if (err)
-		return err;
-	tree = policy_tree(&policy);
 	if (out_is_text(show->out)) {
 		if (show->any)
 			puts("---");
@@ -179,32 +222,62 @@ static int show_policy(struct host *host, uint32_t slot, void *arg)
 		out_tree(show->out, tree);
 	}
 	show->any = true;
-	return 0;
+}
+
+static int show_policy(struct host *host, uint32_t slot, void *arg)
+{
+	_cleanup_policy_ struct policy policy = {};
+	int err = policy_get(host, slot, &policy);
+
+	if (!err)
+		show_tree(arg, policy_tree(&policy));
+	return err;
+}
+
+/* `always`: also that there are none. */
+static int show_services(struct cmd *cmd, struct show_policies *show, bool always)
+{
+	_cleanup_lb_policy_ struct lb_policy services = {};
+	int err = cmd_host(cmd);
+
+	if (!err)
+		err = lb_policy_get(cmd->host, &services);
+	if (!err && (services.count || always))
+		show_tree(show, policy_services_tree(&services));
+	return err;
 }
 
 static int policy_show_cmd(struct cmd *cmd)
 {
 	struct show_policies show = { .out = cmd->out };
-	const char *vm;
-	int err = words_vm_maybe(&cmd->words, &vm);
+	bool services = words_take(&cmd->words, "services");
+	const char *vm = NULL;
+	int err = services ? 0 : words_vm_maybe(&cmd->words, &vm);
 
 	if (!err)
 		err = words_end(&cmd->words);
 	if (err)
 		return err;
-	if (!vm)
-		out_list(cmd->out);
-	err = cmd_each_vm(cmd, vm, show_policy, &show);
-	return vm ? err : out_list_end(cmd->out, err);
+	if (services)
+		return show_services(cmd, &show, true);
+	if (vm)
+		return cmd_each_vm(cmd, vm, show_policy, &show);
+	out_list(cmd->out);
+	err = show_services(cmd, &show, false);
+	if (!err)
+		err = cmd_each_vm(cmd, NULL, show_policy, &show);
+	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {
-	{ "show", "[vm NAME]", "what the VMs have, as a file that apply reads", policy_show_cmd },
+	{ "show", "[vm NAME|services]", "what there is, as a file that apply reads",
+	  policy_show_cmd },
 	{ "diff", "FILE...", "what apply would change; exit status as diff(1)", policy_diff_cmd },
 	{ "apply", "FILE...",
-	  "makes VMs what the files say: those that are there live on, with their flows",
+	  "makes VMs, or the host's services, what the files say: what is there lives on, with its "
+	  "flows",
 	  policy_apply_cmd },
 };
 
-const struct object object_policy = { "policy", "VMs as files say they are", verbs,
+const struct object object_policy = { "policy", "VMs and services as files say they are", verbs,
 				      ARRAY_SIZE(verbs) };

@@ -58,8 +58,11 @@ struct policy_map {
 	int (*check)(void *object);
 };
 
-/* The whole file; its object is a struct policy. */
+/* A whole document; its object is a struct policy. */
 extern const struct policy_map policy_file;
+
+/* One of the other kind: the host's services; its object is a struct lb_policy. */
+extern const struct policy_map policy_services;
 
 extern const struct policy_map policy_vm;
 

@@ -265,6 +265,9 @@ void policies_free(struct policies *policies)
 	for (uint32_t i = 0; i < policies->count; i++)
 		policy_free(&policies->all[i]);
 	free(policies->all);
+	if (policies->services)
+		lb_policy_free(policies->services);
+	free(policies->services);
 	*policies = (struct policies){};
 }
 
@@ -301,16 +304,65 @@ static int read_policy(const struct reader *reader, const yaml_node_t *node,
 	return 0;
 }
 
+static int read_services(const struct reader *reader, const yaml_node_t *node,
+			 struct policies *policies)
+{
+	struct lb_policy *services;
+	int err;
+
+	if (policies->services)
+		return refuse(reader, node, "the host's services are there already");
+	services = calloc(1, sizeof(*services));
+	if (!services)
+		return fail(-ENOMEM, "policy: out of memory");
+	err = read_map(reader, &policy_services, node, services);
+	if (err) {
+		lb_policy_free(services);
+		free(services);
+		return err;
+	}
+	lb_policy_sort(services);
+	policies->services = services;
+	return 0;
+}
+
+/* Whether it is about the host's services: by its first key, that one's spelling forgiven. */
+static bool is_services(const struct reader *reader, const yaml_node_t *node)
+{
+	const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+	const yaml_node_t *name;
+	char hint[POLICY_HINT_LEN];
+	const char *text;
+
+	if (node->type != YAML_MAPPING_NODE || pair >= node->data.mapping.pairs.top)
+		return false;
+	name = get(reader, pair->key);
+	if (name->type != YAML_SCALAR_NODE)
+		return false;
+	text = (const char *)name->data.scalar.value;
+	if (find_key(&policy_file, text))
+		return false;
+	return find_key(&policy_services, text) ||
+	       (policy_hint(&policy_services, text, hint)[0] == ',' &&
+		policy_hint(&policy_file, text, hint)[0] != ',');
+}
+
+static int read_any(const struct reader *reader, const yaml_node_t *node, struct policies *policies)
+{
+	return is_services(reader, node) ? read_services(reader, node, policies)
+					 : read_policy(reader, node, policies);
+}
+
 static int read_document(const struct reader *reader, struct policies *policies)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(reader->document);
 	int err = 0;
 
 	if (root->type != YAML_SEQUENCE_NODE)
-		return read_policy(reader, root, policies);
+		return read_any(reader, root, policies);
 	for (yaml_node_item_t *item = root->data.sequence.items.start;
 	     !err && item < root->data.sequence.items.top; item++)
-		err = read_policy(reader, get(reader, *item), policies);
+		err = read_any(reader, get(reader, *item), policies);
 	return err;
 }
 
@@ -327,9 +379,14 @@ static int refuse_syntax(const char *file, const yaml_parser_t *parser)
 		    parser->context ? parser->context : "");
 }
 
+static uint32_t count_all(const struct policies *policies)
+{
+	return policies->count + !!policies->services;
+}
+
 static int read_stream(const char *file, yaml_parser_t *parser, struct policies *policies)
 {
-	uint32_t before = policies->count;
+	uint32_t before = count_all(policies);
 	bool more = true;
 	int err = 0;
 
@@ -344,7 +401,7 @@ static int read_stream(const char *file, yaml_parser_t *parser, struct policies 
 			err = read_document(&reader, policies);
 		yaml_document_delete(&document);
 	}
-	if (!err && policies->count == before)
+	if (!err && count_all(policies) == before)
 		return fail(-EINVAL, "%s:1:1: there is no policy in it", file);
 	return err;
 }

@@ -6,12 +6,14 @@
 #ifndef ROAM_POLICY_READ_H
 #define ROAM_POLICY_READ_H
 
+#include "lb_policy.h"
 #include "policy.h"
 
 /* The policies of several files, in their order. */
 struct policies {
 	struct policy *all;
 	uint32_t count;
+	struct lb_policy *services; /* of the host; NULL: nothing is said of them */
 };
 
 void policies_free(struct policies *policies);
@@ -22,8 +24,8 @@ static inline void cleanup_policies(struct policies *policies)
 #define _cleanup_policies_ __attribute__((cleanup(cleanup_policies)))
 
 /*
- * Adds those of a text: one a document, or a list of them. No VM may be there twice. `file` is for
- * the lines.
+ * Adds those of a text: one a document, or a list of them. No VM may be there twice, nor may the
+ * host's services. `file` is for the lines.
  */
 int policy_read(const char *file, const char *text, size_t len, struct policies *policies);
 /* The same from a file; "-" is stdin. */

@@ -83,6 +83,15 @@ json_t *policy_tree(const struct policy *policy)
 	return map_tree(&policy_file, policy);
 }
 
+json_t *policy_services_tree(const struct lb_policy *services)
+{
+	json_t *tree = map_tree(&policy_services, services);
+
+	if (!services->count)
+		json_object_set_new(tree, policy_services.keys[0].name, json_array());
+	return tree;
+}
+
 /* ---- YAML ---- */
 
 /* Whether every reader takes it for text as it stands: no number, no boolean, no time, no null. */
@@ -142,6 +151,8 @@ static void yaml_value(FILE *to, const json_t *value, int indent)
 	} else if (json_is_object(value)) {
 		fprintf(to, "\n%*s", indent, "");
 		yaml_map(to, (json_t *)value, indent);
+	} else if (json_is_array(value) && !json_array_size(value)) {
+		fputs(" []\n", to);
 	} else if (json_is_array(value)) {
 		putc('\n', to);
 		json_array_foreach(value, i, item)

@@ -8,9 +8,12 @@
 
 #include <stdio.h>
 #include <jansson.h>
+#include "lb_policy.h"
 #include "policy.h"
 
 json_t *policy_tree(const struct policy *policy);
+/* Of a host's services; that there are none is said, too. */
+json_t *policy_services_tree(const struct lb_policy *services);
 
 /* As YAML that policy_read() and every other reader of YAML 1.1 understand alike. */
 void policy_yaml(FILE *to, const json_t *tree);

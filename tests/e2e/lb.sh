@@ -243,6 +243,99 @@ test_sessions_stay_when_the_set_changes()
 	check_eq "and none to vm1" "$(sessions bal web4 10.9.0.11)" 20
 }
 
+# A file of services: web4 and web6 on port $1; backends on stdin, each "LAST STATE".
+services_file()
+{
+	local states
+	states=$(cat)
+	for family in 4 6; do
+		[ "$family" = 4 ] && echo "services:"
+		[ "$family" = 4 ] && vip=$VIP4 net=10.9.0. || vip=$VIP6 net=fd09::
+		echo "- name: web$family"
+		echo "  vip: $vip"
+		echo "  port: $1"
+		echo "  proto: tcp"
+		echo "  backends:"
+		echo "$states" | while read -r last state; do
+			echo "  - { addr: '$net$last', port: 8080, state: $state }"
+		done
+	done
+}
+
+# $1: a file
+apply_everywhere()
+{
+	for host in bal a b; do
+		check "$host applies $1" roam_on "$host" policy apply "$TMP/$1"
+		check "$host has it" roam_on "$host" policy diff "$TMP/$1"
+	done
+}
+
+test_services_are_a_file()
+{
+	local held
+	serve vm1 8080
+	serve vm2 8080
+	echo "11 active" | services_file 80 > "$TMP/first.yaml"
+	printf '%s\n' "11 draining" "12 active" | services_file 80 > "$TMP/second.yaml"
+	echo "12 active" | services_file 8000 > "$TMP/third.yaml"
+	echo "- { name: dns, vip: $VIP4, port: 53, proto: udp }" >> "$TMP/third.yaml"
+	check "by hand" roam_on a lb add old vip "$VIP4" port 99 tcp
+	apply_everywhere first.yaml
+	check_not "what the file does not name is gone" roam_on a lb show service old
+	check "on" roam_on a lb on vm vm1
+	check "on" roam_on b lb on vm vm2
+	hold client "$VIP4" 20
+	held=$HELD
+	roam_on bal policy diff "$TMP/second.yaml" > "$TMP/diff"
+	check_eq "it differs" "$?" 1
+	check_has "a state" "$(cat "$TMP/diff")" \
+		"set services web4 backends 10.9.0.11 state was active is draining"
+	check_has "a backend" "$(cat "$TMP/diff")" "add services web6 backends fd09::12 is addr"
+	apply_everywhere second.yaml
+	check_eq "sessions stay" "$(alive "$held")" 20
+	check_eq "and their counters" "$(sessions bal web4 10.9.0.11)" 20
+	check "a new one" sock client tcp "$VIP4" 80
+	check_eq "goes to vm2" "$(sessions bal web4 10.9.0.12)" 1
+	apply_everywhere third.yaml
+	check "the other port" sock client tcp "$VIP6" 8000
+	check_not "the old port" sock client tcp "$VIP6" 80
+	check_eq "a backend's counters go on" "$(sessions bal web4 10.9.0.12)" 1
+	echo "services: []" > "$TMP/none.yaml"
+	apply_everywhere none.yaml
+	check_eq "none" "$(roam_on bal lb show)" ""
+}
+
+# On the port of a VM, they live on even when the file names neither service nor backend any more.
+test_sessions_outlive_the_file()
+{
+	serve client 8080
+	echo "1 active" | services_file 80 > "$TMP/first.yaml"
+	echo "services: []" > "$TMP/none.yaml"
+	check "apply" roam_on a policy apply "$TMP/first.yaml"
+	check "on" roam_on a lb on vm vm1
+	hold vm1 "$VIP4" 10
+	check "apply" roam_on a policy apply "$TMP/none.yaml"
+	check_eq "alive" "$(alive "$HELD")" 10
+	check_not "no new ones" sock vm1 tcp "$VIP4" 80
+}
+
+test_a_refused_file_of_services_changes_nothing()
+{
+	echo "11 active" | services_file 80 > "$TMP/good.yaml"
+	echo "12 active" | services_file 80 | sed "s/vip: $VIP6/vip: fd09::11/" > "$TMP/vm.yaml"
+	echo "11 active" | services_file 80 | sed "s/vip: $VIP6/vip: fd09:::11/" > "$TMP/bad.yaml"
+	check "apply" roam_on a policy apply "$TMP/good.yaml"
+	roam_on a policy show services > "$TMP/before"
+	check_not "a file that is wrong" roam_on a policy apply "$TMP/bad.yaml"
+	check_has "where" "$(cat "$TMP/out")" "$TMP/bad.yaml:9:8: 'fd09:::11' is not an"
+	check_not "a VIP that is a VM's" roam_on a policy apply "$TMP/vm.yaml"
+	check_has "whose" "$(cat "$TMP/out")" \
+		"roam: policy: services: lb 'web6': fd09::11 is the address of a VM"
+	roam_on a policy show services > "$TMP/after"
+	check "as before" cmp "$TMP/before" "$TMP/after"
+}
+
 # The VM's device goes from host a to host b, as a real one's is made anew there.
 move_vm1()
 {

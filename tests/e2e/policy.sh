@@ -66,10 +66,27 @@ test_what_is_shown_is_read()
 	local form
 	check "init" host host init uplink up0
 	everything "$TMP/all.yaml"
-	apply "$TMP/all.yaml"
+	check_eq "none" "$(host policy show services)" "services: []"
+	cat > "$TMP/services.yaml" <<-END
+		services:
+		- name: shop
+		  vip: 198.51.100.9
+		  port: 80
+		  proto: tcp
+		  backends:
+		  - { addr: 10.9.0.10, weight: 3 }
+		  - { addr: 10.9.0.11, port: 8080, state: draining }
+		- { name: 'off', vip: 2001:db8::53, port: 53, proto: udp }
+	END
+	apply "$TMP/all.yaml" "$TMP/services.yaml"
 	host policy show > "$TMP/show.yaml"
 	host -j policy show > "$TMP/show.json"
 	host -p policy show vm web > "$TMP/one.json"
+	host policy show services > "$TMP/shown.yaml"
+	host -j policy show services > "$TMP/shown.json"
+	for form in services.yaml shown.yaml shown.json; do
+		same "$form" "$TMP/$form"
+	done
 	host vm show > "$TMP/vm.before"
 	for form in all.yaml show.yaml show.json one.json; do
 		same "$form" "$TMP/$form"
@@ -270,19 +287,22 @@ test_no_two_ports_wait_for_one_device()
 
 boot()
 {
-	ns host env ROAM="$ROAM" BPFFS="$BPFFS/host" VMS="$TMP/vms.d" "$@" \
+	ns host env ROAM="$ROAM" BPFFS="$BPFFS/host" VMS="$TMP/vms.d" \
+		SERVICES="$TMP/services.yaml" "$@" \
 		"$TOP/user/boot/roam-boot"
 }
 
 test_boot()
 {
 	mkdir "$TMP/vms.d"
+	echo "services: [{ name: shop, vip: 198.51.100.9, port: 80, proto: tcp }]" > "$TMP/services.yaml"
 	echo "web allow tcp 443" | policy > "$TMP/vms.d/web.yaml"
 	echo '{"vm": {"name": "db"}}' > "$TMP/vms.d/db.json"
 	echo "not a policy" > "$TMP/vms.d/README"
 	check "boot" boot UPLINKS=up0
 	check_has "uplink" "$(host host show)" "up0"
 	check_eq "both" "$(host vm show | grep -c .)" 2
+	check "the service" host lb show service shop
 	judged in acl_default 2 in-udp4 in-udp6
 	host vm show > "$TMP/before"
 	check "again" boot UPLINKS=up0

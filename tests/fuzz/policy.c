@@ -45,6 +45,35 @@ static void check_policy(const struct policy *policy)
 	json_decref(tree);
 }
 
+static void check_services_text(const char *text, size_t len, const json_t *tree)
+{
+	_cleanup_policies_ struct policies again = {};
+	json_t *other;
+
+	if (policy_read("again", text, len, &again) || again.count || !again.services) {
+		fprintf(stderr, "%s\n%.*s\n", fail_line(), (int)len, text);
+		abort();
+	}
+	other = policy_services_tree(again.services);
+	if (!json_equal(tree, other) || policy_services_diff(tree, other, no_change, NULL))
+		abort();
+	json_decref(other);
+}
+
+static void check_services(const struct lb_policy *services)
+{
+	json_t *tree = policy_services_tree(services);
+	_cleanup_free_ char *yaml = NULL, *json = json_dumps(tree, JSON_INDENT(2));
+	size_t size;
+	FILE *to = open_memstream(&yaml, &size);
+
+	policy_yaml(to, tree);
+	fclose(to);
+	check_services_text(yaml, size, tree);
+	check_services_text(json, strlen(json), tree);
+	json_decref(tree);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_policies_ struct policies policies = {};
@@ -52,6 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!policy_read("fuzz", (const char *)data, size, &policies)) {
 		for (uint32_t i = 0; i < policies.count; i++)
 			check_policy(&policies.all[i]);
+		if (policies.services)
+			check_services(policies.services);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include "acl.h"
 #include "audit.h"
@@ -130,8 +131,10 @@ static void print_slots(struct audit *audit, const struct lb_service *service,
 		for (uint32_t slot = 0; slot < ROAM_LB_SLOTS; slot++)
 			slots += table.slot[slot] == backend->number;
 		others -= slots;
-		fprintf(audit->to, "lb %s: backend %s, %s, member %d, %u slots, %llu sessions\n",
+		fprintf(audit->to,
+			"lb %s: backend %s port %u, %s, member %d, %u slots, %llu sessions\n",
 			service->row.name, text_addr(&backend->row.addr, text),
+			ntohs(backend->row.port),
 			text_enum_name(&text_lb_state, backend->row.state),
 			lb_member(audit->host, service->row.id, &backend->row.addr,
 				  backend->row.port) == backend->number,
@@ -147,12 +150,16 @@ static void print_services(struct audit *audit)
 	struct roam_lb_member_key key, *at = NULL;
 	uint32_t backends = 0, members = 0, tables = 0;
 	_cleanup_free_ struct roam_lb_backend *rows = NULL;
+	char text[TEXT_ADDR_LEN];
 
 	if (lb_list(audit->host, &services))
 		fprintf(audit->to, "NO SERVICES: %s\n", fail_line());
 	for (uint32_t i = 0; i < services.count; i++) {
 		_cleanup_lb_backends_ struct lb_backends list = {};
 
+		fprintf(audit->to, "lb %s: %s port %u\n", services.list[i].row.name,
+			text_addr(&services.list[i].key.vip, text),
+			ntohs(services.list[i].key.port));
 		if (!lb_list_backends(audit->host, &services.list[i], &list))
 			print_slots(audit, &services.list[i], &list);
 	}

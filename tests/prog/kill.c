@@ -19,6 +19,7 @@
 #include "ips.h"
 #include "killer.h"
 #include "lb.h"
+#include "lb_policy.h"
 #include "policy.h"
 #include "port.h"
 #include "qos.h"
@@ -328,6 +329,53 @@ static int drain_backend(struct host *host, uint32_t slot)
 	return lb_backend_set(host, "web", &row.addr, ROAM_LB_DRAINING);
 }
 
+/* The one that is there has another VIP and other backends; one comes. */
+static int apply_services(struct host *host, uint32_t slot)
+{
+	static const char *const addrs[] = { "192.0.2.103", "192.0.2.104", "192.0.2.105" };
+	_cleanup_lb_policy_ struct lb_policy policy = {};
+	struct lb_policy_backend *backend;
+	struct lb_policy_service *service;
+	int err = lb_policy_add(&policy, &service);
+
+	(void)slot;
+	for (int i = 0; i < 2 && !err; i++) {
+		snprintf(service->service.row.name, ROAM_NAME_LEN, i ? "web" : "new");
+		service->service.key = web_key;
+		service->service.key.port = htons(i ? 82 : 83);
+		for (int j = i; j < 3 && !err; j++) {
+			err = lb_policy_add_backend(service, &backend);
+			if (err)
+				break;
+			backend->row = make_backend(addrs[j]);
+			backend->row.state = j == 2 ? ROAM_LB_DRAINING : ROAM_LB_ACTIVE;
+		}
+		if (!err && !i)
+			err = lb_policy_add(&policy, &service);
+	}
+	return err ? err : lb_policy_apply(host, &policy);
+}
+
+/* The backend stays, with another port; the VIP is another one. */
+static int apply_service(struct host *host, uint32_t slot)
+{
+	_cleanup_lb_policy_ struct lb_policy policy = {};
+	int err = lb_policy_get(host, &policy);
+
+	(void)slot;
+	if (err || policy.count != 1)
+		return err ? err : -EINVAL;
+	policy.services[0].service.key.port = htons(84);
+	policy.services[0].backends[0].row.port = htons(8084);
+	return lb_policy_apply(host, &policy);
+}
+
+static int apply_no_services(struct host *host, uint32_t slot)
+{
+	(void)slot;
+	return lb_policy_apply(host, &(struct lb_policy){});
+}
+
 static int use_lb(struct host *host, uint32_t slot)
 {
 	return lb_use(host, slot, true);
@@ -380,6 +428,9 @@ static const struct change {
 	{ "lb backend add", add_backend },
 	{ "lb backend del", del_backend },
 	{ "lb backend drain", drain_backend },
+	{ "lb policy apply", apply_services },
+	{ "lb policy apply, another VIP", apply_service },
+	{ "lb policy apply, nothing", apply_no_services },
 	{ "lb on", use_lb },
 	{ "lb off", use_no_lb },
 	{ "qos set", set_qos },

@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include "harness.h"
 #include "policy_diff.h"
@@ -134,6 +135,7 @@ static const struct many {
 	  1 },
 	{ "a comment and a mark", "# of a\n%YAML 1.1\n---\nvm: # this\n  name: a\n...\n", 1 },
 	{ "standard tags", "vm: !!map {name: !!str a}", 1 },
+	{ "services beside VMs", "- vm: {name: a}\n- services: []\n- vm: {name: b}\n", 2 },
 };
 
 TEST_EACH(reads, many)
@@ -297,6 +299,69 @@ TEST_EACH(refuses, refusals)
 	note("got:      %s", fail_line());
 }
 
+#define SERVICE "name: s, vip: 192.0.2.1, port: 80, proto: tcp"
+
+static const struct refusal service_refusals[] = {
+	{ "an unknown key", "services:\n- {" SERVICE ", backend: []}\n",
+	  "f:2:51: a service: unknown key 'backend', did you mean 'backends'?" },
+	{ "a backend's unknown key",
+	  "services:\n- {" SERVICE ", backends: [{addr: 10.0.0.1, wait: 5}]}\n",
+	  "f:2:79: a backend: unknown key 'wait', did you mean 'weight'?" },
+	{ "a misspelt file", "service: []\n",
+	  "f:1:1: services of the host: unknown key 'service', did you mean 'services'?" },
+	{ "a VM in the same document", "services: []\nvm: {name: a}\n",
+	  "f:2:1: services of the host: unknown key 'vm' (known: services)" },
+	{ "services in the VM's document", "vm: {name: a}\nservices: []\n",
+	  "f:2:1: a policy: unknown key 'services'" },
+	{ "nothing behind it", "services:\n", "f:1:10: services: a list is expected" },
+	{ "twice", "services: []\n---\nservices: []\n",
+	  "f:3:1: the host's services are there already" },
+	{ "no vip", "services: [{name: s, port: 80, proto: tcp}]",
+	  "f:1:12: a service: 'vip' is missing" },
+	{ "no proto", "services: [{name: s, vip: 10.0.0.1, port: 80}]",
+	  "f:1:12: a service: 'proto' is missing" },
+	{ "no addr", "services: [{" SERVICE ", backends: [{port: 80}]}]",
+	  "f:1:71: a backend: 'addr' is missing" },
+	{ "a name twice",
+	  "services:\n- {" SERVICE "}\n- {name: s, vip: 192.0.2.2, port: 80, proto: tcp}\n",
+	  "f:3:3: a service with name s, as in line 2" },
+	{ "a VIP twice",
+	  "services:\n- {" SERVICE "}\n- {name: t, vip: 192.0.2.1, port: 80, proto: tcp}\n",
+	  "f:3:3: lb 't': service 's' has that address and port" },
+	{ "a backend twice",
+	  "services:\n- {" SERVICE ", backends: [{addr: 10.0.0.1}, {addr: 10.0.0.1, port: 1}]}",
+	  "f:2:80: a backend with addr 10.0.0.1, as in line 2" },
+	{ "another family", "services:\n- {" SERVICE ", backends: [{addr: 'fd00::1'}]}",
+	  "f:2:62: lb 's': a backend of another family than the VIP" },
+	{ "the VIP as backend", "services:\n- {" SERVICE ", backends: [{addr: 192.0.2.1}]}",
+	  "f:2:62: lb 's': the VIP cannot be a backend" },
+	{ "a bad name", "services: [{name: -s, vip: 10.0.0.1, port: 80, proto: tcp}]",
+	  "f:1:19: lb '-s' is not a name" },
+	{ "a bad vip", "services: [{name: s, vip: here, port: 80, proto: tcp}]",
+	  "f:1:27: 'here' is not an IPv4 or IPv6 address" },
+	{ "a bad port", "services: [{name: s, vip: 10.0.0.1, port: 65536, proto: tcp}]",
+	  "f:1:43: lb: port 65536 is not from 1 to 65535" },
+	{ "a bad protocol", "services: [{name: s, vip: 10.0.0.1, port: 80, proto: icmp}]",
+	  "f:1:54: proto 'icmp' is neither tcp nor udp" },
+	{ "a backend's port 0", "services: [{" SERVICE ", backends: [{addr: 10.0.0.1, port: 0}]}]",
+	  "f:1:94: lb: port 0 is not from 1 to" },
+	{ "too heavy", "services: [{" SERVICE ", backends: [{addr: 10.0.0.1, weight: 101}]}]",
+	  "f:1:96: lb: weight 101 is not from 1 to 100" },
+	{ "free", "services: [{" SERVICE ", backends: [{addr: 10.0.0.1, state: free}]}]",
+	  "f:1:95: state 'free' is neither active nor draining" },
+};
+
+TEST_EACH(refuses_services, service_refusals)
+{
+	_cleanup_policies_ struct policies policies = {};
+
+	CHECK_NE(policy_read("f", row->text, strlen(row->text), &policies), 0);
+	if (CHECK(!strncmp(fail_line(), row->line, strlen(row->line))))
+		return;
+	note("expected: %s", row->line);
+	note("got:      %s", fail_line());
+}
+
 /* The file's name, and the other documents, are said right as well. */
 TEST(names_the_file)
 {
@@ -322,6 +387,11 @@ static const struct bound {
 	  ROAM_VM_PORTS, "more than 16 for one VM" },
 	{ "rules", "vm: {name: a}\nacl: [", "{name: r%u, dir: in, prio: %u, action: drop}, ", "]",
 	  ROAM_ACL_RULES, "more than 16384 rules" },
+	{ "services", "services: [", "{name: s%u, vip: 10.0.0.1, port: 1%u, proto: udp}, ", "]",
+	  ROAM_LB_SERVICES, "more than 1024 services" },
+	{ "backends", "services: [{name: s, vip: '2001:db8::', port: 1, proto: tcp, backends: [",
+	  "{addr: 'fd00::%x', port: 1%u}, ", "]}]", ROAM_LB_BACKENDS - 1,
+	  "more than 8191 backends" },
 };
 
 static int read_many(const struct bound *bound, unsigned int count)
@@ -462,6 +532,93 @@ static const struct difference {
 	  NULL },
 };
 
+/* ---- services ---- */
+
+static const char shops[] = "services:\n"
+			    "- name: shop\n"
+			    "  vip: 198.51.100.9\n"
+			    "  port: 80\n"
+			    "  proto: tcp\n"
+			    "  backends:\n"
+			    "  - {addr: 10.0.0.11, port: 8080, weight: 2, state: draining}\n"
+			    "  - addr: 10.0.0.10\n"
+			    "- {name: dns, vip: '2001:db8::53', port: 53, proto: udp}\n";
+
+static bool read_services(const char *text, struct policies *policies)
+{
+	return CHECK_OK(policy_read("test", text, strlen(text), policies)) &&
+	       CHECK_EQ(policies->count, 0) && CHECK(policies->services);
+}
+
+TEST(reads_services)
+{
+	_cleanup_policies_ struct policies policies = {};
+	const struct lb_policy_service *shop;
+
+	if (!read_services(shops, &policies) || !CHECK_EQ(policies.services->count, 2))
+		return;
+	CHECK_STR(policies.services->services[0].service.row.name, "dns"); /* by their names */
+	CHECK_EQ(policies.services->services[0].service.key.proto, IPPROTO_UDP);
+	CHECK_EQ(policies.services->services[0].count, 0);
+	shop = &policies.services->services[1];
+	CHECK_EQ(shop->service.key.port, htons(80));
+	if (!CHECK_EQ(shop->count, 2))
+		return;
+	CHECK_EQ(shop->backends[0].row.port, htons(80)); /* the service's */
+	CHECK_EQ(shop->backends[0].row.weight, 1);
+	CHECK_EQ(shop->backends[0].row.state, ROAM_LB_ACTIVE);
+	CHECK_EQ(shop->backends[1].row.port, htons(8080));
+	CHECK_EQ(shop->backends[1].row.weight, 2);
+	CHECK_EQ(shop->backends[1].row.state, ROAM_LB_DRAINING);
+}
+
+static const struct round service_rounds[] = {
+	{ "everything", shops },
+	{ "none", "services: []" },
+	{ "names like words", "services: [{name: 'off', vip: 10.0.0.1, port: 1, proto: udp}, "
+			      "{name: '1e3', vip: 10.0.0.1, port: 2, proto: udp}]" },
+};
+
+static bool same_services(const struct lb_policy *a, const char *text)
+{
+	_cleanup_policies_ struct policies again = {};
+	json_t *was = policy_services_tree(a), *is;
+	unsigned int count = 0;
+	bool same = false;
+
+	if (read_services(text, &again)) {
+		is = policy_services_tree(again.services);
+		CHECK_EQ(policy_services_diff(was, is, count_change, &count), 0);
+		same = CHECK(json_equal(was, is));
+		json_decref(is);
+	}
+	json_decref(was);
+	return same;
+}
+
+TEST_EACH(shows_services_that_it_reads, service_rounds)
+{
+	_cleanup_policies_ struct policies first = {};
+	char *yaml = NULL, *json;
+	json_t *tree;
+	size_t size;
+	FILE *to;
+
+	if (!read_services(row->text, &first))
+		return;
+	tree = policy_services_tree(first.services);
+	to = open_memstream(&yaml, &size);
+	policy_yaml(to, tree);
+	fclose(to);
+	json = json_dumps(tree, JSON_COMPACT);
+	if (!same_services(first.services, yaml))
+		note("%s", yaml);
+	same_services(first.services, json);
+	json_decref(tree);
+	free(yaml);
+	free(json);
+}
+
 static void check_change(const struct policy_change *change, void *arg)
 {
 	const struct difference *row = arg;
@@ -481,6 +638,38 @@ TEST_EACH(tells, differences)
 	was = policy_tree(&first.all[0]);
 	is = policy_tree(&second.all[0]);
 	CHECK_EQ(policy_diff(was, is, check_change, (void *)row), 1);
+	json_decref(was);
+	json_decref(is);
+}
+
+#define SHOP "name: s, vip: 10.0.0.1, port: 80, proto: tcp"
+
+static const struct difference service_differences[] = {
+	{ "a service more", "services: []", "services: [{" SHOP "}]", "services s", NULL,
+	  "name s vip 10.0.0.1 port 80 proto tcp" },
+	{ "a service less", "services: [{" SHOP "}]", "services: []", "services s",
+	  "name s vip 10.0.0.1 port 80 proto tcp", NULL },
+	{ "another port", "services: [{" SHOP "}]",
+	  "services: [{name: s, vip: 10.0.0.1, port: 81, proto: tcp}]", "services s port", "80",
+	  "81" },
+	{ "a backend more", "services: [{" SHOP "}]",
+	  "services: [{" SHOP ", backends: [{addr: 10.0.0.2}]}]", "services s backends 10.0.0.2",
+	  NULL, "addr 10.0.0.2 port 80 weight 1 state active" },
+	{ "a drained one", "services: [{" SHOP ", backends: [{addr: 10.0.0.2}]}]",
+	  "services: [{" SHOP ", backends: [{addr: 10.0.0.2, state: draining}]}]",
+	  "services s backends 10.0.0.2 state", "active", "draining" },
+};
+
+TEST_EACH(tells_of_services, service_differences)
+{
+	_cleanup_policies_ struct policies first = {}, second = {};
+	json_t *was, *is;
+
+	if (!read_services(row->was, &first) || !read_services(row->is, &second))
+		return;
+	was = policy_services_tree(first.services);
+	is = policy_services_tree(second.services);
+	CHECK_EQ(policy_services_diff(was, is, check_change, (void *)row), 1);
 	json_decref(was);
 	json_decref(is);
 }

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <bpf/bpf.h>
 #include "journal.h"
 
 #define JOURNAL_NAME_LEN 32
+#define JOURNAL_PATH_LEN 512
 
 static const char *entry_name(uint32_t slot, char buf[JOURNAL_NAME_LEN])
 {
@@ -14,9 +16,39 @@ static const char *entry_name(uint32_t slot, char buf[JOURNAL_NAME_LEN])
 	return buf;
 }
 
+static const char *kept_path(const struct host *host, uint32_t slot, char buf[JOURNAL_PATH_LEN])
+{
+	snprintf(buf, JOURNAL_PATH_LEN, "%s/journal/%u/next", host_dir(host), slot);
+	return buf;
+}
+
+int journal_keep(struct host *host, uint32_t slot, int map_fd)
+{
+	char path[JOURNAL_PATH_LEN];
+
+	if (bpf_obj_pin(map_fd, kept_path(host, slot, path)))
+		return fail_errno(-errno, "host %s: cannot pin %s", host_dir(host), path);
+	return 0;
+}
+
+int journal_kept(const struct host *host, uint32_t slot)
+{
+	char path[JOURNAL_PATH_LEN];
+	int fd = bpf_obj_get(kept_path(host, slot, path));
+
+	return fd < 0 ? -errno : fd;
+}
+
+void journal_drop_kept(struct host *host, uint32_t slot)
+{
+	char path[JOURNAL_PATH_LEN];
+
+	unlink(kept_path(host, slot, path));
+}
+
 int journal_begin(struct host *host, uint32_t slot, int *ret_fd)
 {
-	char name[JOURNAL_NAME_LEN];
+	char name[JOURNAL_NAME_LEN], path[JOURNAL_PATH_LEN];
 	_cleanup_close_ int fd = -1;
 
 	if (mkdirat(host_dir_fd(host), entry_name(slot, name), 0700) && errno != EEXIST)
@@ -26,6 +58,9 @@ int journal_begin(struct host *host, uint32_t slot, int *ret_fd)
 		return fail_errno(-errno, "host %s: cannot open %s", host_dir(host), name);
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		return fail(-EBUSY, "host %s: another process is changing this VM", host_dir(host));
+	if (!access(kept_path(host, slot, path), F_OK))
+		return fail(-EBUSY, "host %s: a change before this one is not through yet",
+			    host_dir(host));
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

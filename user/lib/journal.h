@@ -3,7 +3,8 @@
  * The journal: one folder DIR/journal/SLOT while somebody changes the VM in that slot (0: what is
  * no VM's, the services) in more than one step, locked by flock for as long as that process lives.
  * A folder that nobody holds was left by a process that was killed; recover() finishes or undoes
- * what it was at (bpffs holds no plain files, but folders do).
+ * what it was at (bpffs holds no plain files, but folders do). In the folder there may be a pinned
+ * map: what is to be, all of it. From then on the change is made, and recover() carries it through.
  */
 #ifndef ROAM_JOURNAL_H
 #define ROAM_JOURNAL_H
@@ -14,6 +15,13 @@
 int journal_begin(struct host *host, uint32_t slot, int *ret_fd);
 /* All steps are done. Closes the descriptor. */
 void journal_end(struct host *host, uint32_t slot, int *fd);
+
+/* Keeps a map in the entry, one: the commit point of a change in many steps. */
+int journal_keep(struct host *host, uint32_t slot, int map_fd);
+/* The map that an entry keeps, for the caller to close; -ENOENT if there is none. */
+int journal_kept(const struct host *host, uint32_t slot);
+/* What it says is true now. */
+void journal_drop_kept(struct host *host, uint32_t slot);
 
 /* Calls fn for every entry that no living process holds. Needs the host's lock. */
 int journal_each_dead(struct host *host, int (*fn)(struct host *, uint32_t slot));

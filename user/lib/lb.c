@@ -99,18 +99,39 @@ int lb_list_backends(struct host *host, const struct lb_service *service,
 	return 0;
 }
 
-static int check_key(struct host *host, const char *name, const struct roam_lb_key *key)
+int lb_service_validate(const char *name, const struct roam_lb_key *key)
 {
-	char text[TEXT_ADDR_LEN];
-	uint32_t slot;
-
 	if (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP)
 		return fail(-EINVAL, "lb '%s': a service is of tcp or udp", name);
 	if (!key->port)
 		return fail(-EINVAL, "lb '%s': port 0 is none", name);
-	if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_addr), &key->vip, &slot))
+	return 0;
+}
+
+int lb_check_vip(struct host *host, const char *name, const struct roam_addr *vip)
+{
+	char text[TEXT_ADDR_LEN];
+	uint32_t slot;
+
+	if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_addr), vip, &slot))
 		return fail(-EEXIST, "lb '%s': %s is the address of a VM", name,
-			    text_addr(&key->vip, text));
+			    text_addr(vip, text));
+	return 0;
+}
+
+int lb_random_id(const struct lb_service *services, uint32_t count, uint32_t *ret_id)
+{
+	uint32_t id;
+
+	do {
+		if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+			return fail_errno(-errno, "lb: no random number");
+		for (uint32_t i = 0; i < count; i++) {
+			if (services[i].row.id == id)
+				id = 0;
+		}
+	} while (!id || id == UINT32_MAX);
+	*ret_id = id;
 	return 0;
 }
 
@@ -126,15 +147,7 @@ static int choose_numbers(const struct lb_services *services, struct roam_lb_ser
 		used[services->list[i].row.no] = true;
 	while (used[row->no])
 		row->no++;
-	do {
-		if (getrandom(&row->id, sizeof(row->id), 0) != sizeof(row->id))
-			return fail_errno(-errno, "lb: no random number");
-		for (uint32_t i = 0; i < services->count; i++) {
-			if (services->list[i].row.id == row->id)
-				row->id = 0;
-		}
-	} while (!row->id || row->id == UINT32_MAX);
-	return 0;
+	return lb_random_id(services->list, services->count, &row->id);
 }
 
 static int check_service(const struct lb_services *services, const char *name,
@@ -158,7 +171,9 @@ static int add_locked(struct host *host, const char *name, const struct roam_lb_
 	int err = text_name_parse("lb", name, service.row.name), entry;
 
 	if (!err)
-		err = check_key(host, name, key);
+		err = lb_service_validate(name, key);
+	if (!err)
+		err = lb_check_vip(host, name, &key->vip);
 	if (!err)
 		err = lb_list(host, &services);
 	if (!err)
@@ -261,7 +276,7 @@ static int free_number(struct host *host, uint32_t *ret_number)
 			  ROAM_LB_BACKENDS - 1);
 }
 
-static int check_backend(const struct lb_service *service, const struct roam_lb_backend *row)
+int lb_backend_validate(const struct lb_service *service, const struct roam_lb_backend *row)
 {
 	const char *name = service->row.name;
 
@@ -289,7 +304,7 @@ static int backend_add_locked(struct host *host, const char *name,
 	int err = lb_find(host, name, &service);
 
 	if (!err)
-		err = check_backend(&service, &row);
+		err = lb_backend_validate(&service, &row);
 	if (err)
 		return err;
 	if (!find_backend(host, &service, &row.addr, &found))

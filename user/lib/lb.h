@@ -54,6 +54,14 @@ int lb_add(struct host *host, const char *name, const struct roam_lb_key *key);
 /* With its backends and their counters. Its sessions go on. */
 int lb_del(struct host *host, const char *name);
 
+/* Whether they make sense by themselves. */
+int lb_service_validate(const char *name, const struct roam_lb_key *key);
+int lb_backend_validate(const struct lb_service *service, const struct roam_lb_backend *row);
+/* A VIP is nobody's own address. */
+int lb_check_vip(struct host *host, const char *name, const struct roam_addr *vip);
+/* An id that no row has. */
+int lb_random_id(const struct lb_service *services, uint32_t count, uint32_t *ret_id);
+
 /* One port an address. The row's `service` is the callee's to fill. */
 int lb_backend_add(struct host *host, const char *name, const struct roam_lb_backend *row);
 int lb_backend_del(struct host *host, const char *name, const struct roam_addr *addr);

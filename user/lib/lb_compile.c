@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include "lb_compile.h"
+#include "lb_rows.h"
 #include "maglev.h"
 
 static int make_table(const struct lb_backends *backends, struct roam_lb_table *table)
@@ -96,6 +97,16 @@ int lb_compile(struct host *host, const struct lb_service *service)
 	return err;
 }
 
+int lb_drop_members(struct host *host, const struct lb_service *service)
+{
+	_cleanup_lb_backends_ struct lb_backends backends = {};
+	int err = lb_list_backends(host, service, &backends);
+
+	if (!err)
+		drop_members(host, service->row.id, &backends);
+	return err;
+}
+
 int lb_forget(struct host *host, const struct lb_service *service)
 {
 	_cleanup_lb_backends_ struct lb_backends backends = {};
@@ -169,8 +180,10 @@ static int forget_strays(struct host *host, const struct lb_services *services)
 int lb_recover(struct host *host)
 {
 	_cleanup_lb_services_ struct lb_services services = {};
-	int err = lb_list(host, &services);
+	int err = lb_rows_recover(host);
 
+	if (!err)
+		err = lb_list(host, &services);
 	if (!err)
 		err = forget_strays(host, &services);
 	for (uint32_t i = 0; i < services.count && !err; i++)

@@ -8,6 +8,9 @@
 /* A service's table and members as its backends' rows say. Needs the host's lock. */
 int lb_compile(struct host *host, const struct lb_service *service);
 
+/* Members of the service that are no backends of it any more. */
+int lb_drop_members(struct host *host, const struct lb_service *service);
+
 /* All that is left of a service whose row is gone. */
 int lb_forget(struct host *host, const struct lb_service *service);
 
