@@ -60,14 +60,26 @@ static __always_inline __u32 sum_off(const struct roam_pkt *pkt)
 							    : offsetof(struct tcphdr, check));
 }
 
-static __always_inline bool replace_addr(const struct frame *frame, const struct roam_pkt *pkt,
+/* Of an IPv4 address its one word, which needs no helper to tell the difference. */
+static __always_inline bool fix_for_addr(const struct frame *frame, const struct roam_pkt *pkt,
 					 const struct end *from, const struct end *to)
 {
 	__u64 flags = sum_flags(pkt) | BPF_F_PSEUDO_HDR;
-	__s64 change = bpf_csum_diff((void *)&from->addr, sizeof(from->addr), (void *)&to->addr,
-				     sizeof(to->addr), 0);
+	__u32 change;
 
-	if (!frame_fix_l4(frame, sum_off(pkt), (__u32)change, flags))
+	if (pkt->key.family == ROAM_FAMILY_IPV4)
+		return frame_fix_l4(frame, sum_off(pkt),
+				    (__u64)from->addr.words[3] << 32 | to->addr.words[3],
+				    flags | sizeof(__u32));
+	change = bpf_csum_diff((void *)&from->addr, sizeof(from->addr), (void *)&to->addr,
+			       sizeof(to->addr), 0);
+	return frame_fix_l4(frame, sum_off(pkt), change, flags);
+}
+
+static __always_inline bool replace_addr(const struct frame *frame, const struct roam_pkt *pkt,
+					 const struct end *from, const struct end *to)
+{
+	if (!fix_for_addr(frame, pkt, from, to))
 		return false;
 	return pkt->key.family == ROAM_FAMILY_IPV4 ? replace_ipv4(frame, pkt, from, to)
 						   : replace_ipv6(frame, pkt, to);

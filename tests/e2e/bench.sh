@@ -73,4 +73,14 @@ test_packets()
 	bench packets
 }
 
-run_tests
+test_balance()
+{
+	needs nft
+	needs conntrack
+	[ -e /proc/sys/net/bridge/bridge-nf-call-iptables ] || skip "no br_netfilter"
+	bench balance
+	ratio_at_most "balanced IPv4, added" 1
+	ratio_at_most "balanced IPv6, added" 1
+}
+
+run_tests "$@"

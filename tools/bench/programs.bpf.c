@@ -43,16 +43,24 @@ volatile __u32 blast_port_off;
 volatile __u32 blast_port;
 volatile __u32 blast_addr_off;
 
+#define BATCH   64   /* frames that go on together: blast.c asks for as many */
+#define BATCHES 4096 /* of which the beginning is noted */
+
+volatile __u64 blast_begin_ns[BATCHES];
+
 /* Pages are recycled, so each frame is written anew. */
 SEC("xdp")
 int bench_blast(struct xdp_md *xdp)
 {
 	__u8 frame[TEMPLATE_MAX];
-	__u32 number = blast_port;
+	__u32 number = blast_port, batch = number / BATCH;
 	__be16 port = bpf_htons(1024 + number % 60000);
 	__u8 host = number / 60000;
 
 	blast_port = number + 1;
+	barrier_var(batch);
+	if (number % BATCH == 0 && batch < BATCHES)
+		blast_begin_ns[batch] = bpf_ktime_get_ns();
 	for (int i = 0; i < TEMPLATE_MAX; i++)
 		frame[i] = blast_frame[i];
 	if (bpf_xdp_store_bytes(xdp, 0, frame, TEMPLATE_MAX))
