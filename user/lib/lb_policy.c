@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* All services of a host as a value: see lb_policy.h. How they are changed: lb_rows.c. */
 #include <string.h>
+#include <arpa/inet.h>
 #include "lb_policy.h"
 #include "lb_rows.h"
 #include "text.h"
@@ -111,6 +112,8 @@ static int get_backends(const struct lb_rows *rows, struct lb_policy_service *se
 			break;
 		backend->row = rows->backends[number];
 		backend->row.service = 0;
+		backend->row.host = backend->row.from = (struct roam_addr){};
+		backend->row.tag = 0;
 	}
 	return err;
 }
@@ -219,6 +222,26 @@ static uint32_t free_number(struct plan *plan)
 	return plan->next_number < ROAM_LB_BACKENDS ? plan->next_number : 0;
 }
 
+/* Where the backend is (`lb backend move`) is not for the file to say: it stays. */
+static int complete_row(struct plan *plan, uint32_t number, struct roam_lb_backend *row)
+{
+	const struct roam_lb_backend *was = &plan->was->backends[number];
+	uint32_t same = 0;
+
+	if (was->state != ROAM_LB_FREE) {
+		row->host = was->host;
+		row->from = was->from;
+	}
+	row->tag = lb_tag_of(&row->addr);
+	for (uint32_t other = 1; other < ROAM_LB_BACKENDS; other++)
+		same += plan->is->backends[other].service == row->service &&
+			plan->is->backends[other].tag == row->tag;
+	if (same >= ROAM_LB_TAGGED)
+		return fail(-ENOSPC, "lb: more than %d backends of a service have tag %04x",
+			    ROAM_LB_TAGGED, ntohs(row->tag));
+	return 0;
+}
+
 static int plan_backends(struct plan *plan, const struct lb_policy_service *wanted,
 			 const struct lb_service *service)
 {
@@ -236,6 +259,9 @@ static int plan_backends(struct plan *plan, const struct lb_policy_service *want
 		if (!number)
 			return fail(-ENOSPC, "lb: more than %d backends, with those that would go",
 				    BACKENDS_MAX);
+		err = complete_row(plan, number, &row);
+		if (err)
+			return err;
 		plan->is->backends[number] = row;
 	}
 	return 0;
