@@ -159,12 +159,19 @@ int lb_compile(struct host *host, const struct lb_service *service)
 
 int lb_drop_members(struct host *host, const struct lb_service *service)
 {
+	_cleanup_free_ struct roam_lb_tagged *tagged = NULL;
 	_cleanup_lb_backends_ struct lb_backends backends = {};
 	int err = lb_list_backends(host, service, &backends);
 
 	if (!err)
-		drop_members(host, service->row.id, &backends);
-	return err;
+		err = make_tags(&backends, &tagged);
+	if (!err)
+		err = put_tags(host, service->row.id, &backends, tagged);
+	if (err)
+		return err;
+	drop_members(host, service->row.id, &backends);
+	drop_tags(host, service->row.id, tagged);
+	return 0;
 }
 
 int lb_forget(struct host *host, const struct lb_service *service)

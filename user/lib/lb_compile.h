@@ -8,7 +8,7 @@
 /* A service's table and members as its backends' rows say. Needs the host's lock. */
 int lb_compile(struct host *host, const struct lb_service *service);
 
-/* Members of the service that are no backends of it any more. */
+/* Members and tags of the service that are no backends' any more. */
 int lb_drop_members(struct host *host, const struct lb_service *service);
 /* One backend's row, and what follows. Needs the host's lock. */
 int lb_find_backend(struct host *host, const struct lb_service *service,
