@@ -129,9 +129,11 @@ struct roam_pkt {
 	__u8 lb_try;     /* picks that have clashed */
 	__u8 events;     /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
 	__u8 either_dir; /* 1: who opened the flow is not known: policy may admit it in either */
+	__u8 dry_run;    /* 1: explained, not judged: every stage leaves its maps as they are */
+	__u8 pad[7];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 200);
+ROAM_ASSERT_SIZE(struct roam_pkt, 208);
 
 #define ROAM_PKT_NO_SCALE 0xff
 

@@ -46,6 +46,7 @@
 	X(monitor_lost)                                                                            \
 	X(monitor_ring)                                                                            \
 	X(qos_conf)                                                                                \
+	X(explain_run)                                                                             \
 	X(qos_state)                                                                               \
 	X(stats)
 
@@ -61,6 +62,7 @@ enum host_map {
 	X(tc_in)                                                                                   \
 	X(tc_out)                                                                                  \
 	X(xdp_uplink)                                                                              \
+	X(explain_port)                                                                            \
 	X(ct_load)                                                                                 \
 	X(monitor_say)
 
