@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The front ends of `roam explain`: the lists of pipeline.h over the real maps, on a packet that
- * user space hands to BPF_PROG_TEST_RUN. They set dry_run, which no frame can: the stages say what
- * they would say, and change nothing. Nobody attaches them.
- *
- * The packet is in a row of its own, never front_pkt: a test run may be interrupted by real packets
- * on the same CPU. User space runs one at a time (user/lib/explain.c).
+ * The front end of `roam explain` at a port: the list of pipeline.h over the real maps, on a packet
+ * that user space hands to BPF_PROG_TEST_RUN. It sets dry_run, which no frame can: the stages say
+ * what they would say, and change nothing. Nobody attaches it. explain_xdp.bpf.c is its twin.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -13,30 +10,16 @@
 #include "frame_skb.h"
 #include "note_steps.h"
 #include "pipeline.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct roam_explain);
-} explain_run SEC(".maps");
+#include "explain_run.h"
 
 SEC("tc")
 int explain_port(struct __sk_buff *skb)
 {
-	__u32 zero = 0;
-	struct roam_explain *run = bpf_map_lookup_elem(&explain_run, &zero);
+	struct roam_explain *run = explain_start(skb->ifindex);
 
 	if (!run)
 		return TC_ACT_SHOT;
-	run->pkt = (struct roam_pkt){
-		.now_ns = bpf_ktime_get_ns(),
-		.ifindex = skb->ifindex,
-		.dir = run->dir & 1,
-		.can_translate = 1,
-		.dry_run = 1,
-	};
-	run->steps = 0;
+	run->pkt.can_translate = 1;
 	run->verdict = port_pipeline(skb, &run->pkt);
 	run->turns_back = run->verdict == ROAM_PASS && turns_back(&run->pkt);
 	return TC_ACT_SHOT;

@@ -2,12 +2,14 @@
 /* From the words of a packet to its frame: see explain_frame.h. */
 #include <string.h>
 #include <linux/if_ether.h>
+#include <bpf/bpf.h>
 #include "explain_frame.h"
 #include "port.h"
 #include "text.h"
 
 /* Who is at the other end of the link: of no weight, but a frame needs one. */
 static const uint8_t peer_mac[ROAM_MAC_LEN] = { 0x02, 0, 0, 0, 0, 0x01 };
+static const uint8_t router_mac[ROAM_MAC_LEN] = { 0x02, 0, 0, 0, 0, 0x02 };
 
 static bool has_addr(const struct roam_port *port, const struct roam_addr *addr)
 {
@@ -71,10 +73,8 @@ static bool is_zero(const uint8_t mac[ROAM_MAC_LEN])
 }
 
 /* MACs that no word has given. */
-static void fill_macs(struct explain_ask *ask, enum roam_dir dir, const struct roam_port *port)
+static void fill_macs(struct explain_ask *ask, const uint8_t *here, const uint8_t *there)
 {
-	const uint8_t *here = dir == ROAM_DIR_OUT ? port->mac : peer_mac;
-	const uint8_t *there = dir == ROAM_DIR_OUT ? peer_mac : port->mac;
 	struct packet_spec *spec = &ask->spec;
 
 	if (!ask->has_smac)
@@ -98,8 +98,45 @@ int explain_frame(struct host *host, struct explain_at *at, const struct explain
 
 	if (err)
 		return err;
-	fill_macs(&whole, at->dir, &port);
+	if (at->dir == ROAM_DIR_OUT)
+		fill_macs(&whole, port.mac, peer_mac);
+	else
+		fill_macs(&whole, peer_mac, port.mac);
 	packet_build(&whole.spec, ret_packet);
 	at->ifindex = port.ifindex;
+	return 0;
+}
+
+/* The port of whichever VM has the address. */
+static bool find_owner(struct host *host, const struct roam_addr *addr, struct roam_port *ret_port)
+{
+	struct roam_port ports[ROAM_VM_PORTS];
+	uint32_t slot;
+	int count;
+
+	if (bpf_map_lookup_elem(host_map(host, HOST_MAP_port_addr), addr, &slot))
+		return false;
+	count = port_list(host, slot, ports);
+	for (int i = 0; i < count; i++) {
+		if (!has_addr(&ports[i], addr))
+			continue;
+		*ret_port = ports[i];
+		return true;
+	}
+	return false;
+}
+
+int explain_frame_outside(struct host *host, const struct explain_ask *ask,
+			  struct packet *ret_packet)
+{
+	struct explain_ask whole = *ask;
+	struct roam_port port;
+	bool found = find_owner(host, &ask->spec.dst, &port);
+
+	if (ask->dev)
+		return fail(-EINVAL,
+			    "explain: an uplink is a device already: 'dev' is one too many");
+	fill_macs(&whole, peer_mac, found ? port.mac : router_mac);
+	packet_build(&whole.spec, ret_packet);
 	return 0;
 }

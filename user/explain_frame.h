@@ -12,8 +12,12 @@ struct explain_at {
 	uint32_t ifindex; /* out: the port's device */
 };
 
-/* Fails if the VM has no port for it, or the port no device. */
+/* At a port. Fails if the VM has none for it, or the port no device. */
 int explain_frame(struct host *host, struct explain_at *at, const struct explain_ask *ask,
 		  struct packet *ret_packet);
+
+/* At an uplink, from outside: to the MAC of the VM that has the address, or to a router's. */
+int explain_frame_outside(struct host *host, const struct explain_ask *ask,
+			  struct packet *ret_packet);
 
 #endif

@@ -13,9 +13,10 @@ struct explain_ask {
 	bool has_dmac;
 };
 
-#define EXPLAIN_PACKET_USAGE                                                                       \
-	"tcp|udp SRC:PORT to DST:PORT | icmp|icmp6|proto N|arp|rarp SRC to DST\n"                  \
-	"       [syn] [ack] [fin] [rst] [psh] [urg] [none] [seq N] [ackseq N] [window N]\n"        \
+#define EXPLAIN_ENDS_USAGE                                                                         \
+	"tcp|udp SRC:PORT to DST:PORT | icmp|icmp6|proto N|arp|rarp SRC to DST\n       "
+#define EXPLAIN_MORE_USAGE                                                                         \
+	"[syn] [ack] [fin] [rst] [psh] [urg] [none] [seq N] [ackseq N] [window N]\n"               \
 	"       [scale N] [type N] [code N] [id N] [target ADDR] [lladdr MAC] [op N]\n"            \
 	"       [ttl N] [len N] [ext N] [frag N] [vlan VLAN] [smac MAC] [dmac MAC] [dev DEV]"
 

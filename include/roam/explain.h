@@ -51,7 +51,7 @@ struct roam_explain {
 	__u8 dir;        /* asked: enum roam_dir */
 	__u8 verdict;    /* enum roam_verdict of the whole list */
 	__u8 turns_back; /* it passes, and goes back to the VM (hairpin) */
-	__u8 forwarded;  /* at an uplink: it would leave with other MACs */
+	__u8 pad;
 	struct roam_explain_step step[ROAM_EXPLAIN_STEPS];
 };
 

@@ -6,21 +6,25 @@
  * causes fails the test, unless `spared` says why.
  *
  * What leads to a reason is a script: lines that begin with '!' are commands, with '>' packets in
- * the direction of the one that is explained, with '<' packets against it. In them SRC and DST are
- * the ends of that line's packet; VM, PEER, OTHER, ROUTER, GROUP, VIP, BACK are addresses, ICMP,
- * DIR and DEV what they say, '#' a number that grows.
+ * the direction of the one that is explained, with '<' packets against it, with '?' those of '>'
+ * that need not pass; '@' says how many seconds ago the next ones were. In them SRC and DST are the
+ * ends of that line's packet; VM, PEER, OTHER, ROUTER, GROUP, VIP, BACK are addresses, ICMP, DIR
+ * and DEV what they say, '#' a number that grows.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <bpf/bpf.h>
 #include "cmd.h"
+#include "ct.h"
 #include "explain.h"
 #include "explain_frame.h"
 #include "harness.h"
 #include "hosts.h"
 #include "map_sums.h"
+#include "monitor.h"
 #include "stats.h"
+#include "tables.h"
 #include "vm.h"
 
 #define LINE_LEN  512
@@ -33,13 +37,18 @@ struct explain_test {
 	uint32_t slot;
 	int family;
 	enum roam_dir dir;
-	int number; /* of '#' */
+	bool at_uplink;
+	bool explained;  /* the packet that is made now is the one; others are at a port */
+	bool changed;    /* the VM is not as make_vm() made it */
+	uint64_t age_ns; /* of a script's packets */
+	int number;      /* of '#' */
 };
 
 enum {
 	IN = 1 << ROAM_DIR_IN,
 	OUT = 1 << ROAM_DIR_OUT,
 	BOTH = IN | OUT,
+	UPLINK = 1 << ROAM_DIR_COUNT, /* the list of an uplink */
 	V4 = 1,
 	V6 = 2,
 	V46 = V4 | V6,
@@ -67,6 +76,19 @@ static void no_rules(struct explain_test *self)
 static void no_port(struct explain_test *self)
 {
 	CHECK_OK(host_delete(self->host->host, HOST_MAP_port_dev, &self->host->ifindex));
+}
+
+/* The flows are on their way to tables of another size, as while a quota changes. */
+static void moving(struct explain_test *self)
+{
+	const uint32_t quota[ROAM_CT_KINDS] = { 128, 128 };
+	struct roam_vm vm;
+
+	CHECK_OK(vm_get(self->host->host, self->slot, &vm));
+	CHECK_OK(tables_make_bank(self->host->host, self->slot, !vm.ct_bank, quota));
+	vm.ct_bank = !vm.ct_bank;
+	vm.ct_moving = 1;
+	CHECK_OK(vm_put(self->host->host, self->slot, &vm));
 }
 
 #define SYN      "> tcp SRC:1 to DST:80\n"
@@ -105,6 +127,18 @@ static const struct cause {
 	  .script = "! ips set vm vm rate 10 burst 10\n" },
 	{ "opened_marked", R(OPENED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
 	  .script = "! qos set vm vm DIR rate 1mbit dscp af21\n" },
+	{ "opened_over_expired", R(OPENED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
+	  .script = "@1000\n" SYN },
+	{ "opened_with_lb_over_expired", R(OPENED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
+	  .script = BACKEND "@1000\n" SYN },
+	{ "opened_in_a_full_table", R(OPENED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
+	  .fill = "@1000\n> tcp SRC:# to DST:80\n" },
+	{ "opened_over_expired_session", R(OPENED), OUT, V46, .packet = "tcp VM:1 to VIP:443",
+	  .script = BACKEND "@1000\n> tcp VM:1 to VIP:443\n" },
+	{ "opened_where_a_session_was", R(OPENED), OUT, V46, .packet = "tcp VM:1 to BACK:8443",
+	  .script = BACKEND "@1000\n> tcp VM:1 to VIP:443\n" },
+	{ "moving", R(ESTABLISHED), BOTH, V46, .packet = "tcp SRC:1 to DST:80 ack",
+	  .script = SYN REPLY, .prepare = moving },
 	{ "again", R(ESTABLISHED), BOTH, V46, .packet = "tcp SRC:1 to DST:80", .script = SYN },
 	{ "refused", R(ESTABLISHED), BOTH, V46, .packet = "tcp SRC:1 to DST:80 rst ack",
 	  .script = "< tcp SRC:80 to DST:1\n" },
@@ -172,6 +206,8 @@ static const struct cause {
 	  .fill = "> tcp SRC:# to DST:80\n< tcp SRC:80 to DST:# syn ack\n> tcp SRC:# to DST:80 ack\n" },
 	{ "ct_half_full", R(CT_HALF_FULL), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
 	  .fill = "> tcp SRC:# to DST:80\n" },
+	{ "ct_half_full_balanced", R(CT_HALF_FULL), OUT, V46, .packet = "tcp VM:1 to VIP:443",
+	  .script = BACKEND, .fill = "> tcp SRC:# to DST:80\n" },
 	{ "no_table", R(NO_TABLE), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
 	  .prepare = no_rules },
 	{ "lb_no_backend", R(LB_NO_BACKEND), OUT, V46, .packet = "tcp VM:1 to VIP:443",
@@ -184,6 +220,20 @@ static const struct cause {
 	  .script = "! ips set vm vm rate 1 burst 1\n> tcp SRC:1 to DST:80\n" },
 	{ "ips_limit_again", R(IPS_LIMIT), IN, V46, .packet = "tcp SRC:2 to DST:80",
 	  .script = "! ips set vm vm rate 1 burst 1 block 0s\n> tcp SRC:1 to DST:80\n" },
+	{ "ips_limit_once_more", R(IPS_LIMIT), IN, V46, .packet = "tcp SRC:4 to DST:80",
+	  .script = "! ips set vm vm rate 1 burst 1 block 1s max 500s\n@1000\n"
+		    "> tcp SRC:1 to DST:80\n? tcp SRC:2 to DST:80\n@0\n> tcp SRC:3 to DST:80\n" },
+	{ "uplink", R(UPLINK), UPLINK, V46, .packet = "tcp SRC:1 to DST:80" },
+	{ "uplink_picks", R(UPLINK), UPLINK, V46, .packet = "tcp PEER:1 to VIP:443",
+	  .script = BALANCED "! lb backend web add addr VM port 80\n" },
+	{ "uplink_blocked", R(IPS_BLOCKED), UPLINK, V46, .packet = "tcp SRC:1 to DST:80",
+	  .script = "! ips set vm vm rate 10 burst 10\n! ips block vm vm from PEER\n" },
+	{ "uplink_no_backend", R(LB_NO_BACKEND), UPLINK, V46, .packet = "tcp PEER:1 to VIP:443",
+	  .script = BALANCED },
+	{ "lb_no_route", R(LB_NO_ROUTE), UPLINK, V46, .packet = "tcp PEER:1 to VIP:443",
+	  .script = BACKEND },
+	{ "outside_mac", R(OUTSIDE_MAC), UPLINK, V46, .packet = "tcp SRC:1 to DST:80 smac MAC" },
+	{ "outside_addr", R(OUTSIDE_ADDR), UPLINK, V46, .packet = "tcp VM:1 to VM:80" },
 	{ "ips_full", R(IPS_FULL), IN, V46, .packet = "tcp SRC:2 to DST:80",
 	  .script = "> tcp SRC:1 to DST:80\n",
 	  .fill = "! ips set vm vm rate 1 burst 1 blocks 64\n! ips block vm vm from 10.9.#.1\n" },
@@ -200,10 +250,6 @@ static const struct spare {
 	{ ROAM_REASON_NO_MEMORY,
 	  "a dry run asks for no memory: that there is some cannot be known" },
 	{ ROAM_REASON_LB_FRONT, "of a port's list behind XDP, which nobody attaches" },
-	{ ROAM_REASON_UPLINK, "of an uplink" },
-	{ ROAM_REASON_OUTSIDE_MAC, "of an uplink" },
-	{ ROAM_REASON_OUTSIDE_ADDR, "of an uplink" },
-	{ ROAM_REASON_LB_NO_ROUTE, "of an uplink" },
 };
 
 static const char *const reason_name[] = {
@@ -287,6 +333,7 @@ static void command(struct explain_test *self, const char *line)
 {
 	char text[LINE_LEN], *word[WORDS_MAX];
 
+	self->changed = true;
 	expand(self, self->dir, line, text);
 	if (!CHECK_OK(cmd_run(&self->cmd, word, split(text, word))))
 		note("%s: %s", line, fail_line());
@@ -298,17 +345,25 @@ static bool make_packet(struct explain_test *self, enum roam_dir dir, const char
 	struct explain_at at = { .slot = self->slot, .dir = dir };
 	char text[LINE_LEN], *word[WORDS_MAX];
 	struct explain_ask ask;
-	int count;
+	int count, err;
 
 	expand(self, dir, line, text);
 	count = split(text, word);
-	if (!CHECK_OK(
-		    explain_words_packet(&(struct words){ .word = word, .count = count }, &ask)) ||
-	    !CHECK_OK(explain_frame(self->host->host, &at, &ask, ret_packet))) {
+	err = explain_words_packet(&(struct words){ .word = word, .count = count }, &ask);
+	if (!err && self->at_uplink && self->explained)
+		err = explain_frame_outside(self->host->host, &ask, ret_packet);
+	else if (!err)
+		err = explain_frame(self->host->host, &at, &ask, ret_packet);
+	if (!CHECK_OK(err))
 		note("%s: %s", line, fail_line());
-		return false;
-	}
-	return true;
+	return !err;
+}
+
+static enum roam_verdict run_live(struct explain_test *self, enum roam_dir dir,
+				  const struct packet *packet)
+{
+	self->host->now_ns = now_ns() - self->age_ns;
+	return hosts_run(self->host, FRONT_TC, dir, packet);
 }
 
 static void run_script(struct explain_test *self, const char *script)
@@ -318,14 +373,13 @@ static void run_script(struct explain_test *self, const char *script)
 	for (const char *line = script; line && *line; line = strchr(line, '\n') + 1) {
 		enum roam_dir dir = *line == '<' ? !self->dir : self->dir;
 
-		if (*line == '!') {
+		if (*line == '!')
 			command(self, line + 2);
-			CHECK_OK(vm_find(self->host->host, "vm", &self->slot));
-		} else if (make_packet(self, dir, line + 2, &packet)) {
-			self->host->now_ns = now_ns();
-			if (!CHECK_EQ(hosts_run(self->host, FRONT_TC, dir, &packet), ROAM_PASS))
-				note("%.60s", line);
-		}
+		else if (*line == '@')
+			self->age_ns = strtoull(line + 1, NULL, 10) * NS_PER_S;
+		else if (make_packet(self, dir, line + 2, &packet) &&
+			 !CHECK(run_live(self, dir, &packet) == ROAM_PASS || *line == '?'))
+			note("%.60s", line);
 	}
 }
 
@@ -339,42 +393,92 @@ static uint64_t counted(struct explain_test *self, uint32_t slot, uint8_t reason
 	return stats.by_reason[reason][self->dir].packets;
 }
 
+/* The host's own program. */
+static enum roam_verdict run_uplink(struct explain_test *self, const struct packet *packet)
+{
+	struct xdp_md xdp = { .ingress_ifindex = self->host->ifindex, .data_end = packet->len };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->len,
+		    .ctx_in = &xdp, .ctx_size_in = sizeof(xdp));
+
+	CHECK_OK(bpf_prog_test_run_opts(host_prog(self->host->host, HOST_PROG_xdp_uplink), &opts));
+	return opts.retval == XDP_DROP ? ROAM_DROP : ROAM_PASS;
+}
+
+static int hear(const struct roam_event *event, void *arg)
+{
+	(void)event;
+	++*(uint32_t *)arg;
+	return 0;
+}
+
+/* Events since the last call, by a listener to everything. */
+static uint32_t heard(struct explain_test *self)
+{
+	static const struct monitor_want all = { ROAM_EVENT_BIT(ROAM_EVENT_COUNT) - 1, ROAM_VM_NONE,
+						 1 << 20 };
+	static struct monitor *monitor;
+	uint32_t count = 0;
+
+	if (!monitor)
+		CHECK_OK(monitor_open(self->host->host, &all, &monitor));
+	CHECK_OK(monitor_poll(monitor, 0, hear, &count));
+	return count;
+}
+
 static void compare(struct explain_test *self, const struct cause *cause,
 		    const struct packet *packet)
 {
 	static struct map_sums before, after;
-	uint32_t slot = cause->reason == ROAM_REASON_PORT_UNKNOWN ? ROAM_VM_NONE : self->slot;
 	struct roam_explain run = {};
 	uint64_t count;
 
+	heard(self);
 	map_sums(self->host->host, &before);
-	CHECK_OK(explain_port(self->host->host, self->host->ifindex, self->dir, packet, &run));
+	if (self->at_uplink)
+		CHECK_OK(explain_uplink(self->host->host, self->host->ifindex, packet, &run));
+	else
+		CHECK_OK(explain_port(self->host->host, self->host->ifindex, self->dir, packet,
+				      &run));
 	map_sums(self->host->host, &after);
 	CHECK_EQ(map_sums_differ(&before, &after, true), 0);
+	CHECK_EQ(heard(self), 0);
 	if (!CHECK_EQ(run.pkt.reason, cause->reason))
 		note("explained as %s", reason_name[run.pkt.reason]);
 	CHECK_OP(run.steps, >, 1);
 	CHECK_OP(run.steps, <, ROAM_EXPLAIN_STEPS);
 
-	count = counted(self, slot, cause->reason);
-	self->host->now_ns = now_ns();
-	CHECK_EQ(hosts_run(self->host, FRONT_TC, self->dir, packet), run.verdict);
-	CHECK_EQ(counted(self, slot, cause->reason), count + 1);
+	count = counted(self, run.pkt.vm, cause->reason);
+	self->age_ns = 0;
+	CHECK_EQ(self->at_uplink ? run_uplink(self, packet) : run_live(self, self->dir, packet),
+		 run.verdict);
+	CHECK_EQ(counted(self, run.pkt.vm, cause->reason), count + 1);
+	if (run.verdict == ROAM_DROP)
+		CHECK_OP(heard(self), >, 0);
 	map_sums(self->host->host, &after);
 	CHECK_OP(map_sums_differ(&before, &after, false), >, 0); /* and the sums can tell */
 }
 
+/* As it is for every cause. Making and removing it takes long: it stays while only flows come. */
 static void make_vm(struct explain_test *self)
 {
+	uint64_t flows;
+
+	if (!vm_find(self->host->host, "vm", &self->slot)) {
+		CHECK_OK(ct_flush(self->host->host, self->slot, &flows));
+		return;
+	}
 	command(self, "vm add vm default in allow out allow flows 64 half 64");
 	command(self, "acl add vm vm name no-ssh-in in drop tcp from any dport 22");
 	command(self, "acl add vm vm name no-ssh-out out drop tcp to any dport 22");
 	command(self, "port add vm vm dev DEV mac MAC addr 10.0.0.10 addr fd00::10");
 	CHECK_OK(vm_find(self->host->host, "vm", &self->slot));
+	self->changed = false;
 }
 
 static void remove_vm(struct explain_test *self)
 {
+	if (!self->changed && !harness_stopped())
+		return;
 	vm_del(self->host->host, "vm");
 	cmd_run(&self->cmd, (char *const[]){ "lb", "del", "web" }, 3); /* few have it */
 }
@@ -384,6 +488,7 @@ static void explain_test_setup(struct explain_test *self)
 	self->host = hosts_shared();
 	self->cmd.host = self->host->host;
 	self->cmd.out = out_open(OUT_JSON);
+	make_vm(self);
 }
 
 static void explain_test_teardown(struct explain_test *self)
@@ -396,12 +501,17 @@ static void try_cause(struct explain_test *self, const struct cause *cause)
 {
 	struct packet packet;
 
+	remove_vm(self);
 	make_vm(self);
+	self->explained = false;
+	self->age_ns = 0;
+	self->changed |= cause->prepare || cause->fill;
 	for (int i = 0; cause->fill && i < FILL; i++) {
 		self->number = 100 + i;
 		run_script(self, cause->fill);
 	}
 	run_script(self, cause->script);
+	self->explained = true;
 	if (make_packet(self, self->dir, cause->packet, &packet)) {
 		if (cause->damage)
 			cause->damage(&packet);
@@ -411,7 +521,6 @@ static void try_cause(struct explain_test *self, const struct cause *cause)
 	}
 	if (harness_stopped())
 		note("%s, %s", cause->name, self->dir == ROAM_DIR_OUT ? "out" : "in");
-	remove_vm(self);
 }
 
 TEST_46_EACH_F(explain_test, changes_nothing, causes)
@@ -423,6 +532,10 @@ TEST_46_EACH_F(explain_test, changes_nothing, causes)
 		if (row->dirs & (1 << self->dir))
 			try_cause(self, row);
 	}
+	self->dir = ROAM_DIR_IN;
+	self->at_uplink = true;
+	if (row->dirs & UPLINK && !harness_stopped())
+		try_cause(self, row);
 }
 
 TEST(every_reason_is_caused)

@@ -50,6 +50,20 @@ int explain_port(struct host *host, uint32_t ifindex, enum roam_dir dir,
 	return err;
 }
 
+int explain_uplink(struct host *host, uint32_t ifindex, const struct packet *packet,
+		   struct roam_explain *ret_run)
+{
+	struct xdp_md xdp = { .ingress_ifindex = ifindex, .data_end = packet->len };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->len,
+		    .ctx_in = &xdp, .ctx_size_in = sizeof(xdp));
+	struct roam_explain asked = { .dir = ROAM_DIR_IN };
+	int err = run(host, HOST_PROG_explain_uplink, &opts, &asked);
+
+	if (!err)
+		*ret_run = asked;
+	return err;
+}
+
 int explain_flow(struct host *host, const struct roam_explain *run, struct roam_flow *ret_flow)
 {
 	for (uint32_t i = 0; i < ROAM_CT_TABLES; i++) {

@@ -14,6 +14,10 @@
 int explain_port(struct host *host, uint32_t ifindex, enum roam_dir dir,
 		 const struct packet *packet, struct roam_explain *ret_run);
 
+/* At an uplink. */
+int explain_uplink(struct host *host, uint32_t ifindex, const struct packet *packet,
+		   struct roam_explain *ret_run);
+
 /* The packet's flow; -ENOENT if there is none. */
 int explain_flow(struct host *host, const struct roam_explain *run, struct roam_flow *ret_flow);
 

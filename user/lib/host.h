@@ -63,6 +63,7 @@ enum host_map {
 	X(tc_out)                                                                                  \
 	X(xdp_uplink)                                                                              \
 	X(explain_port)                                                                            \
+	X(explain_uplink)                                                                          \
 	X(ct_load)                                                                                 \
 	X(monitor_say)
 
