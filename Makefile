@@ -32,7 +32,7 @@ LIBS    := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null), \
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	   -Wno-maybe-uninitialized
 
-FRONTS  := tc xdp
+FRONTS  := tc xdp explain explain_xdp
 PARTS   := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 STAGES  := $(filter-out $(FRONTS),$(PARTS))
 LIB_SRC := $(wildcard user/lib/*.c)

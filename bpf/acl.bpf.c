@@ -164,7 +164,7 @@ __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 		pkt->open_dir = dir;
 	}
 	pkt->rule = walk.rule;
-	if (walk.rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE)
+	if (walk.rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE && !pkt->dry_run)
 		count_hit(pkt);
 	if (walk.action == ROAM_ACTION_ALLOW)
 		return ROAM_CONTINUE;

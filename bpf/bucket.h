@@ -23,6 +23,7 @@ struct bucket_take {
 	__u64 now_ns;
 	__u64 burst_ns; /* size of the bucket */
 	__u64 cost_ns;  /* what is asked of it */
+	__u8 dry_run;   /* only says whether it is there */
 };
 
 static __always_inline __u64 bucket_from(__u64 paid_ns, const struct bucket_take *take)
@@ -46,6 +47,8 @@ static __always_inline bool bucket_take(__u64 *paid_ns, const struct bucket_take
 
 		if ((__s64)(take->now_ns - from) < (__s64)need)
 			return false;
+		if (take->dry_run)
+			return true;
 		if (__sync_val_compare_and_swap(paid_ns, paid, from + take->cost_ns) == paid)
 			return true;
 	}

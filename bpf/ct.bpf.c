@@ -57,6 +57,8 @@ static __always_inline void update_row(struct roam_flow *flow, const struct roam
 {
 	bool out = pkt->dir == ROAM_DIR_OUT;
 
+	if (pkt->dry_run)
+		return;
 	flow->seen_ns = pkt->now_ns;
 	if (flow->state != state)
 		flow->state = state;
@@ -81,16 +83,21 @@ static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct
 		.now_ns = pkt->now_ns,
 		.table = ref->table - ROAM_CT_HALF + ROAM_CT_FLOWS,
 		.candidates = CT_CANDIDATES,
+		.dry_run = pkt->dry_run,
 	};
 	__u8 before = ref->flow->state;
 	int err;
 
-	ref->flow->state = state;
+	if (!pkt->dry_run)
+		ref->flow->state = state;
 	err = ct_insert(&how, key, ref->flow);
 	if (err && err != -EEXIST) { /* -EEXIST: the other direction was faster */
-		ref->flow->state = before;
+		if (!pkt->dry_run)
+			ref->flow->state = before;
 		return full(pkt, ROAM_CT_FLOWS, err);
 	}
+	if (pkt->dry_run)
+		return ROAM_CONTINUE;
 	ct_unlink(ref->table, key);
 	ref->flow = ct_lookup(how.table, key);
 	if (ref->flow)
@@ -118,7 +125,8 @@ static __always_inline enum roam_verdict advance(struct roam_pkt *pkt, struct ct
 	case CT_KEEP:
 		return ROAM_CONTINUE;
 	case CT_DELETE:
-		ct_delete(ref->table, key);
+		if (!pkt->dry_run)
+			ct_delete(ref->table, key);
 		return ROAM_CONTINUE;
 	case CT_UPDATE:
 		if (state >= ROAM_CT_STATE_COUNT)
@@ -233,9 +241,11 @@ static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 
 	if (!ct_find(pkt, &key, &ref))
 		return drop(pkt, ROAM_REASON_CT_INVALID);
-	ref.flow->gen = pkt->gen;
-	ref.flow->rule = pkt->rule;
-	if (pkt->either_dir) {
+	if (!pkt->dry_run) {
+		ref.flow->gen = pkt->gen;
+		ref.flow->rule = pkt->rule;
+	}
+	if (pkt->either_dir && !pkt->dry_run) {
 		ref.flow->open_dir = pkt->open_dir;
 		ref.flow->flags &= ~ROAM_FLOW_EITHER_DIR;
 	}
@@ -247,11 +257,15 @@ static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 
 static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 {
-	struct ct_insert how = { .now_ns = pkt->now_ns, .candidates = CT_CANDIDATES };
+	struct ct_insert how = {
+		.now_ns = pkt->now_ns,
+		.candidates = CT_CANDIDATES,
+		.dry_run = pkt->dry_run,
+	};
 	struct roam_flow_key key = pkt->key;
 	__u32 state = ct_first_state(pkt);
 	__u32 kind = home_kind[state];
-	struct ct_scratch *scratch = ct_scratch_get();
+	struct ct_scratch *scratch = ct_scratch_get(pkt->dry_run);
 	int err;
 
 	if (!scratch)
@@ -316,7 +330,7 @@ __noinline enum roam_verdict ct_revoke(struct roam_pkt *pkt)
 	if (!pkt)
 		return ROAM_DROP;
 	key = pkt->key;
-	if (ct_find(pkt, &key, &ref))
+	if (ct_find(pkt, &key, &ref) && !pkt->dry_run)
 		ct_delete(ref.table, &key);
 	return drop(pkt, ROAM_REASON_REVOKED);
 }

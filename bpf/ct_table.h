@@ -129,6 +129,7 @@ struct ct_insert {
 	__u64 now_ns;
 	__u32 table;
 	__u32 candidates; /* how many rows may be looked at to make room */
+	bool dry_run;     /* only says what would come of it */
 };
 
 /*
@@ -154,6 +155,25 @@ static __always_inline void ct_reclaim_one(const struct ct_insert *how, void *ro
 }
 
 /*
+ * What ct_insert would say. Of the rows that it would look at to make room, a queue shows only the
+ * first; that one tells for all.
+ */
+static __always_inline int ct_would_insert(const struct ct_insert *how, void *rows, void *clock,
+					   struct roam_ct_tick *tick)
+{
+	__u32 table = how->table;
+	const struct roam_ct_fill *fill = bpf_map_lookup_elem(&ct_fill, &table);
+	const struct roam_flow *flow;
+
+	if (!fill || fill->clocked < fill->quota || bpf_map_peek_elem(clock, tick))
+		return 0;
+	flow = bpf_map_lookup_elem(rows, &tick->key);
+	if (!flow || (__u32)flow->created_ns != tick->stamp || ct_expired(flow, how->now_ns))
+		return 0;
+	return -ENOSPC;
+}
+
+/*
  * Stores a new row: 0, -EEXIST, -ENOSPC (full of live rows), -ENOMEM or -ENOENT (no such table).
  *
  * A clock that is nearly full is cleared until it is not, or as many entries have been looked at as
@@ -175,6 +195,8 @@ static __always_inline int ct_insert(const struct ct_insert *how, const struct r
 	clock = bpf_map_lookup_elem(&ct_clock, &table);
 	if (!rows || !clock)
 		return -ENOENT;
+	if (how->dry_run)
+		return ct_would_insert(how, rows, clock, &tick);
 	for (__u32 i = 0; i < CT_CANDIDATES && i < how->candidates && ct_nearly_full(table); i++)
 		ct_reclaim_one(how, rows, clock, &tick);
 	tick = (struct roam_ct_tick){ .key = *key, .stamp = flow->created_ns };
@@ -218,7 +240,7 @@ static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct ro
 	if (!ct_find_in(pkt, !pkt->ct_bank, key, &old))
 		return false;
 	how.table = ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, old.kind);
-	if (ct_insert(&how, key, old.flow) && !ct_lookup(how.table, key)) {
+	if (pkt->dry_run || (ct_insert(&how, key, old.flow) && !ct_lookup(how.table, key))) {
 		*ret_ref = old; /* no room for it here yet: it is judged where it is */
 		return true;
 	}

@@ -107,6 +107,8 @@ static __always_inline struct roam_flow *find_live(const struct roam_pkt *pkt,
 /* In whichever table of the bank in use. */
 static __always_inline void delete_flow(const struct roam_pkt *pkt, const struct roam_flow_key *key)
 {
+	if (pkt->dry_run)
+		return;
 	ct_delete(ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, ROAM_CT_FLOWS), key);
 	ct_delete(ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, ROAM_CT_HALF), key);
 }
@@ -114,7 +116,7 @@ static __always_inline void delete_flow(const struct roam_pkt *pkt, const struct
 /* False if the row is that of a live flow. One that is over gives up its tuple, and goes. */
 static __always_inline bool wire_is_free(const struct roam_pkt *pkt, const struct roam_ct_wire *row)
 {
-	struct ct_scratch *scratch = ct_scratch_get();
+	struct ct_scratch *scratch = ct_scratch_get(pkt->dry_run);
 	struct roam_flow *flow;
 
 	if (!scratch)
@@ -141,7 +143,8 @@ static __always_inline enum roam_verdict claim_plain(struct roam_pkt *pkt, void 
 		return ROAM_CONTINUE;
 	if (!wire_is_free(pkt, row))
 		return drop(pkt, ROAM_REASON_LB_CLASH);
-	bpf_map_delete_elem(rows, key);
+	if (!pkt->dry_run)
+		bpf_map_delete_elem(rows, key);
 	return ROAM_CONTINUE;
 }
 
@@ -161,6 +164,8 @@ static __always_inline enum roam_verdict claim_wire(struct roam_pkt *pkt, void *
 	old = bpf_map_lookup_elem(rows, &wire);
 	if (old && !key_equal(&old->key, key) && !wire_is_free(pkt, old))
 		return drop(pkt, ROAM_REASON_LB_CLASH);
+	if (pkt->dry_run) /* there is room for more than the flows that the VM can have */
+		return ROAM_CONTINUE;
 	err = bpf_map_update_elem(rows, &wire, &row, BPF_ANY);
 	if (err == -ENOMEM)
 		return drop(pkt, ROAM_REASON_NO_MEMORY);
@@ -191,7 +196,8 @@ static __always_inline void unclaim(const struct roam_pkt *pkt, const struct roa
 {
 	struct wire_end end = { &pkt->lb_addr, pkt->lb_port, pkt->lb_role };
 
-	wire_delete(pkt->vm, key, end);
+	if (!pkt->dry_run)
+		wire_delete(pkt->vm, key, end);
 }
 
 /* The second key of a row that is loaded; a tuple that is another flow's on the wire is refused. */

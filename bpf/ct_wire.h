@@ -39,18 +39,17 @@ struct ct_scratch {
 	struct roam_flow_key owner; /* that wire_is_free looks for */
 };
 
+/* The second one is for dry runs, which real packets may interrupt. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, struct ct_scratch);
 } ct_scratch SEC(".maps");
 
-static __always_inline struct ct_scratch *ct_scratch_get(void)
+static __always_inline struct ct_scratch *ct_scratch_get(__u32 dry_run)
 {
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&ct_scratch, &zero);
+	return bpf_map_lookup_elem(&ct_scratch, &dry_run);
 }
 
 static __always_inline bool has_wire_key(__u8 role)
@@ -101,7 +100,7 @@ static __always_inline bool key_equal(const struct roam_flow_key *a, const struc
 static __always_inline void wire_delete(__u32 vm, const struct roam_flow_key *key,
 					struct wire_end end)
 {
-	struct ct_scratch *scratch = ct_scratch_get();
+	struct ct_scratch *scratch = ct_scratch_get(0);
 	struct roam_flow_key *wire;
 
 	if (!has_wire_key(end.role) || !scratch)

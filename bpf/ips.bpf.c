@@ -33,6 +33,8 @@ static __always_inline bool is_blocked(const struct roam_pkt *pkt, struct roam_i
 {
 	if (!block || block_is_over(block, pkt->now_ns))
 		return false;
+	if (pkt->dry_run)
+		return true;
 	__sync_fetch_and_add(&block->packets, 1);
 	__sync_fetch_and_add(&block->bytes, pkt->len);
 	block->last_ns = pkt->now_ns;
@@ -78,7 +80,8 @@ static __always_inline enum roam_verdict exceeded(struct roam_pkt *pkt, const st
 	};
 
 	if (conf->block_s && block) {
-		block_again(pkt, conf, block);
+		if (!pkt->dry_run)
+			block_again(pkt, conf, block);
 	} else if (conf->block_s) {
 		if (!ips_block_insert(pkt, source, &fresh))
 			return drop(pkt, ROAM_REASON_IPS_FULL);
@@ -114,9 +117,11 @@ __noinline enum roam_verdict ips_check(struct roam_pkt *pkt)
 	if (!conf->rate || !is_opening(pkt))
 		return ROAM_CONTINUE;
 	window = ips_source_of(pkt, &source);
+	if (!window && pkt->dry_run)
+		return ROAM_CONTINUE; /* it would be made, and its bucket be full */
 	if (!window)
 		return drop(pkt, ROAM_REASON_NO_MEMORY);
-	take = (struct bucket_take){ pkt->now_ns, conf->burst_ns, conf->cost_ns };
+	take = (struct bucket_take){ pkt->now_ns, conf->burst_ns, conf->cost_ns, pkt->dry_run };
 	if (bucket_take(&window->paid_ns, &take))
 		return ROAM_CONTINUE;
 	return exceeded(pkt, conf, &source, block);

@@ -80,7 +80,7 @@ static __always_inline bool block_is_over(const struct roam_ips_block *block, __
 
 /*
  * The source's row, made if there is none. On a full table the one that was made first goes: its
- * bucket is the likeliest to be full again, and a full one is worth nothing.
+ * bucket is the likeliest to be full again, and a full one is worth nothing. A dry run makes none.
  */
 static __always_inline struct roam_ips_source *ips_source_of(const struct roam_pkt *pkt,
 							     const struct roam_addr *key)
@@ -95,7 +95,7 @@ static __always_inline struct roam_ips_source *ips_source_of(const struct roam_p
 	if (!rows)
 		return NULL;
 	source = bpf_map_lookup_elem(rows, key);
-	if (source)
+	if (source || pkt->dry_run)
 		return source;
 	clock = ips_clock_of(slot, ROAM_IPS_SOURCES);
 	if (!clock)
@@ -130,6 +130,35 @@ static __always_inline bool ips_reclaim_one(void *rows, void *clock, __u64 now_n
 	return false;
 }
 
+struct ips_live {
+	__u64 now_ns;
+	__u32 live;
+};
+
+static long count_live(void *rows, const struct roam_addr *key, struct roam_ips_block *block,
+		       struct ips_live *count)
+{
+	(void)rows;
+	(void)key;
+	count->live += !block_is_over(block, count->now_ns);
+	return 0;
+}
+
+/*
+ * Whether a block would find room, for a dry run. A queue shows its first entry only, and not how
+ * many there are: that it is full is certain when all rows are live. Where dead ones are about, the
+ * real list may yet be out of luck with those that it looks at.
+ */
+static __always_inline bool ips_has_room(const struct roam_pkt *pkt, void *rows)
+{
+	struct ips_live count = { .now_ns = pkt->now_ns };
+	__u32 slot = pkt->vm;
+	const struct roam_ips *conf = bpf_map_lookup_elem(&ips_conf, &slot);
+
+	bpf_for_each_map_elem(rows, count_live, &count, 0);
+	return conf && count.live < conf->blocks;
+}
+
 /* Stores a block that was not there: false if the table is full of live ones. */
 static __always_inline bool ips_block_insert(const struct roam_pkt *pkt,
 					     const struct roam_addr *key,
@@ -143,6 +172,8 @@ static __always_inline bool ips_block_insert(const struct roam_pkt *pkt,
 
 	if (!rows || !clock)
 		return false;
+	if (pkt->dry_run)
+		return ips_has_room(pkt, rows);
 	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
 		bool room = false;
 

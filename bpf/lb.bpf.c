@@ -213,7 +213,7 @@ __noinline enum roam_verdict lb_count(struct roam_pkt *pkt)
 	number = pkt->lb_backend;
 	backend = bpf_map_lookup_elem(&lb_backend, &number);
 	row = bpf_map_lookup_elem(&lb_stats, &number);
-	if (!number || !backend || !row || !is_counted(pkt, backend))
+	if (!number || !backend || !row || !is_counted(pkt, backend) || pkt->dry_run)
 		return ROAM_CONTINUE;
 	if (pkt->reason == ROAM_REASON_OPENED)
 		__sync_fetch_and_add(&row->sessions, 1);
@@ -271,6 +271,8 @@ static __always_inline __u32 pick_for_client(const struct roam_pkt *pkt,
 	row = bpf_map_lookup_elem(&lb_stats, &got.backend);
 	if (!got.backend || !row)
 		return 0;
+	if (pkt->dry_run)
+		return got.backend;
 	__sync_fetch_and_add(&row->sessions, 1);
 	bpf_map_update_elem(&lb_affinity, &key, &got, BPF_ANY);
 	return got.backend;

@@ -102,6 +102,8 @@ __noinline enum roam_verdict monitor_tell(const struct roam_pkt *pkt, enum roam_
 
 	if (!pkt)
 		return ROAM_DROP;
+	if (pkt->dry_run)
+		return verdict;
 	events = events_of(pkt, verdict);
 	for (__u32 place = 0; place < ROAM_MONITORS; place++) {
 		__u32 key = place;

@@ -18,12 +18,14 @@
  *   count   under one reason, per VM and direction
  *
  * The first verdict other than CONTINUE ends a list. `in` and `out` differ in nothing but the
- * packet's direction, which each stage knows.
+ * packet's direction, which each stage knows. With dry_run set (explain.bpf.c) a stage says what it
+ * would say and leaves every map as it is.
  */
 #ifndef ROAM_BPF_PIPELINE_H
 #define ROAM_BPF_PIPELINE_H
 
 #include <roam/vm.h>
+#include "note.h"
 #include "parse.h"
 #include "rewrite.h"
 #include "stages.h"
@@ -71,12 +73,14 @@ static __always_inline enum roam_verdict ips(struct roam_pkt *pkt)
 {
 	if (!(pkt->features & ROAM_VM_IPS) || pkt->dir != ROAM_DIR_IN)
 		return ROAM_CONTINUE;
-	return ips_check(pkt);
+	return note(pkt, ROAM_STAGE_IPS, ips_check(pkt));
 }
 
 static __always_inline enum roam_verdict qos(struct roam_pkt *pkt)
 {
-	return pkt->features & ROAM_VM_QOS ? qos_check(pkt) : ROAM_CONTINUE;
+	if (!(pkt->features & ROAM_VM_QOS))
+		return ROAM_CONTINUE;
+	return note(pkt, ROAM_STAGE_QOS, qos_check(pkt));
 }
 
 /* What belongs to a flow that policy has admitted. */
@@ -96,6 +100,8 @@ static __always_inline void view(struct roam_pkt *pkt)
 		lb_view(pkt);
 	if (pkt->lb_role == ROAM_LB_ROLE_BACKEND)
 		port_local(pkt);
+	if (pkt->lb_role || pkt->lb_hairpin)
+		note(pkt, ROAM_STAGE_VIEW, ROAM_CONTINUE);
 }
 
 /* Picks that clash with another flow on the wire before an opening is dropped. */
@@ -110,9 +116,9 @@ static __always_inline enum roam_verdict balance(struct roam_pkt *pkt)
 		return ROAM_CONTINUE;
 	for (int i = 0; i < LB_TRIES; i++) {
 		pkt->lb_try = i;
-		verdict = lb_check(pkt);
+		verdict = note(pkt, ROAM_STAGE_LB, lb_check(pkt));
 		if (verdict == ROAM_CONTINUE && pkt->ct)
-			verdict = ct_claim(pkt);
+			verdict = note(pkt, ROAM_STAGE_CLAIM, ct_claim(pkt));
 		if (verdict == ROAM_CONTINUE || pkt->reason != ROAM_REASON_LB_CLASH ||
 		    pkt->lb_role != ROAM_LB_ROLE_CLIENT)
 			break;
@@ -122,7 +128,7 @@ static __always_inline enum roam_verdict balance(struct roam_pkt *pkt)
 
 static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
-	enum roam_verdict verdict = ct_check(pkt);
+	enum roam_verdict verdict = note(pkt, ROAM_STAGE_CT, ct_check(pkt));
 
 	if (verdict == ROAM_CONTINUE)
 		verdict = ips(pkt);
@@ -131,16 +137,16 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 	if (pkt->ct == ROAM_PKT_CT_FLOW)
 		return established(pkt);
 	if (pkt->ct != ROAM_PKT_CT_LEARN) /* policy is asked when the VM has learned enough */
-		verdict = acl_check(pkt);
+		verdict = note(pkt, ROAM_STAGE_ACL, acl_check(pkt));
 	if (verdict == ROAM_DROP && pkt->ct == ROAM_PKT_CT_STALE)
-		return ct_revoke(pkt);
+		return note(pkt, ROAM_STAGE_COMMIT, ct_revoke(pkt));
 	if (verdict == ROAM_CONTINUE)
 		verdict = qos(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = balance(pkt);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
-	return ct_commit(pkt);
+	return note(pkt, ROAM_STAGE_COMMIT, ct_commit(pkt));
 }
 
 /* The end of every packet. */
@@ -157,15 +163,19 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 	enum roam_verdict verdict;
 
 	pkt->reason = read_frame(ctx, pkt);
-	verdict = port_check(pkt);
+	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
+	verdict = note(pkt, ROAM_STAGE_PORT, port_check(pkt));
 	if (verdict == ROAM_CONTINUE) {
 		view(pkt);
-		verdict = spoof_check(pkt);
+		verdict = note(pkt, ROAM_STAGE_SPOOF, spoof_check(pkt));
 	}
 	if (verdict == ROAM_CONTINUE)
 		verdict = firewall(pkt);
-	if (verdict == ROAM_PASS && needs_rewrite(pkt) && !write_frame(ctx, pkt))
-		verdict = drop(pkt, ROAM_REASON_NO_MEMORY);
+	if (verdict == ROAM_PASS && needs_rewrite(pkt)) {
+		if (!write_frame(ctx, pkt))
+			verdict = drop(pkt, ROAM_REASON_NO_MEMORY);
+		note(pkt, ROAM_STAGE_REWRITE, verdict);
+	}
 	if (verdict == ROAM_PASS && pkt->lb_role)
 		lb_count(pkt);
 	return end(pkt, verdict);
@@ -174,10 +184,10 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 /* What comes from outside, or has come in a tunnel from there. */
 static __always_inline enum roam_verdict early(struct roam_pkt *pkt)
 {
-	enum roam_verdict verdict = uplink_check(pkt);
+	enum roam_verdict verdict = note(pkt, ROAM_STAGE_UPLINK, uplink_check(pkt));
 
 	if (verdict == ROAM_CONTINUE && pkt->features & ROAM_VM_IPS)
-		verdict = ips_early(pkt);
+		verdict = note(pkt, ROAM_STAGE_IPS, ips_early(pkt));
 	return verdict;
 }
 
@@ -187,9 +197,10 @@ static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct 
 	enum roam_verdict verdict;
 
 	pkt->reason = read_frame(ctx, pkt);
+	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
 	verdict = early(pkt);
 	if (verdict == ROAM_CONTINUE && pkt->l4_off)
-		verdict = lb_uplink(pkt);
+		verdict = note(pkt, ROAM_STAGE_LB, lb_uplink(pkt));
 	if (verdict == ROAM_CONTINUE) {
 		pkt->vm = ROAM_VM_NONE; /* the VM counts it at its port */
 		verdict = pass(pkt, ROAM_REASON_UPLINK);

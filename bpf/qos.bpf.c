@@ -29,7 +29,11 @@ struct {
 static __always_inline bool within_rate(const struct roam_pkt *pkt, const struct roam_qos *conf,
 					struct roam_qos_state *state)
 {
-	struct bucket_take take = { .now_ns = pkt->now_ns, .burst_ns = conf->burst_ns };
+	struct bucket_take take = {
+		.now_ns = pkt->now_ns,
+		.burst_ns = conf->burst_ns,
+		.dry_run = pkt->dry_run,
+	};
 
 	if (!conf->rate_Bps)
 		return true;
@@ -37,10 +41,23 @@ static __always_inline bool within_rate(const struct roam_pkt *pkt, const struct
 	return bucket_take(&state->paid_ns, &take);
 }
 
+static __always_inline void count(const struct roam_pkt *pkt, struct roam_qos_state *state,
+				  bool passes)
+{
+	if (passes) {
+		__sync_fetch_and_add(&state->passed_packets, 1);
+		__sync_fetch_and_add(&state->passed_bytes, pkt->len);
+	} else {
+		__sync_fetch_and_add(&state->dropped_packets, 1);
+		__sync_fetch_and_add(&state->dropped_bytes, pkt->len);
+	}
+}
+
 __noinline enum roam_verdict qos_check(struct roam_pkt *pkt)
 {
 	struct roam_qos_state *state;
 	const struct roam_qos *conf;
+	bool passes;
 	__u32 index;
 
 	if (!pkt)
@@ -52,13 +69,11 @@ __noinline enum roam_verdict qos_check(struct roam_pkt *pkt)
 		return drop(pkt, ROAM_REASON_NO_TABLE);
 	if (!conf->is_set)
 		return ROAM_CONTINUE;
-	if (!within_rate(pkt, conf, state)) {
-		__sync_fetch_and_add(&state->dropped_packets, 1);
-		__sync_fetch_and_add(&state->dropped_bytes, pkt->len);
+	passes = within_rate(pkt, conf, state);
+	if (!pkt->dry_run)
+		count(pkt, state, passes);
+	if (!passes)
 		return drop(pkt, ROAM_REASON_QOS_RATE);
-	}
-	__sync_fetch_and_add(&state->passed_packets, 1);
-	__sync_fetch_and_add(&state->passed_bytes, pkt->len);
 	pkt->has_dscp = conf->has_dscp;
 	pkt->dscp = conf->dscp;
 	return ROAM_CONTINUE;

@@ -30,6 +30,8 @@ __noinline enum roam_verdict stats_count(struct roam_pkt *pkt, enum roam_verdict
 
 	if (!pkt)
 		return ROAM_DROP;
+	if (pkt->dry_run)
+		return verdict;
 	slot = pkt->vm;
 	inner = bpf_map_lookup_elem(&stats, &slot);
 	if (!inner)

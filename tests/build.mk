@@ -99,7 +99,7 @@ $(BUILD)/tests/budget/%: $(BUILD)/obj/tests/budget/%.o $(BUILD)/obj/tests/harnes
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ -lbpf -lelf -lz
 
-$(BUILD)/tests/vm/%: $(BUILD)/obj/tests/vm/%.o $(BUILD)/tests/plain/prog.a
+$(BUILD)/tests/vm/%: $(BUILD)/obj/tests/vm/%.o $(BUILD)/tests/plain/prog.a $(BUILD)/libroam.a
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ -lbpf -lelf -lz
 

@@ -56,6 +56,7 @@ extern const struct object object_policy;
 extern const struct object object_stats;
 extern const struct object object_state;
 extern const struct object object_monitor;
+extern const struct object object_explain;
 
 /* Runs one command (object, verb, words): 0, -errno with a line in fail_line(), or CMD_USAGE. */
 int cmd_run(struct cmd *cmd, char *const *word, int count);

@@ -137,7 +137,9 @@ struct roam_pkt {
 	struct roam_addr lb_host;
 	struct roam_addr lb_from;
 	__u8 lb_peer; /* 1: of a tunnel that one of this host's balancers has sent */
-	__u8 pad[3];
+
+	__u8 dry_run; /* 1: explained, not judged: every stage leaves its maps as they are */
+	__u8 pad[2];
 };
 
 ROAM_ASSERT_SIZE(struct roam_pkt, 240);

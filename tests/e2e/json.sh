@@ -19,6 +19,7 @@ policy show diff apply
 stats show
 state show verify save load
 monitor show
+explain vm uplink
 "
 
 # Of everything that can be shown at least one, with all its fields.

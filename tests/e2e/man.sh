@@ -183,6 +183,7 @@ test_examples_lb() { run_examples "$PAGES/roam-lb.8"; }
 test_examples_policy() { run_examples "$PAGES/roam-policy.8"; }
 test_examples_qos() { run_examples "$PAGES/roam-qos.8"; }
 test_examples_stats() { run_examples "$PAGES/roam-stats.8"; }
+test_examples_explain() { run_examples "$PAGES/roam-explain.8"; }
 test_examples_state() { run_examples "$PAGES/roam-state.8"; }
 test_examples_readme() { run_examples "$TOP/README.md"; }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Lines of words through the real table of commands, on a host that does not exist: everything up
- * to opening it is parsing. What is understood as a rule must be valid, too, or be refused.
+ * to opening it is parsing. What is understood as a rule must be valid, too, or be refused; what is
+ * understood as a packet must fit into a frame.
  */
 #include <stdio.h>
 #include <string.h>
 #include "acl.h"
 #include "acl_words.h"
 #include "cmd.h"
+#include "explain_words.h"
 
 #define WORDS_MAX 64
 #define LINE_LEN  4096
@@ -26,6 +28,15 @@ static void run_rule(char *const *word, int count)
 		acl_validate(&rule);
 }
 
+static void run_packet(char *const *word, int count)
+{
+	struct explain_ask ask;
+	struct packet packet;
+
+	if (!explain_words_packet(&(struct words){ .word = word, .count = count }, &ask))
+		packet_build(&ask.spec, &packet);
+}
+
 static void run_line(char *line)
 {
 	struct cmd cmd = { .bpffs = "/nonexistent/roam", .out = out_open(OUT_JSON) };
@@ -38,6 +49,7 @@ static void run_line(char *line)
 	if (count && !is_state(word[0])) {
 		cmd_run(&cmd, word, count);
 		run_rule(word, count);
+		run_packet(word, count);
 	}
 	host_close(cmd.host);
 	out_close(cmd.out);

@@ -48,6 +48,7 @@
 	X(monitor_lost)                                                                            \
 	X(monitor_ring)                                                                            \
 	X(qos_conf)                                                                                \
+	X(explain_run)                                                                             \
 	X(qos_state)                                                                               \
 	X(stats)
 
@@ -63,6 +64,8 @@ enum host_map {
 	X(tc_in)                                                                                   \
 	X(tc_out)                                                                                  \
 	X(xdp_uplink)                                                                              \
+	X(explain_port)                                                                            \
+	X(explain_uplink)                                                                          \
 	X(ct_load)                                                                                 \
 	X(monitor_say)
 

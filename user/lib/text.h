@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <roam/acl.h>
 #include <roam/ct.h>
+#include <roam/explain.h>
 #include <roam/lb.h>
 #include <roam/monitor.h>
 #include <roam/port.h>
@@ -41,6 +42,8 @@ extern const struct text_enum text_ct_state;
 extern const struct text_enum text_lb_role;
 extern const struct text_enum text_lb_state;
 extern const struct text_enum text_event;
+extern const struct text_enum text_stage;
+extern const struct text_enum text_verdict;
 
 /* The table that ROAM_CARRY("enum/NAME", …) means; NULL if there is none of that name. */
 const struct text_enum *text_enum_by_name(const char *name);

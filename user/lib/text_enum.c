@@ -53,6 +53,17 @@ _Static_assert(ARRAY_SIZE(midstream_text) == ROAM_MIDSTREAM_COUNT, "a setting wi
 _Static_assert(ARRAY_SIZE(reason_text) == ROAM_REASON_COUNT, "a reason without a name");
 _Static_assert(ARRAY_SIZE(ct_state_text) == ROAM_CT_STATE_COUNT, "a state without a name");
 
+static const char *const stage_text[] = {
+#define X(id, text) [ROAM_STAGE_##id] = text,
+	ROAM_STAGES(X)
+#undef X
+};
+static const char *const verdict_text[] = {
+	[ROAM_CONTINUE] = "continue",
+	[ROAM_PASS] = "pass",
+	[ROAM_DROP] = "drop",
+};
+
 static const char *const event_text[] = {
 #define X(id, text) [ROAM_EVENT_##id] = text,
 	ROAM_EVENTS(X)
@@ -65,6 +76,8 @@ const struct text_enum text_life = { "life", life_text, ROAM_LIFE_COUNT };
 const struct text_enum text_midstream = { "midstream", midstream_text, ROAM_MIDSTREAM_COUNT };
 const struct text_enum text_reason = { "reason", reason_text, ROAM_REASON_COUNT };
 const struct text_enum text_ct_state = { "state", ct_state_text, ROAM_CT_STATE_COUNT };
+const struct text_enum text_stage = { "stage", stage_text, ROAM_STAGE_COUNT };
+const struct text_enum text_verdict = { "verdict", verdict_text, ARRAY_SIZE(verdict_text) };
 const struct text_enum text_lb_role = { "role", lb_role_text, ROAM_LB_ROLE_COUNT };
 const struct text_enum text_lb_state = { "state", lb_state_text, ROAM_LB_STATE_COUNT };
 const struct text_enum text_event = { "event", event_text, ROAM_EVENT_COUNT };

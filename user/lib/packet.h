@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Frames for the prog tests and benches, made from a description: `struct packet_spec` holds what a
- * test wants to say, with zero meaning "the usual", and packet_build() turns it into bytes. Both
+ * Frames made from a description, for `roam explain`, tests and benches: `struct packet_spec` holds
+ * what is to be said, with zero meaning "the usual", and packet_build() turns it into bytes. Both
  * families are described alike: addresses are struct roam_addr.
  */
-#ifndef ROAM_TESTS_PACKET_H
-#define ROAM_TESTS_PACKET_H
+#ifndef ROAM_LIB_PACKET_H
+#define ROAM_LIB_PACKET_H
 
 #include <stdint.h>
 #include <netinet/in.h>
 #include <roam/pkt.h>
 
-#define PACKET_MAX 2048
+#define PACKET_MAX         2048
+#define PACKET_PAYLOAD_MAX 1400 /* behind all the headers that a frame may have */
 
 struct packet {
 	uint8_t bytes[PACKET_MAX];
@@ -52,6 +53,7 @@ struct packet_spec {
 	uint8_t arp_target[ROAM_MAC_LEN];
 };
 
+/* It must fit, as PACKET_PAYLOAD_MAX bytes do. */
 void packet_build(const struct packet_spec *spec, struct packet *ret_packet);
 
 /*
@@ -61,7 +63,7 @@ void packet_build(const struct packet_spec *spec, struct packet *ret_packet);
 void packet_wrap(const struct packet_spec *outer, uint16_t tag, const struct packet *inner,
 		 struct packet *ret_packet);
 
-/* "10.0.0.1" or "fd00::1"; aborts on anything else. */
+/* "10.0.0.1" or "fd00::1", as written in a test; aborts on anything else. */
 struct roam_addr packet_addr(const char *text);
 
 #endif
