@@ -7,6 +7,7 @@
  *   port    whose packet? is the VM open, the VLAN the port's? what is known about the addresses?
  *   view    of a packet toward the VM: the tuple that its application will see
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
+ *   frag    a later fragment goes as its first one did; the first begins its train before it passes
  *   ct      known flow? then it is judged by its state; otherwise: may this open one?
  *   ips     toward the VM: is the source blocked? does it open too many connections?
  *   acl     the rules, for openings, for untracked packets, and for flows of an older policy
@@ -79,11 +80,19 @@ static __always_inline enum roam_verdict qos(struct roam_pkt *pkt)
 	return pkt->features & ROAM_VM_QOS ? qos_check(pkt) : ROAM_CONTINUE;
 }
 
+/* The last word on what passes. */
+static __always_inline enum roam_verdict note_train(struct roam_pkt *pkt)
+{
+	return pkt->frag == ROAM_PKT_FRAG_FIRST ? frag_note(pkt) : ROAM_CONTINUE;
+}
+
 /* What belongs to a flow that policy has admitted. */
 static __always_inline enum roam_verdict established(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = qos(pkt);
 
+	if (verdict == ROAM_CONTINUE)
+		verdict = note_train(pkt);
 	return verdict == ROAM_CONTINUE ? pass(pkt, ROAM_REASON_ESTABLISHED) : verdict;
 }
 
@@ -138,9 +147,32 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 		verdict = qos(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = balance(pkt);
+	if (verdict == ROAM_CONTINUE)
+		verdict = note_train(pkt);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
 	return ct_commit(pkt);
+}
+
+/* A later fragment: its first one has been through all of the above. */
+static __always_inline enum roam_verdict later(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict = ips(pkt);
+
+	if (verdict == ROAM_CONTINUE)
+		verdict = qos(pkt);
+	return verdict == ROAM_CONTINUE ? pass(pkt, ROAM_REASON_FRAG_LATER) : verdict;
+}
+
+static __always_inline enum roam_verdict judge(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict = ROAM_CONTINUE;
+
+	if (pkt->frag >= ROAM_PKT_FRAG_FIRST)
+		verdict = frag_check(pkt);
+	if (verdict != ROAM_CONTINUE)
+		return verdict;
+	return pkt->frag == ROAM_PKT_FRAG_LATER ? later(pkt) : firewall(pkt);
 }
 
 /* The end of every packet. */
@@ -158,16 +190,20 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 
 	pkt->reason = read_frame(ctx, pkt);
 	verdict = port_check(pkt);
+	if (verdict == ROAM_CONTINUE && pkt->frag)
+		verdict = frag_view(pkt);
 	if (verdict == ROAM_CONTINUE) {
 		view(pkt);
 		verdict = spoof_check(pkt);
 	}
 	if (verdict == ROAM_CONTINUE)
-		verdict = firewall(pkt);
+		verdict = judge(pkt);
 	if (verdict == ROAM_PASS && needs_rewrite(pkt) && !write_frame(ctx, pkt))
 		verdict = drop(pkt, ROAM_REASON_NO_MEMORY);
 	if (verdict == ROAM_PASS && pkt->lb_role)
 		lb_count(pkt);
+	if (verdict != ROAM_PASS && pkt->frag_noted)
+		frag_forget(pkt);
 	return end(pkt, verdict);
 }
 

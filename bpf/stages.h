@@ -38,6 +38,16 @@ enum roam_verdict lb_check(struct roam_pkt *pkt);
 enum roam_verdict lb_count(struct roam_pkt *pkt);
 
 /*
+ * Fragments. Before spoof, frag_view gives a later one toward the VM the application's addresses;
+ * behind it frag_check judges a later one by its train, and a first one by whether it is the first.
+ * frag_note begins the train of a first fragment that passes; frag_forget ends it if it did not.
+ */
+enum roam_verdict frag_view(struct roam_pkt *pkt);
+enum roam_verdict frag_check(struct roam_pkt *pkt);
+enum roam_verdict frag_note(struct roam_pkt *pkt);
+enum roam_verdict frag_forget(struct roam_pkt *pkt);
+
+/*
  * At an uplink: the backend of what comes for a VIP, in lb_addr and lb_port; lb_backend is 0 if it
  * does not.
  */

@@ -284,6 +284,8 @@ static void print_leftovers(struct audit *audit, uint32_t slot)
 	struct roam_vm vm;
 	bool tables = host_has_inner(audit->host, HOST_MAP_acl_policy, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_acl_hits, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_frag_table, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_frag_clock, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_ips_source, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_ips_block, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_stats, slot);

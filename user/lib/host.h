@@ -33,6 +33,8 @@
 	X(ct_fill)                                                                                 \
 	X(ct_xfer)                                                                                 \
 	X(ct_wire)                                                                                 \
+	X(frag_table)                                                                              \
+	X(frag_clock)                                                                              \
 	X(lb_service)                                                                              \
 	X(lb_backend)                                                                              \
 	X(lb_table)                                                                                \
