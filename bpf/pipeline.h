@@ -207,6 +207,23 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 	return end(pkt, verdict);
 }
 
+/* Who gets what comes for a VIP. */
+static __always_inline enum roam_verdict balance_uplink(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict;
+
+	if (!pkt->l4_off) {
+		bool lost = pkt->frag == ROAM_PKT_FRAG_LATER ||
+			    pkt->reason == ROAM_REASON_FRAG_TINY;
+
+		return lost ? lb_frag_find(pkt) : ROAM_CONTINUE;
+	}
+	verdict = lb_uplink(pkt);
+	if (verdict == ROAM_CONTINUE && pkt->lb_backend && pkt->frag == ROAM_PKT_FRAG_FIRST)
+		lb_frag_note(pkt);
+	return verdict;
+}
+
 /* Of an uplink, but for forwarding, which is XDP's own, and the count. */
 static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
 {
@@ -216,8 +233,8 @@ static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct 
 	verdict = uplink_check(pkt);
 	if (verdict == ROAM_CONTINUE && pkt->features & ROAM_VM_IPS)
 		verdict = ips_early(pkt);
-	if (verdict == ROAM_CONTINUE && pkt->l4_off)
-		verdict = lb_uplink(pkt);
+	if (verdict == ROAM_CONTINUE)
+		verdict = balance_uplink(pkt);
 	if (verdict == ROAM_CONTINUE) {
 		pkt->vm = ROAM_VM_NONE; /* the VM counts it at its port */
 		verdict = pass(pkt, ROAM_REASON_UPLINK);

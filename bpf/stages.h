@@ -52,6 +52,9 @@ enum roam_verdict frag_forget(struct roam_pkt *pkt);
  * does not.
  */
 enum roam_verdict lb_uplink(struct roam_pkt *pkt);
+/* The same for fragments: the first one's backend is noted for those that have no ports. */
+enum roam_verdict lb_frag_note(struct roam_pkt *pkt);
+enum roam_verdict lb_frag_find(struct roam_pkt *pkt);
 /* The MAC of the port of this host that has lb_addr becomes dmac; DROP if there is none. */
 enum roam_verdict port_find(struct roam_pkt *pkt);
 

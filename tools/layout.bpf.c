@@ -32,6 +32,8 @@ struct roam_ips_tick ips_tick;
 struct roam_lb_affinity lb_affinity;
 struct roam_lb_affinity_key lb_affinity_key;
 struct roam_lb_backend lb_backend;
+struct roam_lb_frag lb_frag;
+struct roam_lb_frag_key lb_frag_key;
 struct roam_lb_key lb_key;
 struct roam_lb_member lb_member;
 struct roam_lb_member_key lb_member_key;

@@ -145,7 +145,8 @@ static void print_services(struct audit *audit)
 {
 	_cleanup_lb_services_ struct lb_services services = {};
 	struct roam_lb_member_key key, *at = NULL;
-	uint32_t backends = 0, members = 0, tables = 0;
+	uint32_t backends = 0, members = 0, tables = 0, vips = 0;
+	struct roam_addr vip, *vip_at = NULL;
 	_cleanup_free_ struct roam_lb_backend *rows = NULL;
 
 	if (lb_list(audit->host, &services))
@@ -163,9 +164,13 @@ static void print_services(struct audit *audit)
 	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_lb_member), at, &key);
 	     at = &key)
 		members++;
+	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_lb_vip), vip_at, &vip);
+	     vip_at = &vip)
+		vips++;
 	for (uint32_t no = 0; no < AUDIT_SLOTS; no++)
 		tables += host_has_inner(audit->host, HOST_MAP_lb_table, no);
-	fprintf(audit->to, "lb: %u backends, %u members, %u tables\n", backends, members, tables);
+	fprintf(audit->to, "lb: %u backends, %u members, %u tables, %u vips\n", backends, members,
+		tables, vips);
 }
 
 static int count_block(const struct roam_ips_block_rec *rec, void *arg)

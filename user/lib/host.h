@@ -39,6 +39,7 @@
 	X(lb_backend)                                                                              \
 	X(lb_table)                                                                                \
 	X(lb_member)                                                                               \
+	X(lb_vip)                                                                                  \
 	X(lb_stats)                                                                                \
 	X(ips_conf)                                                                                \
 	X(ips_source)                                                                              \

@@ -77,6 +77,37 @@ static int put_members(struct host *host, uint32_t id, const struct lb_backends 
 	return err;
 }
 
+/* Its VIP, for what says no port: an uplink's fragments. */
+static int put_vip(struct host *host, const struct lb_service *service)
+{
+	uint32_t one = 1;
+
+	return host_put(host, HOST_MAP_lb_vip, &service->key.vip, &one);
+}
+
+static bool is_vip(const struct lb_services *services, const struct roam_addr *addr)
+{
+	for (uint32_t i = 0; i < services->count; i++) {
+		if (!memcmp(&services->list[i].key.vip, addr, sizeof(*addr)))
+			return true;
+	}
+	return false;
+}
+
+static void drop_stray_vips(struct host *host, const struct lb_services *services)
+{
+	int fd = host_map(host, HOST_MAP_lb_vip);
+	struct roam_addr key, *at = NULL;
+
+	while (!bpf_map_get_next_key(fd, at, &key)) {
+		at = &key;
+		if (is_vip(services, &key))
+			continue;
+		bpf_map_delete_elem(fd, &key);
+		at = NULL; /* there is no going on from a key that is gone */
+	}
+}
+
 int lb_compile(struct host *host, const struct lb_service *service)
 {
 	_cleanup_lb_backends_ struct lb_backends backends = {};
@@ -90,6 +121,8 @@ int lb_compile(struct host *host, const struct lb_service *service)
 	if (!err)
 		err = put_members(host, service->row.id, &backends);
 	if (!err)
+		err = put_vip(host, service);
+	if (!err)
 		err = put_table(host, service->row.no, table);
 	if (!err)
 		drop_members(host, service->row.id, &backends);
@@ -101,8 +134,13 @@ int lb_forget(struct host *host, const struct lb_service *service)
 	_cleanup_lb_backends_ struct lb_backends backends = {};
 	struct roam_lb_backend none = {};
 	struct roam_lb_stats zero = {};
+	_cleanup_lb_services_ struct lb_services services = {};
 	int err = lb_list_backends(host, service, &backends);
 
+	if (!err)
+		err = lb_list(host, &services);
+	if (!err)
+		drop_stray_vips(host, &services);
 	for (uint32_t i = 0; i < backends.count && !err; i++) {
 		uint32_t number = backends.list[i].number;
 
@@ -156,6 +194,7 @@ static int forget_strays(struct host *host, const struct lb_services *services)
 			err = host_put(host, HOST_MAP_lb_backend, &number, &none);
 	}
 	drop_stray_members(host, services);
+	drop_stray_vips(host, services);
 	for (uint32_t i = 0; i < services->count; i++)
 		used[services->list[i].row.no] = true;
 	/* Not blindly: the kernel waits for programs even if there is nothing to delete. */
