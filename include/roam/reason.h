@@ -55,8 +55,7 @@ enum roam_verdict {
 	X(FRAG_NO_FIRST, "frag_no_first", DROP, "a fragment before, or without, the first")        \
 	X(FRAG_OVERLAP, "frag_overlap", DROP, "a fragment of bytes that have been there already")  \
 	X(FRAG_GAPS, "frag_gaps", DROP, "more gaps in a datagram than are kept track of")          \
-	X(FRAG_FULL, "frag_full", DROP,                                                            \
-	  "the VM's table of fragments is full of established flows")                              \
+	X(FRAG_FULL, "frag_full", DROP, "the table of fragments is full of established flows")     \
 	/* dropped by the firewall */                                                              \
 	X(ACL_RULE, "acl_rule", DROP, "a rule says drop")                                          \
 	X(ACL_DEFAULT, "acl_default", DROP, "no rule matches and the default is drop")             \
