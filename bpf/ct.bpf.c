@@ -214,6 +214,7 @@ __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 		return ROAM_CONTINUE;
 	if (!find_flow(pkt, &key, &ref))
 		return opening(pkt);
+	pkt->ct_replied = ref.kind == ROAM_CT_FLOWS;
 	next = ct_step(ref.flow, pkt);
 	if (next.event == CT_REOPEN) {
 		pkt->ct_replaces = 1;

@@ -105,7 +105,8 @@ static __always_inline bool find_meant(struct roam_pkt *pkt, __u32 service)
 	got.backend = find_tagged(pkt, service);
 	if (!got.backend || !is_here(pkt, got.backend, service))
 		return false;
-	bpf_map_update_elem(&lb_affinity, &key, &got, BPF_ANY);
+	if (!pkt->dry_run)
+		bpf_map_update_elem(&lb_affinity, &key, &got, BPF_ANY);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include "parse_frag.h"
 #include "parse_l4.h"
 
 /* Headers between IPv6 and the transport that are walked; RFC 8200 recommends at most 7. */
@@ -18,8 +19,6 @@
 #define IPPROTO_AUTH  51
 #define IPPROTO_HIP   139
 #define IPPROTO_SHIM6 140
-
-#define IPV4_FRAGMENT_MASK 0x3fff /* more-fragments bit and offset */
 
 #define ARPHRD_ETHER 1 /* linux/if_arp.h cannot be had outside libc */
 
@@ -95,9 +94,13 @@ static __always_inline enum roam_reason parse_ipv4(const struct frame *frame, st
 	pkt->hop_limit = ip.ttl;
 	addr_from_ipv4(&ip.saddr, source_end(pkt));
 	addr_from_ipv4(&ip.daddr, dest_end(pkt));
-	if (ip.frag_off & bpf_htons(IPV4_FRAGMENT_MASK))
-		return ROAM_REASON_FRAGMENT;
-	return parse_transport(frame, pkt, off + header, total - header);
+	if (is_ipv4_fragment(ip.frag_off)) {
+		enum roam_reason reason = note_ipv4_fragment(pkt, &ip, total - header);
+
+		if (reason || pkt->frag == ROAM_PKT_FRAG_LATER)
+			return reason;
+	}
+	return first_whole(pkt, parse_transport(frame, pkt, off + header, total - header));
 }
 
 /* A walk through extension headers. */
@@ -106,7 +109,31 @@ struct ext_walk {
 	__u32 off;
 	__u8 next; /* protocol of the header at off */
 	__u8 reason;
+	__be16 frag_field; /* offset and more-fragments bit */
+	__be32 frag_id;
+	__u32 frag_at; /* what is behind a fragment header; 0: there is none */
 };
+
+/* A fragment header. What comes behind that of a later fragment is no header. */
+static __always_inline long fragment_step(struct ext_walk *walk)
+{
+	struct ipv6_fragment header;
+
+	walk->reason = ROAM_REASON_MALFORMED;
+	if (walk->frag_at || !frame_read(walk->frame, walk->off, &header, sizeof(header)))
+		return 1;
+	walk->off += sizeof(header);
+	walk->next = header.next;
+	walk->frag_at = walk->off;
+	walk->frag_field = header.field;
+	walk->frag_id = header.id;
+	if (header.field & bpf_htons(IPV6_FRAGMENT_OFFSET)) {
+		walk->reason = ROAM_REASON_NONE;
+		return 1;
+	}
+	walk->reason = ROAM_REASON_EXT_HEADERS;
+	return 0;
+}
 
 /*
  * One header. ESP and whatever is unknown here is the transport: the walk ends there, nothing is
@@ -127,8 +154,7 @@ static long ext_step(__u32 i, struct ext_walk *walk)
 	case IPPROTO_AUTH:
 		break;
 	case IPPROTO_FRAGMENT:
-		walk->reason = ROAM_REASON_FRAGMENT;
-		return 1;
+		return fragment_step(walk);
 	default:
 		walk->reason = ROAM_REASON_NONE;
 		return 1;
@@ -149,9 +175,11 @@ static __always_inline bool is_plain_transport(__u8 proto)
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMPV6;
 }
 
+/* To the transport, at *off; `end` is where the packet ends. */
 static __always_inline enum roam_reason walk_extensions(const struct frame *frame,
-							struct roam_pkt *pkt, __u32 *off)
+							struct roam_pkt *pkt, __u32 *off, __u32 end)
 {
+	enum roam_reason reason = ROAM_REASON_NONE;
 	struct ext_walk walk = {
 		.frame = frame,
 		.off = *off,
@@ -164,7 +192,12 @@ static __always_inline enum roam_reason walk_extensions(const struct frame *fram
 	bpf_loop(IPV6_EXT_MAX + 1, ext_step, &walk, 0);
 	pkt->key.proto = walk.next;
 	*off = walk.off;
-	return walk.reason;
+	if (walk.frag_at) {
+		pkt->frag_id = walk.frag_id;
+		reason = note_fragment(pkt, ipv6_fragment_of(walk.frag_field),
+				       end > walk.frag_at ? end - walk.frag_at : 0);
+	}
+	return reason ? reason : first_whole(pkt, walk.reason);
 }
 
 /*
@@ -200,12 +233,13 @@ static __always_inline enum roam_reason parse_ipv6(const struct frame *frame, st
 	__builtin_memcpy(source_end(pkt), &ip.saddr, sizeof(struct roam_addr));
 	__builtin_memcpy(dest_end(pkt), &ip.daddr, sizeof(struct roam_addr));
 	off += sizeof(ip);
-	reason = walk_extensions(frame, pkt, &off);
-	if (reason)
+	reason = walk_extensions(frame, pkt, &off, end);
+	if (reason || pkt->frag == ROAM_PKT_FRAG_LATER)
 		return reason;
-	if (off > end)
-		return ROAM_REASON_MALFORMED;
-	return parse_transport(frame, pkt, off, end - off);
+	reason = ROAM_REASON_MALFORMED;
+	if (off <= end)
+		reason = parse_transport(frame, pkt, off, end - off);
+	return first_whole(pkt, reason);
 }
 
 #endif

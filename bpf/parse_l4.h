@@ -165,9 +165,11 @@ static __always_inline enum roam_reason parse_udp(const struct frame *frame, str
 	struct udphdr udp;
 
 	/* A UDP length below the IP one is legal (RFC 768 does not forbid a trailer); above is not.
-	 * Segmentation offload leaves the length of the whole, so it fits here, too. */
+	 * Segmentation offload leaves the length of the whole, so it fits here, too; that of a
+	 * first fragment counts the others. */
 	if (!frame_read(frame, off, &udp, sizeof(udp)) || len < sizeof(udp) ||
-	    (udp.len && bpf_ntohs(udp.len) < sizeof(udp)) || bpf_ntohs(udp.len) > len)
+	    (udp.len && bpf_ntohs(udp.len) < sizeof(udp)) ||
+	    (bpf_ntohs(udp.len) > len && pkt->frag != ROAM_PKT_FRAG_FIRST))
 		return ROAM_REASON_MALFORMED;
 	pkt->l4_off = off;
 	set_ports(pkt, udp.source, udp.dest);

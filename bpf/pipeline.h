@@ -7,6 +7,7 @@
  *   port    whose packet? is the VM open, the VLAN the port's? what is known about the addresses?
  *   view    of a packet toward the VM: the tuple that its application will see
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
+ *   frag    a later fragment goes as its first one did; the first begins its train before it passes
  *   ct      known flow? then it is judged by its state; otherwise: may this open one?
  *   ips     toward the VM: is the source blocked? does it open too many connections?
  *   acl     the rules, for openings, for untracked packets, and for flows of an older policy
@@ -83,11 +84,19 @@ static __always_inline enum roam_verdict qos(struct roam_pkt *pkt)
 	return note(pkt, ROAM_STAGE_QOS, qos_check(pkt));
 }
 
+/* The last word on what passes. */
+static __always_inline enum roam_verdict note_train(struct roam_pkt *pkt)
+{
+	return pkt->frag == ROAM_PKT_FRAG_FIRST ? frag_note(pkt) : ROAM_CONTINUE;
+}
+
 /* What belongs to a flow that policy has admitted. */
 static __always_inline enum roam_verdict established(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = qos(pkt);
 
+	if (verdict == ROAM_CONTINUE)
+		verdict = note_train(pkt);
 	return verdict == ROAM_CONTINUE ? pass(pkt, ROAM_REASON_ESTABLISHED) : verdict;
 }
 
@@ -144,9 +153,32 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 		verdict = qos(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = balance(pkt);
+	if (verdict == ROAM_CONTINUE)
+		verdict = note_train(pkt);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
 	return note(pkt, ROAM_STAGE_COMMIT, ct_commit(pkt));
+}
+
+/* A later fragment: its first one has been through all of the above. */
+static __always_inline enum roam_verdict later(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict = ips(pkt);
+
+	if (verdict == ROAM_CONTINUE)
+		verdict = qos(pkt);
+	return verdict == ROAM_CONTINUE ? pass(pkt, ROAM_REASON_FRAG_LATER) : verdict;
+}
+
+static __always_inline enum roam_verdict judge(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict = ROAM_CONTINUE;
+
+	if (pkt->frag >= ROAM_PKT_FRAG_FIRST)
+		verdict = note(pkt, ROAM_STAGE_FRAG, frag_check(pkt));
+	if (verdict != ROAM_CONTINUE)
+		return verdict;
+	return pkt->frag == ROAM_PKT_FRAG_LATER ? later(pkt) : firewall(pkt);
 }
 
 /* The end of every packet. */
@@ -165,12 +197,14 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 	pkt->reason = read_frame(ctx, pkt);
 	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
 	verdict = note(pkt, ROAM_STAGE_PORT, port_check(pkt));
+	if (verdict == ROAM_CONTINUE && pkt->frag)
+		verdict = note(pkt, ROAM_STAGE_FRAG, frag_view(pkt));
 	if (verdict == ROAM_CONTINUE) {
 		view(pkt);
 		verdict = note(pkt, ROAM_STAGE_SPOOF, spoof_check(pkt));
 	}
 	if (verdict == ROAM_CONTINUE)
-		verdict = firewall(pkt);
+		verdict = judge(pkt);
 	if (verdict == ROAM_PASS && needs_rewrite(pkt)) {
 		if (!write_frame(ctx, pkt))
 			verdict = drop(pkt, ROAM_REASON_NO_MEMORY);
@@ -178,6 +212,8 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 	}
 	if (verdict == ROAM_PASS && pkt->lb_role)
 		lb_count(pkt);
+	if (verdict != ROAM_PASS && pkt->frag_noted)
+		frag_forget(pkt);
 	return end(pkt, verdict);
 }
 
@@ -191,6 +227,25 @@ static __always_inline enum roam_verdict early(struct roam_pkt *pkt)
 	return verdict;
 }
 
+/* Who gets what comes for a VIP. */
+static __always_inline enum roam_verdict balance_uplink(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict;
+
+	if (!pkt->l4_off) {
+		bool lost = pkt->frag == ROAM_PKT_FRAG_LATER ||
+			    pkt->reason == ROAM_REASON_FRAG_TINY;
+
+		return lost ? note(pkt, ROAM_STAGE_LB, lb_frag_find(pkt)) : ROAM_CONTINUE;
+	}
+	verdict = note(pkt, ROAM_STAGE_LB, lb_uplink(pkt));
+	/* What follows one that goes through a tunnel would not be known at the tunnel's end. */
+	if (verdict == ROAM_CONTINUE && pkt->lb_backend && pkt->frag == ROAM_PKT_FRAG_FIRST &&
+	    addr_is_zero(&pkt->lb_host))
+		lb_frag_note(pkt);
+	return verdict;
+}
+
 /* Of an uplink, but for tunnels and forwarding, which are XDP's own, and the count. */
 static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
 {
@@ -199,8 +254,8 @@ static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct 
 	pkt->reason = read_frame(ctx, pkt);
 	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
 	verdict = early(pkt);
-	if (verdict == ROAM_CONTINUE && pkt->l4_off)
-		verdict = note(pkt, ROAM_STAGE_LB, lb_uplink(pkt));
+	if (verdict == ROAM_CONTINUE)
+		verdict = balance_uplink(pkt);
 	if (verdict == ROAM_CONTINUE) {
 		pkt->vm = ROAM_VM_NONE; /* the VM counts it at its port */
 		verdict = pass(pkt, ROAM_REASON_UPLINK);

@@ -38,6 +38,16 @@ enum roam_verdict lb_check(struct roam_pkt *pkt);
 enum roam_verdict lb_count(struct roam_pkt *pkt);
 
 /*
+ * Fragments. Before spoof, frag_view gives a later one toward the VM the application's addresses;
+ * behind it frag_check judges a later one by its train, and a first one by whether it is the first.
+ * frag_note begins the train of a first fragment that passes; frag_forget ends it if it did not.
+ */
+enum roam_verdict frag_view(struct roam_pkt *pkt);
+enum roam_verdict frag_check(struct roam_pkt *pkt);
+enum roam_verdict frag_note(struct roam_pkt *pkt);
+enum roam_verdict frag_forget(struct roam_pkt *pkt);
+
+/*
  * At an uplink: the backend of what comes for a VIP, in lb_addr and lb_port; lb_backend is 0 if it
  * does not.
  */
@@ -48,6 +58,9 @@ enum roam_verdict lb_uplink(struct roam_pkt *pkt);
  */
 enum roam_verdict lb_end(struct roam_pkt *pkt);
 enum roam_verdict lb_inner(struct roam_pkt *pkt);
+/* The same for fragments: the first one's backend is noted for those that have no ports. */
+enum roam_verdict lb_frag_note(struct roam_pkt *pkt);
+enum roam_verdict lb_frag_find(struct roam_pkt *pkt);
 /* The MAC of the port of this host that has lb_addr becomes dmac; DROP if there is none. */
 enum roam_verdict port_find(struct roam_pkt *pkt);
 
@@ -74,6 +87,11 @@ static __always_inline bool addr_equal(const struct roam_addr *a, const struct r
 {
 	return a->words[3] == b->words[3] && a->words[2] == b->words[2] &&
 	       a->words[1] == b->words[1] && a->words[0] == b->words[0];
+}
+
+static __always_inline bool addr_is_zero(const struct roam_addr *addr)
+{
+	return !addr->words[0] && !addr->words[1] && !addr->words[2] && !addr->words[3];
 }
 
 static __always_inline enum roam_verdict drop(struct roam_pkt *pkt, enum roam_reason reason)

@@ -79,7 +79,8 @@ static __always_inline bool fix_for_addr(const struct frame *frame, const struct
 static __always_inline bool replace_addr(const struct frame *frame, const struct roam_pkt *pkt,
 					 const struct end *from, const struct end *to)
 {
-	if (!fix_for_addr(frame, pkt, from, to))
+	/* A later fragment has no checksum, its first one's has been changed for all. */
+	if (pkt->l4_off && !fix_for_addr(frame, pkt, from, to))
 		return false;
 	return pkt->key.family == ROAM_FAMILY_IPV4 ? replace_ipv4(frame, pkt, from, to)
 						   : replace_ipv6(frame, pkt, to);
@@ -92,7 +93,7 @@ static __always_inline bool replace_port(const struct frame *frame, const struct
 	__u64 change = (__u64)from->port << 32 | to->port;
 	__be16 port = to->port;
 
-	if (from->port == port)
+	if (from->port == port || !pkt->l4_off)
 		return true;
 	return frame_fix_l4(frame, sum_off(pkt), change, sum_flags(pkt) | sizeof(port)) &&
 	       frame_store(frame, off, &port, sizeof(port));

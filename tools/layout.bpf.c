@@ -6,6 +6,7 @@
  */
 #include <roam/acl.h>
 #include <roam/ct.h>
+#include <roam/frag.h>
 #include <roam/ips.h>
 #include <roam/lb.h>
 #include <roam/monitor.h>
@@ -22,6 +23,8 @@ struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;
 struct roam_ct_wire ct_wire;
 struct roam_flow_rec flow_rec;
+struct roam_frag_rec frag_rec;
+struct roam_frag_tick frag_tick;
 struct roam_ips ips;
 struct roam_ips_block_rec ips_block_rec;
 struct roam_ips_source_rec ips_source_rec;
@@ -29,6 +32,8 @@ struct roam_ips_tick ips_tick;
 struct roam_lb_affinity lb_affinity;
 struct roam_lb_affinity_key lb_affinity_key;
 struct roam_lb_backend lb_backend;
+struct roam_lb_frag lb_frag;
+struct roam_lb_frag_key lb_frag_key;
 struct roam_lb_key lb_key;
 struct roam_lb_member lb_member;
 struct roam_lb_member_key lb_member_key;
@@ -65,6 +70,7 @@ enum roam_local_kind local_kind;
 enum roam_midstream midstream;
 enum roam_pkt_ct pkt_ct;
 enum roam_pkt_fact pkt_fact;
+enum roam_pkt_frag pkt_frag;
 enum roam_port_switch port_switch;
 enum roam_reason reason;
 enum roam_tcp_end_flags tcp_end_flags;

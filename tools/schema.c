@@ -22,6 +22,7 @@ static const struct {
 	{ "ips", "roam_ips" },
 	{ "ips_source", "roam_ips_source_rec" },
 	{ "ips_block", "roam_ips_block_rec" },
+	{ "frag", "roam_frag_rec" },
 	{ "lb", "roam_lb_rec" },
 	{ "flow", "roam_flow_rec" },
 	{ "stats", "roam_stats_rec" },

@@ -8,6 +8,7 @@
 #include "acl.h"
 #include "acl_show.h"
 #include "ct_show.h"
+#include "frag_show.h"
 #include "ips_show.h"
 #include "lb_show.h"
 #include "port.h"
@@ -104,6 +105,9 @@ static void show_row(struct out *out, enum schema_table_id table, const void *ro
 		break;
 	case TABLE_IPS_BLOCK:
 		ips_show_block(out, row, NOW_NS);
+		break;
+	case TABLE_FRAG:
+		frag_show(out, row, NOW_NS);
 		break;
 	case TABLE_FLOW:
 		ct_show_flow(out, flow, NOW_NS);

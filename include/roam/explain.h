@@ -15,6 +15,7 @@
 	X(PORT, "port")                                                                            \
 	X(VIEW, "view")                                                                            \
 	X(SPOOF, "spoof")                                                                          \
+	X(FRAG, "frag")                                                                            \
 	X(CT, "ct")                                                                                \
 	X(IPS, "ips")                                                                              \
 	X(ACL, "acl")                                                                              \

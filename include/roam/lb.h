@@ -166,6 +166,31 @@ struct roam_lb_affinity {
 ROAM_ASSERT_SIZE(struct roam_lb_affinity_key, 24);
 ROAM_ASSERT_SIZE(struct roam_lb_affinity, 4);
 
+/*
+ * Fragments at an uplink. Map `lb_vip`: HASH, a VIP's address -> 1, compiled with the services. Map
+ * `lb_frag` (LRU_HASH): which backend the first fragment of a datagram has got. As the affinities,
+ * it is the host's and no part of an image.
+ */
+#define ROAM_LB_TRAINS 4096
+
+struct roam_lb_frag_key {
+	struct roam_addr client;
+	struct roam_addr vip;
+	__be32 id;
+	__u8 proto; /* IPv6: 0 */
+	__u8 pad[3];
+};
+
+struct roam_lb_frag {
+	__u64 since_ns;
+	struct roam_addr addr; /* of the backend */
+	__u32 backend;         /* its number */
+	__u32 pad;
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_frag_key, 40);
+ROAM_ASSERT_SIZE(struct roam_lb_frag, 32);
+
 /* A service as an image names it: never made from an image, only found again (state.h). */
 struct roam_lb_rec {
 	char name[ROAM_NAME_LEN] ROAM_CARRY("name", "required");

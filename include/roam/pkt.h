@@ -53,6 +53,14 @@ enum roam_pkt_ct {
 	ROAM_PKT_CT_LEARN,     /* the same of any protocol, for a VM that learns */
 };
 
+/* What part of a datagram a packet is. */
+enum roam_pkt_frag {
+	ROAM_PKT_WHOLE,
+	ROAM_PKT_FRAG_ATOMIC, /* whole, but with a fragment header (RFC 6946) */
+	ROAM_PKT_FRAG_FIRST,
+	ROAM_PKT_FRAG_LATER, /* no transport header: judged by its train (frag.h) */
+};
+
 struct roam_pkt {
 	/* Front end. */
 	__u64 now_ns;  /* CLOCK_MONOTONIC, read once */
@@ -91,6 +99,13 @@ struct roam_pkt {
 	__u8 lladdr[ROAM_MAC_LEN];
 	__u8 target_lladdr[ROAM_MAC_LEN];
 	struct roam_addr target;
+	__u32 frag_id;   /* as in the header */
+	__u32 frag_lo;   /* of the datagram's bytes, the fragment's first */
+	__u32 frag_hi;   /* the one behind its last */
+	__u8 frag;       /* enum roam_pkt_frag */
+	__u8 frag_last;  /* 1: the datagram ends with it */
+	__u8 frag_noted; /* 1: it has begun its train */
+	__u8 ct_replied; /* 1: of a flow whose both ends have been heard (firewall) */
 
 	/* Port. */
 	__u32 vm; /* slot; ROAM_VM_NONE until the port stage has found it */
@@ -142,7 +157,7 @@ struct roam_pkt {
 	__u8 pad[2];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 240);
+ROAM_ASSERT_SIZE(struct roam_pkt, 256);
 
 #define ROAM_PKT_NO_SCALE 0xff
 

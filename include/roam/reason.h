@@ -29,12 +29,14 @@ enum roam_verdict {
 	X(RA, "ra", PASS, "router advertisement, switched on")                                     \
 	X(MCAST_CTL, "mcast_ctl", PASS, "MLD or IGMP")                                             \
 	X(DHCP, "dhcp", PASS, "DHCP client traffic, switched on")                                  \
+	X(FRAG_LATER, "frag_later", PASS, "a later fragment of a datagram whose first one passed") \
 	X(UPLINK, "uplink", PASS, "seen at the uplink, judged at a port")                          \
 	/* dropped while parsing */                                                                \
 	X(MALFORMED, "malformed", DROP, "a header is cut short or contradicts itself")             \
 	X(ETHERTYPE, "ethertype", DROP, "an ethertype that the port may not use")                  \
 	X(EXT_HEADERS, "ext_headers", DROP, "more IPv6 extension headers than are walked")         \
-	X(FRAGMENT, "fragment", DROP, "an IP fragment")                                            \
+	X(FRAGMENT, "fragment", DROP, "a fragment of what a link lives by (RFC 6980)")             \
+	X(FRAG_TINY, "frag_tiny", DROP, "a first fragment that does not hold all headers")         \
 	X(TCP_FLAGS, "tcp_flags", DROP, "a combination of TCP flags that means nothing")           \
 	/* dropped at the port */                                                                  \
 	X(PORT_UNKNOWN, "port_unknown", DROP, "the device is no port of this host")                \
@@ -49,6 +51,11 @@ enum roam_verdict {
 	X(DHCP_SERVER, "dhcp_server", DROP, "DHCP server traffic from a VM")                       \
 	X(DHCP_OFF, "dhcp_off", DROP, "DHCP, switched off for the port")                           \
 	X(NOT_LOCAL, "not_local", DROP, "for an address that is not bound to the port")            \
+	/* dropped as fragments */                                                                 \
+	X(FRAG_NO_FIRST, "frag_no_first", DROP, "a fragment before, or without, the first")        \
+	X(FRAG_OVERLAP, "frag_overlap", DROP, "a fragment of bytes that have been there already")  \
+	X(FRAG_GAPS, "frag_gaps", DROP, "more gaps in a datagram than are kept track of")          \
+	X(FRAG_FULL, "frag_full", DROP, "the table of fragments is full of established flows")     \
 	/* dropped by the firewall */                                                              \
 	X(ACL_RULE, "acl_rule", DROP, "a rule says drop")                                          \
 	X(ACL_DEFAULT, "acl_default", DROP, "no rule matches and the default is drop")             \

@@ -56,6 +56,11 @@ def ip6(source, dest, proto, body, hops=64):
     return struct.pack("!IHBB", 6 << 28, len(body), proto, hops) + source + dest + body
 
 
+def fragment6(source, dest, proto, field, body):
+    """`field`: offset in bytes, more-fragments bit."""
+    return ip6(source, dest, FRAGMENT, struct.pack("!BBHI", proto, 0, field, 7) + body)
+
+
 def ip(source, dest, proto, body):
     """By the length of the addresses; the checksum at its place, if the protocol has one."""
     place = {UDP: 6, TCP: 16, ICMP6: 2}.get(proto)
@@ -161,8 +166,12 @@ def vm_kinds():
         "vm-dhcp4": out(IPV4, udp(NO4, ALL4, 68, 67), ALL_MAC),
         "vm-dhcp6": out(IPV6, udp(VM6, ALL6, 546, 547), ALL6_MAC),
         "vm-lldp": out(LLDP, b"\x02\x07\x04" + b"\0" * 40),
-        "vm-fragment4": out(IPV4, ip4(VM4, CLIENT4, UDP, b"\0" * 16, 0x2000)),
-        "vm-fragment6": out(IPV6, ip6(VM6, CLIENT6, FRAGMENT, bytes([UDP, 0, 0, 1]) + b"\0" * 12)),
+        "vm-later4": out(IPV4, ip4(VM4, CLIENT4, UDP, b"\0" * 16, 0x2001)),
+        "vm-later6": out(IPV6, fragment6(VM6, CLIENT6, UDP, 9, b"\0" * 16)),
+        "vm-tiny4": out(IPV4, ip4(VM4, CLIENT4, TCP, b"\0" * 8, 0x2000)),
+        "vm-tiny6": out(IPV6, fragment6(VM6, CLIENT6, TCP, 1, b"\0" * 8)),
+        "vm-ra-first6": out(IPV6, fragment6(VM6, ALL6, ICMP6, 1, bytes([134]) + b"\0" * 15)),
+        "vm-ra-atomic6": out(IPV6, fragment6(VM6, ALL6, ICMP6, 0, bytes([134]) + b"\0" * 15)),
         "vm-options6": out(IPV6, options6(VM6, CLIENT6, 8)),
         "vm-too-many6": out(IPV6, options6(VM6, CLIENT6, 9)),
     }

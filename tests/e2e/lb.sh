@@ -150,6 +150,8 @@ asks_all()
 		check "$1 to $addr by tcp" sock "$1" tcp "$addr" 80
 		check "$1 to $addr by tcp, a megabyte" sock "$1" bulk "$addr" 80 1000000
 		check_eq "$1 to $addr by udp" "$(PATIENT=1 sock "$1" udp "$addr" 80 3)" 3
+		check_eq "$1 to $addr by udp, in fragments" \
+			"$(PATIENT=1 sock "$1" large "$addr" 80 3 8000)" 3
 	done
 }
 

@@ -7,12 +7,14 @@
   sock.py bulk ADDR PORT BYTES  there and back over one connection
   sock.py reset ADDR PORT COUNT  COUNT connections, each used and then reset
   sock.py udp ADDR PORT COUNT   sends datagrams; prints how many came back
+  sock.py large ADDR PORT COUNT BYTES  the same with datagrams of so many bytes, all different
   sock.py fill ADDR PORT COUNT  one datagram from each of COUNT sockets; prints how many answers
   sock.py smuggle ADDR VIP PORT  a SYN from 192.0.2.1 to an IPv4 VIP, in a tunnel to ADDR
   sock.py hold ADDR PORT COUNT  COUNT connections, each used in every round; prints a line a round:
                                 "round N alive M"
 """
 import os
+import random
 import select
 import selectors
 import socket
@@ -51,7 +53,7 @@ def listen(port):
 def answer(selector, one):
     """What is to be done with one socket that has something to say."""
     if one.type == socket.SOCK_DGRAM:
-        data, peer = one.recvfrom(2048)
+        data, peer = one.recvfrom(65536)
         one.sendto(data, peer)
     elif one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         selector.register(one.accept()[0], selectors.EVENT_READ)
@@ -158,6 +160,23 @@ def udp(address, port, count):
     return 0
 
 
+def large(address, port, count, size):
+    """Datagrams that go in fragments; what comes back must be what went."""
+    answers = 0
+    with make(address, socket.SOCK_DGRAM) as one:
+        one.connect((address, int(port)))
+        one.settimeout(DATAGRAM_TIMEOUT_S)
+        for _ in range(int(count)):
+            data = random.randbytes(int(size))
+            one.send(data)
+            try:
+                answers += one.recv(65536) == data
+            except OSError:
+                pass
+    print(answers)
+    return 0
+
+
 def fill(address, port, count):
     sockets = []
     for _ in range(int(count)):
@@ -213,5 +232,5 @@ def hold(address, port, count):
 
 
 COMMANDS = {"serve": serve, "tcp": tcp, "tries": tries, "bulk": bulk, "reset": reset, "udp": udp,
-            "fill": fill, "hold": hold, "smuggle": smuggle}
+            "large": large, "fill": fill, "hold": hold, "smuggle": smuggle}
 sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

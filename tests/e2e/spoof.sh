@@ -60,7 +60,9 @@ test_vm_sends_what_cannot_be_judged()
 {
 	catch client
 	judged out ethertype 3 vm-lldp
-	judged out fragment 3 vm-fragment4 vm-fragment6
+	judged out frag_no_first 3 vm-later4 vm-later6
+	judged out frag_tiny 3 vm-tiny4 vm-tiny6
+	judged out fragment 3 vm-ra-first6 vm-ra-atomic6
 	judged out ext_headers 3 vm-too-many6
 	judged out tcp_flags 3 vm-flags4 vm-flags6
 	judged out malformed 3 vm-arp-type vm-long4 vm-long6 vm-version4 vm-version6 \

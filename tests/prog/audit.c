@@ -156,8 +156,9 @@ static void print_services(struct audit *audit)
 {
 	_cleanup_lb_services_ struct lb_services services = {};
 	struct roam_lb_member_key key, *at = NULL;
-	uint32_t backends = 0, members = 0, tables = 0, tags = 0, peers = 0;
+	uint32_t backends = 0, members = 0, tables = 0, tags = 0, peers = 0, vips = 0;
 	struct roam_lb_tag_key tag, *tag_at = NULL;
+	struct roam_addr vip, *vip_at = NULL;
 	_cleanup_free_ struct roam_lb_backend *rows = NULL;
 	char text[TEXT_ADDR_LEN];
 
@@ -179,14 +180,17 @@ static void print_services(struct audit *audit)
 	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_lb_member), at, &key);
 	     at = &key)
 		members++;
+	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_lb_vip), vip_at, &vip);
+	     vip_at = &vip)
+		vips++;
 	for (uint32_t no = 0; no < AUDIT_SLOTS; no++)
 		tables += host_has_inner(audit->host, HOST_MAP_lb_table, no);
 	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_lb_tag), tag_at, &tag);
 	     tag_at = &tag)
 		tags++;
 	lb_peer_each(audit->host, count_peer, &peers);
-	fprintf(audit->to, "lb: %u backends, %u members, %u tables, %u tags, %u peers\n", backends,
-		members, tables, tags, peers);
+	fprintf(audit->to, "lb: %u backends, %u members, %u tables, %u tags, %u peers, %u vips\n",
+		backends, members, tables, tags, peers, vips);
 }
 
 static int count_block(const struct roam_ips_block_rec *rec, void *arg)
@@ -305,6 +309,8 @@ static void print_leftovers(struct audit *audit, uint32_t slot)
 	struct roam_vm vm;
 	bool tables = host_has_inner(audit->host, HOST_MAP_acl_policy, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_acl_hits, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_frag_table, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_frag_clock, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_ips_source, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_ips_block, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_stats, slot);

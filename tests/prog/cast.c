@@ -81,20 +81,27 @@ struct packet_spec cast_tcp(int family, enum roam_dir dir, uint8_t flags)
 	return spec;
 }
 
-bool cast_expect(struct fixture *fixture, enum roam_dir dir, const struct packet_spec *spec,
-		 enum roam_reason reason)
+bool cast_expect_frame(struct fixture *fixture, enum roam_dir dir, const struct packet *packet,
+		       enum roam_reason reason)
 {
 	enum roam_verdict verdict;
 	enum roam_reason found;
-	struct packet packet;
 
-	packet_build(spec, &packet);
 	fixture_reason(fixture, CAST_SLOT, dir); /* forget what was counted before */
-	verdict = fixture_run(fixture, FRONT_TC, dir, &packet);
+	verdict = fixture_run(fixture, FRONT_TC, dir, packet);
 	found = fixture_reason(fixture, CAST_SLOT, dir);
 	if (found != reason)
 		note("found reason %s, expected %s", verdict_name[found], verdict_name[reason]);
 	return CHECK_EQ(found, reason) && CHECK_EQ(verdict, reason_verdict[reason]);
+}
+
+bool cast_expect(struct fixture *fixture, enum roam_dir dir, const struct packet_spec *spec,
+		 enum roam_reason reason)
+{
+	struct packet packet;
+
+	packet_build(spec, &packet);
+	return cast_expect_frame(fixture, dir, &packet, reason);
 }
 
 bool cast_handshake(struct fixture *fixture, int family)

@@ -29,6 +29,8 @@ struct packet_spec cast_tcp(int family, enum roam_dir dir, uint8_t flags);
 struct packet_spec cast_packet(int family, enum roam_dir dir, uint8_t proto);
 
 /* Runs the packet behind tc and expects this reason. */
+bool cast_expect_frame(struct fixture *fixture, enum roam_dir dir, const struct packet *packet,
+		       enum roam_reason reason);
 bool cast_expect(struct fixture *fixture, enum roam_dir dir, const struct packet_spec *spec,
 		 enum roam_reason reason);
 

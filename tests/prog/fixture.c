@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <roam/frag.h>
 #include "fixture.h"
 #include "roam_test.skel.h"
 
@@ -166,6 +167,12 @@ void fixture_make_vm(struct fixture *fixture, const struct fixture_vm *vm)
 
 	make_tables(fixture, vm->slot, ROAM_CT_FLOWS, vm->quota_flows ? vm->quota_flows : 1024);
 	make_tables(fixture, vm->slot, ROAM_CT_HALF, vm->quota_half ? vm->quota_half : 1024);
+	put_inner(fixture, "frag_table", vm->slot,
+		  make_hash(sizeof(struct roam_frag_key), sizeof(struct roam_frag),
+			    ROAM_FRAG_TRAINS));
+	put_inner(fixture, "frag_clock", vm->slot,
+		  bpf_map_create(BPF_MAP_TYPE_QUEUE, NULL, 0, sizeof(struct roam_frag_tick),
+				 ROAM_FRAG_TRAINS, NULL));
 	make_stats(fixture, ROAM_VM_NONE);
 	make_stats(fixture, vm->slot);
 	put_inner(fixture, "acl_hits", vm->slot,
@@ -334,6 +341,20 @@ uint32_t fixture_flow_count(struct fixture *fixture, uint32_t slot, enum roam_ct
 	uint32_t index = ROAM_CT_TABLE(slot, 0, kind), count = 0;
 	int fd = get_inner(fixture, "ct_table", index);
 	struct roam_flow_key key, *at = NULL;
+
+	while (!bpf_map_get_next_key(fd, at, &key)) {
+		at = &key;
+		count++;
+	}
+	close(fd);
+	return count;
+}
+
+uint32_t fixture_train_count(struct fixture *fixture, uint32_t slot)
+{
+	int fd = get_inner(fixture, "frag_table", slot);
+	struct roam_frag_key key, *at = NULL;
+	uint32_t count = 0;
 
 	while (!bpf_map_get_next_key(fd, at, &key)) {
 		at = &key;

@@ -84,6 +84,8 @@ struct roam_acl_hits fixture_hits(struct fixture *fixture, uint32_t slot, uint32
 /* A row of the VM's flow tables (bank 0): its kind, or -1. */
 int fixture_flow(struct fixture *fixture, uint32_t slot, const struct roam_flow_key *key,
 		 struct roam_flow *ret_flow);
+/* Incomplete datagrams that the VM has. */
+uint32_t fixture_train_count(struct fixture *fixture, uint32_t slot);
 uint32_t fixture_flow_count(struct fixture *fixture, uint32_t slot, enum roam_ct_kind kind);
 
 #endif

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <roam/frag.h>
 #include "ct.h"
 #include "harness.h"
 #include "twohosts.h"
@@ -317,6 +318,50 @@ static void more_than_the_quota(struct lies *self)
 	set(self, "vm", "quota_flows", ROAM_QUOTA_MIN);
 }
 
+static void train_twice(struct lies *self)
+{
+	image_parts_double(&self->parts, "frag", 0);
+}
+
+static void train_of_another_family(struct lies *self)
+{
+	set(self, "frag", "key.family", 6);
+}
+
+static void train_without_a_first(struct lies *self)
+{
+	uint64_t range = ROAM_FRAG_RANGE(8, 800);
+
+	memcpy(at(self, "frag", "frag.range", 0), &range, sizeof(range));
+}
+
+static void parts_that_overlap(struct lies *self)
+{
+	uint64_t range = ROAM_FRAG_RANGE(0, 1608);
+
+	memcpy(at(self, "frag", "frag.range", 0), &range, sizeof(range));
+}
+
+static void part_behind_the_end(struct lies *self)
+{
+	set(self, "frag", "frag.size", 1999);
+}
+
+static void train_to_nowhere(struct lies *self)
+{
+	set(self, "frag", "frag.lb_role", ROAM_LB_ROLE_BACKEND);
+}
+
+static void train_of_an_unknown_zone(struct lies *self)
+{
+	set(self, "frag", "key.zone", ROAM_ZONE(1, 0));
+}
+
+static void absurd_train_flag(struct lies *self)
+{
+	set(self, "frag", "frag.is_dead", 2);
+}
+
 static void counter_twice(struct lies *self)
 {
 	image_parts_double(&self->parts, "stats", 0);
@@ -374,6 +419,14 @@ static const struct lie {
 	{ "unknown rule", rule_of_nobody, "flow.flow.rule names a rule that is not in it" },
 	{ "absurd age", absurd_age, "flow.flow.seen_ns is absurd" },
 	{ "more flows than the quota", more_than_the_quota, "more flows than the VM's quota" },
+	{ "fragments twice", train_twice, "fragments of a datagram with 192.0.2.7 twice" },
+	{ "fragments of another family", train_of_another_family, "are not of their family" },
+	{ "fragments without the first", train_without_a_first, "absurd ranges" },
+	{ "fragments that overlap", parts_that_overlap, "absurd ranges" },
+	{ "fragments behind the end", part_behind_the_end, "absurd ranges" },
+	{ "fragments to nowhere", train_to_nowhere, "a translation that makes no sense" },
+	{ "fragments of an unknown zone", train_of_an_unknown_zone, "key.zone names a port" },
+	{ "fragments' flags", absurd_train_flag, "fragments with absurd flags" },
 	{ "counter twice", counter_twice, "twice" },
 };
 

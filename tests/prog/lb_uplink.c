@@ -33,12 +33,23 @@ static void add_backend(struct uplink_test *self, struct roam_addr addr)
 	uplink_add_backend(self->host, addr);
 }
 
+static int run_frame(struct uplink_test *self, const struct packet *packet,
+		     struct packet *ret_after)
+{
+	return uplink_run(self->host, packet, ret_after);
+}
+
 static int run(struct uplink_test *self, const struct packet_spec *spec, struct packet *ret_after)
 {
 	struct packet packet;
 
 	packet_build(spec, &packet);
-	return uplink_run(self->host, &packet, ret_after);
+	return run_frame(self, &packet, ret_after);
+}
+
+static uint64_t counted(struct uplink_test *self, enum roam_reason reason)
+{
+	return uplink_counted(self->host, ROAM_VM_NONE, reason);
 }
 
 /* It passes as it is, but for the MAC that it goes to. */
@@ -132,4 +143,93 @@ TEST_46_F(uplink_test, counts_what_a_backend_gets)
 		return;
 	CHECK_EQ(backends.list[0].stats.sessions, 1);
 	CHECK_EQ(backends.list[0].stats.packets[ROAM_DIR_IN], 2);
+}
+
+/* ---- fragments ---- */
+
+static void cut(const struct packet_spec *spec, uint32_t part, uint32_t id, struct packet *ret_part)
+{
+	struct packet_spec longer = *spec;
+	struct packet whole;
+
+	longer.payload = 1000;
+	packet_build(&longer, &whole);
+	packet_cut(&whole, (struct packet_cut){ part * 400, part * 400 + 400, id }, ret_part);
+}
+
+static bool part_goes_to(struct uplink_test *self, const struct packet_spec *spec, uint32_t part,
+			 uint32_t id, const uint8_t *mac)
+{
+	struct packet before, after;
+
+	cut(spec, part, id, &before);
+	CHECK_EQ(run_frame(self, &before, &after), XDP_PASS);
+	memcpy(before.bytes, mac, ROAM_MAC_LEN);
+	return CHECK_MEM(after.bytes, before.bytes, before.len);
+}
+
+static bool part_is_dropped(struct uplink_test *self, const struct packet_spec *spec, uint32_t part,
+			    uint32_t id, enum roam_reason reason)
+{
+	uint64_t before = counted(self, reason);
+	struct packet frame, after;
+
+	cut(spec, part, id, &frame);
+	return CHECK_EQ(run_frame(self, &frame, &after), XDP_DROP) &&
+	       CHECK_EQ(counted(self, reason), before + 1);
+}
+
+TEST_46_F(uplink_test, later_fragments_follow_the_first)
+{
+	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
+	struct packet_spec other = syn;
+
+	add_service(self, family);
+	add_backend(self, cast_vm_addr(family));
+	part_is_dropped(self, &syn, 1, 1, ROAM_REASON_FRAG_NO_FIRST);
+	part_goes_to(self, &syn, 0, 1, cast_vm_mac);
+	part_goes_to(self, &syn, 2, 1, cast_vm_mac);
+	part_goes_to(self, &syn, 1, 1, cast_vm_mac);
+	part_is_dropped(self, &syn, 1, 2, ROAM_REASON_FRAG_NO_FIRST);
+	other.src = cast_stranger_addr(family);
+	part_is_dropped(self, &other, 1, 1, ROAM_REASON_FRAG_NO_FIRST);
+	/* To whom is no VIP: the host's own affair. */
+	other.dst = cast_stranger_addr(family);
+	part_goes_to(self, &other, 1, 1, router_mac);
+	/* Another balancer has picked: the port knows whether there was a first one. */
+	memcpy(syn.dmac, cast_vm_mac, ROAM_MAC_LEN);
+	part_goes_to(self, &syn, 1, 2, cast_vm_mac);
+}
+
+TEST_46_F(uplink_test, a_tiny_first_fragment_goes_nowhere)
+{
+	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
+	uint64_t before = counted(self, ROAM_REASON_FRAG_TINY);
+	struct packet whole, part, after;
+
+	add_service(self, family);
+	add_backend(self, cast_vm_addr(family));
+	packet_build(&syn, &whole);
+	packet_cut(&whole, (struct packet_cut){ 0, 16, 3 }, &part);
+	CHECK_EQ(run_frame(self, &part, &after), XDP_DROP);
+	CHECK_EQ(counted(self, ROAM_REASON_FRAG_TINY), before + 1);
+}
+
+/* The last service of an address takes the VIP with it. */
+TEST_46_F(uplink_test, no_vip_without_service)
+{
+	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
+	struct roam_lb_key key = {
+		.vip = vip_addr(family),
+		.port = htons(VIP_PORT + 1),
+		.proto = IPPROTO_UDP,
+	};
+
+	add_service(self, family);
+	CHECK_OK(lb_add(self->host->host, "dns", &key));
+	CHECK_OK(lb_del(self->host->host, "dns"));
+	part_is_dropped(self, &syn, 1, 9, ROAM_REASON_FRAG_NO_FIRST);
+	CHECK_OK(lb_del(self->host->host, "web"));
+	part_goes_to(self, &syn, 1, 9, router_mac);
+	add_service(self, family);
 }

@@ -12,6 +12,7 @@
 #include "acl.h"
 #include "ct.h"
 #include "draft.h"
+#include "frag.h"
 #include "harness.h"
 #include "hosts.h"
 #include "ips.h"
@@ -25,6 +26,8 @@
 #define SECOND       1000000000ULL
 #define TRACE_LEN    40
 #define FLOWS_MAX    256
+#define TRAINS_MAX   32
+#define FRAG_PAYLOAD 380 /* of a datagram in fragments */
 #define IMAGE_MAX    (1 << 20)
 #define UPTIME_HERE  (500000 * SECOND)
 #define UPTIME_THERE (3 * SECOND) /* ages of flows exceed it */
@@ -60,6 +63,8 @@ struct final {
 	uint32_t source_count;
 	struct roam_ips_block_rec blocks[4];
 	uint32_t block_count;
+	struct roam_frag_rec trains[TRAINS_MAX];
+	uint32_t train_count;
 };
 
 static uint32_t pick(uint32_t below)
@@ -161,8 +166,44 @@ static struct packet_spec random_spec(enum roam_dir dir)
 	return spec;
 }
 
+/* A datagram that goes in fragments, between other packets. */
+struct parts {
+	struct packet whole;
+	enum roam_dir dir;
+	struct packet_cut next;
+};
+
+static void begin_parts(struct parts *parts, const struct packet_spec *spec, enum roam_dir dir)
+{
+	struct packet_spec longer = *spec;
+
+	longer.payload = FRAG_PAYLOAD;
+	packet_build(&longer, &parts->whole);
+	parts->dir = dir;
+	parts->next = (struct packet_cut){ .hi = 8 * (4 + pick(10)), .id = 1 + pick(3) };
+}
+
+/* Mostly in order; sometimes one is missing, comes early, twice, or over another. */
+static void next_part(struct parts *parts, struct packet *ret_packet)
+{
+	struct packet_cut cut = parts->next;
+
+	if (!pick(8))
+		cut = (struct packet_cut){ .lo = 8 * pick(20),
+					   .hi = 8 * (20 + pick(30)),
+					   .id = cut.id };
+	packet_cut(&parts->whole, cut, ret_packet);
+	if (parts->next.hi > FRAG_PAYLOAD - 8)
+		parts->whole.len = 0;
+	parts->next.lo = parts->next.hi;
+	parts->next.hi += 8 * (4 + pick(20));
+	if (!pick(8))
+		parts->next.lo += 8;
+}
+
 static void make_trace(struct traced *trace)
 {
+	struct parts parts = {};
 	/* Mostly milliseconds; sometimes long enough for one timeout or another. */
 	static const uint32_t gaps_s[] = { 1, 1, 11, 31, 61, 121 };
 	uint64_t at_ns = 0;
@@ -176,6 +217,12 @@ static void make_trace(struct traced *trace)
 		trace[i].front = pick(FRONT_ENDS);
 		trace[i].at_ns = at_ns;
 		packet_build(&spec, &trace[i].packet);
+		if (!parts.whole.len && !pick(3))
+			begin_parts(&parts, &spec, dir);
+		if (!parts.whole.len || !pick(3))
+			continue;
+		trace[i].dir = parts.dir;
+		next_part(&parts, &trace[i].packet);
 	}
 }
 
@@ -265,6 +312,20 @@ static int collect_block(const struct roam_ips_block_rec *rec, void *arg)
 	return 0;
 }
 
+static int collect_train(const struct roam_frag_rec *rec, void *arg)
+{
+	struct final *final = arg;
+
+	if (CHECK_OP(final->train_count, <, TRAINS_MAX))
+		final->trains[final->train_count++] = *rec;
+	return 0;
+}
+
+static int compare_trains(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct roam_frag_key));
+}
+
 static int compare_addrs(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct roam_addr));
@@ -331,6 +392,9 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		age(&final->qos[dir].state.paid_ns, now_ns);
 	normalize_ips(final, now_ns);
+	for (uint32_t i = 0; i < final->train_count; i++)
+		age(&final->trains[i].frag.since_ns, now_ns);
+	qsort(final->trains, final->train_count, sizeof(final->trains[0]), compare_trains);
 	qsort(final->flows, final->count, sizeof(final->flows[0]), compare_flows);
 }
 
@@ -354,6 +418,7 @@ static bool collect(struct test_host *host, struct final *final)
 	CHECK_OK(ips_get(host->host, slot, &final->ips));
 	CHECK_OK(ips_each_source(host->host, slot, collect_source, final));
 	CHECK_OK(ips_each_block(host->host, slot, collect_block, final));
+	CHECK_OK(frag_each(host->host, slot, collect_train, final));
 	final->rule_count = list.count;
 	memcpy(final->rules, list.recs, list.count * sizeof(*list.recs));
 	free(list.recs);
@@ -398,6 +463,8 @@ static void compare(const struct final *here, const struct final *there)
 	CHECK_MEM(there->sources, here->sources, sizeof(here->sources));
 	CHECK_EQ(there->block_count, here->block_count);
 	CHECK_MEM(there->blocks, here->blocks, sizeof(here->blocks));
+	CHECK_EQ(there->train_count, here->train_count);
+	CHECK_MEM(there->trains, here->trains, sizeof(here->trains));
 }
 
 static void move_after(struct test_host *there, struct traced *trace, struct image *image, int k)

@@ -65,9 +65,18 @@ TEST_46_F(pipeline_test, openings)
 TEST_46_F(pipeline_test, fragments)
 {
 	struct packet_spec spec = cast_packet(family, ROAM_DIR_OUT, IPPROTO_UDP);
+	struct packet whole, part;
 
-	spec.frag = 0x2000;
-	expect_spec(self, ROAM_DIR_OUT, &spec, ROAM_REASON_FRAGMENT);
+	spec.payload = 100;
+	packet_build(&spec, &whole);
+	packet_cut(&whole, (struct packet_cut){ .hi = 64 }, &part);
+	expect(self, ROAM_DIR_OUT, &part, ROAM_REASON_OPENED);
+	packet_cut(&whole, (struct packet_cut){ .lo = 64, .hi = 108 }, &part);
+	expect(self, ROAM_DIR_OUT, &part, ROAM_REASON_FRAG_NO_FIRST);
+	if (family == 4)
+		return;
+	spec.frag = 1; /* a header, but nothing else follows (RFC 6946) */
+	expect_spec(self, ROAM_DIR_OUT, &spec, ROAM_REASON_OPENED);
 }
 
 TEST_F(pipeline_test, extension_headers_to_a_bound)

@@ -11,6 +11,7 @@
 #include "audit.h"
 #include "ct.h"
 #include "draft.h"
+#include "frag.h"
 #include "harness.h"
 #include "text.h"
 #include "twohosts.h"
@@ -199,6 +200,28 @@ static void set_quotas(struct host *host, uint32_t slot, uint32_t flows)
 	CHECK_OK(vm_set(host, slot, &vm));
 }
 
+/* A datagram of which two parts have passed. */
+static void add_train(struct test_host *host, uint32_t slot)
+{
+	struct roam_frag_rec rec = {
+		.key = {
+			.local = cast_vm_addr(4),
+			.remote = cast_peer_addr(4),
+			.id = htons(7),
+			.family = 4,
+			.proto = IPPROTO_UDP,
+			.dir = ROAM_DIR_IN,
+		},
+		.frag = {
+			.since_ns = 4000,
+			.range = { ROAM_FRAG_RANGE(0, 800), ROAM_FRAG_RANGE(1600, 2000) },
+			.size = 2000,
+		},
+	};
+
+	CHECK_OK(frag_store(host->host, slot, &rec));
+}
+
 static void save(struct twohosts *hosts, uint32_t flows, struct image_bytes *ret_image)
 {
 	struct state_save save = {
@@ -217,6 +240,7 @@ static void save(struct twohosts *hosts, uint32_t flows, struct image_bytes *ret
 		return;
 	set_quotas(hosts->from.host, slot, flows);
 	load_flows(&hosts->from, slot, flows);
+	add_train(&hosts->from, slot);
 	/* Something to count. */
 	packet_build(&spec, &packet);
 	hosts->from.now_ns = 4000;

@@ -33,10 +33,13 @@
 	X(ct_fill)                                                                                 \
 	X(ct_xfer)                                                                                 \
 	X(ct_wire)                                                                                 \
+	X(frag_table)                                                                              \
+	X(frag_clock)                                                                              \
 	X(lb_service)                                                                              \
 	X(lb_backend)                                                                              \
 	X(lb_table)                                                                                \
 	X(lb_member)                                                                               \
+	X(lb_vip)                                                                                  \
 	X(lb_stats)                                                                                \
 	X(lb_tag)                                                                                  \
 	X(lb_peers)                                                                                \

@@ -131,6 +131,48 @@ static void drop_tags(struct host *host, uint32_t id, const struct roam_lb_tagge
 	}
 }
 
+/* ---- VIPs ---- */
+
+int lb_put_vip(struct host *host, const struct lb_service *service)
+{
+	uint32_t one = 1;
+
+	return host_put(host, HOST_MAP_lb_vip, &service->key.vip, &one);
+}
+
+static bool is_vip(const struct lb_services *services, const struct roam_addr *addr)
+{
+	for (uint32_t i = 0; i < services->count; i++) {
+		if (!memcmp(&services->list[i].key.vip, addr, sizeof(*addr)))
+			return true;
+	}
+	return false;
+}
+
+static void drop_stray_vips(struct host *host, const struct lb_services *services)
+{
+	int fd = host_map(host, HOST_MAP_lb_vip);
+	struct roam_addr key, *at = NULL;
+
+	while (!bpf_map_get_next_key(fd, at, &key)) {
+		at = &key;
+		if (is_vip(services, &key))
+			continue;
+		bpf_map_delete_elem(fd, &key);
+		at = NULL; /* there is no going on from a key that is gone */
+	}
+}
+
+int lb_drop_vips(struct host *host)
+{
+	_cleanup_lb_services_ struct lb_services services = {};
+	int err = lb_list(host, &services);
+
+	if (!err)
+		drop_stray_vips(host, &services);
+	return err;
+}
+
 int lb_compile(struct host *host, const struct lb_service *service)
 {
 	_cleanup_free_ struct roam_lb_tagged *tagged = NULL;
@@ -144,6 +186,8 @@ int lb_compile(struct host *host, const struct lb_service *service)
 		err = make_table(&backends, table);
 	if (!err)
 		err = put_members(host, service->row.id, &backends);
+	if (!err)
+		err = lb_put_vip(host, service);
 	if (!err)
 		err = make_tags(&backends, &tagged);
 	if (!err)
@@ -179,8 +223,13 @@ int lb_forget(struct host *host, const struct lb_service *service)
 	_cleanup_lb_backends_ struct lb_backends backends = {};
 	struct roam_lb_backend none = {};
 	struct roam_lb_stats zero = {};
+	_cleanup_lb_services_ struct lb_services services = {};
 	int err = lb_list_backends(host, service, &backends);
 
+	if (!err)
+		err = lb_list(host, &services);
+	if (!err)
+		drop_stray_vips(host, &services);
 	for (uint32_t i = 0; i < backends.count && !err; i++) {
 		uint32_t number = backends.list[i].number;
 
@@ -250,6 +299,7 @@ static int forget_strays(struct host *host, const struct lb_services *services)
 	}
 	drop_stray_members(host, services);
 	drop_stray_tags(host, services);
+	drop_stray_vips(host, services);
 	for (uint32_t i = 0; i < services->count; i++)
 		used[services->list[i].row.no] = true;
 	/* Not blindly: the kernel waits for programs even if there is nothing to delete. */

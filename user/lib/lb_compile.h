@@ -16,6 +16,10 @@ int lb_find_backend(struct host *host, const struct lb_service *service,
 int lb_put_backend(struct host *host, const struct lb_service *service, uint32_t number,
 		   const struct roam_lb_backend *row);
 
+/* Its VIP, for what says no port: an uplink's fragments. The other: those of no service go. */
+int lb_put_vip(struct host *host, const struct lb_service *service);
+int lb_drop_vips(struct host *host);
+
 /* All that is left of a service whose row is gone. */
 int lb_forget(struct host *host, const struct lb_service *service);
 

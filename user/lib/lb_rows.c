@@ -183,7 +183,10 @@ static int put_services(const struct change *change)
 	for (uint32_t i = 0; i < ROAM_LB_SERVICES && !err; i++) {
 		const struct lb_service *service = &change->is->services[i];
 
-		if (service->row.id)
+		if (!service->row.id)
+			continue;
+		err = lb_put_vip(change->host, service);
+		if (!err)
 			err = host_put(change->host, HOST_MAP_lb_service, &service->key,
 				       &service->row);
 	}
@@ -224,6 +227,8 @@ static int carry_through(const struct change *change)
 		err = each_touched(change, lb_drop_members);
 	if (!err)
 		err = forget_services(change);
+	if (!err)
+		err = lb_drop_vips(change->host);
 	if (!err)
 		journal_drop_kept(change->host, ROAM_VM_NONE);
 	return err;

@@ -39,6 +39,8 @@ int memory_of_vm(struct host *host, uint32_t slot, uint64_t *ret_bytes)
 		bytes += map_bytes(host, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir);
 	for (uint32_t kind = 0; kind < ROAM_IPS_KINDS; kind++)
 		bytes += map_bytes(host, HOST_MAP_ips_clock, ROAM_IPS_CLOCK(slot, kind));
+	bytes += map_bytes(host, HOST_MAP_frag_table, slot);
+	bytes += map_bytes(host, HOST_MAP_frag_clock, slot);
 	bytes += map_bytes(host, HOST_MAP_ips_source, slot);
 	bytes += map_bytes(host, HOST_MAP_ips_block, slot);
 	bytes += map_bytes(host, HOST_MAP_acl_policy, slot);

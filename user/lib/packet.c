@@ -313,3 +313,54 @@ void packet_wrap(const struct packet_spec *outer, uint16_t tag, const struct pac
 		memcpy(&ip->flow_lbl[1], &tag, sizeof(tag));
 	}
 }
+
+static uint16_t get_be16(const uint8_t *at)
+{
+	return at[0] << 8 | at[1];
+}
+
+static void put_be16(uint8_t *at, uint16_t value)
+{
+	at[0] = value >> 8;
+	at[1] = value;
+}
+
+static void cut_ipv4(struct packet *packet, struct packet_cut cut, bool last)
+{
+	uint8_t *ip = packet->bytes + ETH_HLEN;
+	uint16_t sum;
+
+	put_be16(ip + 2, packet->len - ETH_HLEN);
+	put_be16(ip + 4, cut.id);
+	put_be16(ip + 6, cut.lo / 8 | (last ? 0 : 0x2000));
+	put_be16(ip + 10, 0);
+	sum = fold_sum(add_sum(0, ip, 20));
+	memcpy(ip + 10, &sum, sizeof(sum));
+}
+
+static void cut_ipv6(struct packet *packet, struct packet_cut cut, bool last)
+{
+	uint8_t *ip = packet->bytes + ETH_HLEN, *header = ip + 40;
+
+	put_be16(ip + 4, packet->len - ETH_HLEN - 40);
+	header[0] = ip[6];
+	ip[6] = IPPROTO_FRAGMENT_HEADER;
+	put_be16(header + 2, cut.lo | !last);
+	put_be16(header + 4, cut.id >> 16);
+	put_be16(header + 6, cut.id);
+}
+
+void packet_cut(const struct packet *whole, struct packet_cut cut, struct packet *ret_packet)
+{
+	bool ipv4 = get_be16(whole->bytes + 12) == ETH_P_IP;
+	uint32_t headers = ETH_HLEN + (ipv4 ? 20 : 40);
+	uint32_t end = whole->len - headers;
+	uint32_t hi = cut.hi < end ? cut.hi : end;
+
+	ret_packet->len = ret_packet->gso_size = 0;
+	memcpy(append(ret_packet, headers), whole->bytes, headers);
+	if (!ipv4)
+		append(ret_packet, 8);
+	memcpy(append(ret_packet, hi - cut.lo), whole->bytes + headers + cut.lo, hi - cut.lo);
+	(ipv4 ? cut_ipv4 : cut_ipv6)(ret_packet, cut, hi == end);
+}

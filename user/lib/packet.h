@@ -41,7 +41,7 @@ struct packet_spec {
 	uint8_t icmp_code;
 	uint16_t icmp_id;
 	uint8_t ext_headers; /* IPv6 destination options headers before the transport */
-	uint16_t frag;    /* IPv4: offset and flags, host order; IPv6: a fragment header if not 0 */
+	uint16_t frag; /* IPv4: offset and flags, host order; IPv6: an atomic fragment if not 0 */
 	uint16_t payload; /* bytes behind the transport header */
 	/* Neighbour discovery */
 	struct roam_addr target;
@@ -55,6 +55,17 @@ struct packet_spec {
 
 /* It must fit, as PACKET_PAYLOAD_MAX bytes do. */
 void packet_build(const struct packet_spec *spec, struct packet *ret_packet);
+
+/*
+ * A fragment of it: bytes lo to hi - 1 of what is behind its IP header (without VLAN tags), the
+ * last one if that is all there is.
+ */
+struct packet_cut {
+	uint32_t lo;
+	uint32_t hi;
+	uint32_t id;
+};
+void packet_cut(const struct packet *whole, struct packet_cut cut, struct packet *ret_packet);
 
 /*
  * A tunnel's packet: the IP packet of `inner`, which has no VLAN tags, behind an IP header of the

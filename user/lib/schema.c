@@ -3,6 +3,7 @@
 #include <string.h>
 #include <roam/acl.h>
 #include <roam/ct.h>
+#include <roam/frag.h>
 #include <roam/lb.h>
 #include <roam/ips.h>
 #include <roam/port.h>
@@ -25,6 +26,8 @@ const struct schema_table schema_tables[TABLE_COUNT] = {
 			       sizeof(struct roam_ips_source_rec) },
 	[TABLE_IPS_BLOCK] = { "ips_block", ips_block_fields, ARRAY_SIZE(ips_block_fields),
 			      sizeof(struct roam_ips_block_rec) },
+	[TABLE_FRAG] = { "frag", frag_fields, ARRAY_SIZE(frag_fields),
+			 sizeof(struct roam_frag_rec) },
 	[TABLE_FLOW] = { "flow", flow_fields, ARRAY_SIZE(flow_fields),
 			 sizeof(struct roam_flow_rec) },
 	[TABLE_STATS] = { "stats", stats_fields, ARRAY_SIZE(stats_fields),

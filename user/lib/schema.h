@@ -56,6 +56,7 @@ enum schema_table_id {
 	TABLE_IPS,        /* struct roam_ips, one row */
 	TABLE_IPS_SOURCE, /* struct roam_ips_source_rec */
 	TABLE_IPS_BLOCK,  /* struct roam_ips_block_rec */
+	TABLE_FRAG,       /* struct roam_frag_rec */
 	TABLE_LB,         /* struct roam_lb_rec: the services that flows name */
 	TABLE_FLOW,       /* struct roam_flow_rec */
 	TABLE_STATS,      /* struct roam_stats_rec */

@@ -5,7 +5,7 @@
 #include "util.h"
 
 /* In the order of their tables in an image. */
-static const struct state_feature *const features_all[] = { &state_qos, &state_ips };
+static const struct state_feature *const features_all[] = { &state_qos, &state_ips, &state_frag };
 
 void state_features_digest(struct host *host, uint32_t slot, XXH3_state_t *hash)
 {

@@ -48,6 +48,7 @@ struct state_feature {
 
 extern const struct state_feature state_qos;
 extern const struct state_feature state_ips;
+extern const struct state_feature state_frag;
 
 /* All features in turn. */
 void state_features_digest(struct host *host, uint32_t slot, XXH3_state_t *hash);

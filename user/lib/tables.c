@@ -2,6 +2,7 @@
 /* The inner maps of a VM: see tables.h. */
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
+#include "frag.h"
 #include "places.h"
 #include "tables.h"
 
@@ -164,6 +165,8 @@ int tables_make(struct places *places, uint32_t slot, const uint32_t quota[ROAM_
 	int err = add_bank(places, slot, 0, quota);
 
 	if (!err)
+		err = frag_add_tables(places, slot);
+	if (!err)
 		err = add_policy(places, slot);
 	if (!err)
 		err = add_lists(places, slot, &none, counts);
@@ -186,6 +189,7 @@ void tables_clear(struct host *host, uint32_t slot)
 
 	for (uint32_t bank = 0; bank < ROAM_CT_BANKS; bank++)
 		clear_bank(&places, slot, bank);
+	frag_clear_tables(&places, slot);
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		places_clear(&places, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir);
 	places_clear(&places, HOST_MAP_acl_policy, slot);
