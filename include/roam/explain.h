@@ -57,6 +57,6 @@ struct roam_explain {
 };
 
 ROAM_ASSERT_SIZE(struct roam_explain_step, 8);
-ROAM_ASSERT_SIZE(struct roam_explain, 472);
+ROAM_ASSERT_SIZE(struct roam_explain, sizeof(struct roam_pkt) + 264);
 
 #endif

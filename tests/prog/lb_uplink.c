@@ -181,7 +181,7 @@ static bool part_is_dropped(struct uplink_test *self, const struct packet_spec *
 
 TEST_46_F(uplink_test, later_fragments_follow_the_first)
 {
-	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
+	struct packet_spec syn = uplink_packet(family, ROAM_TCP_SYN);
 	struct packet_spec other = syn;
 
 	add_service(self, family);
@@ -195,7 +195,7 @@ TEST_46_F(uplink_test, later_fragments_follow_the_first)
 	part_is_dropped(self, &other, 1, 1, ROAM_REASON_FRAG_NO_FIRST);
 	/* To whom is no VIP: the host's own affair. */
 	other.dst = cast_stranger_addr(family);
-	part_goes_to(self, &other, 1, 1, router_mac);
+	part_goes_to(self, &other, 1, 1, uplink_router_mac);
 	/* Another balancer has picked: the port knows whether there was a first one. */
 	memcpy(syn.dmac, cast_vm_mac, ROAM_MAC_LEN);
 	part_goes_to(self, &syn, 1, 2, cast_vm_mac);
@@ -203,7 +203,7 @@ TEST_46_F(uplink_test, later_fragments_follow_the_first)
 
 TEST_46_F(uplink_test, a_tiny_first_fragment_goes_nowhere)
 {
-	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
+	struct packet_spec syn = uplink_packet(family, ROAM_TCP_SYN);
 	uint64_t before = counted(self, ROAM_REASON_FRAG_TINY);
 	struct packet whole, part, after;
 
@@ -218,10 +218,10 @@ TEST_46_F(uplink_test, a_tiny_first_fragment_goes_nowhere)
 /* The last service of an address takes the VIP with it. */
 TEST_46_F(uplink_test, no_vip_without_service)
 {
-	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
+	struct packet_spec syn = uplink_packet(family, ROAM_TCP_SYN);
 	struct roam_lb_key key = {
-		.vip = vip_addr(family),
-		.port = htons(VIP_PORT + 1),
+		.vip = uplink_vip(family),
+		.port = htons(UPLINK_VIP_PORT + 1),
 		.proto = IPPROTO_UDP,
 	};
 
@@ -230,6 +230,6 @@ TEST_46_F(uplink_test, no_vip_without_service)
 	CHECK_OK(lb_del(self->host->host, "dns"));
 	part_is_dropped(self, &syn, 1, 9, ROAM_REASON_FRAG_NO_FIRST);
 	CHECK_OK(lb_del(self->host->host, "web"));
-	part_goes_to(self, &syn, 1, 9, router_mac);
+	part_goes_to(self, &syn, 1, 9, uplink_router_mac);
 	add_service(self, family);
 }
