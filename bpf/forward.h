@@ -2,7 +2,8 @@
 /*
  * Forwarding at an uplink, for xdp.bpf.c: a frame whose backend is known gets the MAC of the
  * backend, or of the router on the way to it. All else stays, the VIP as destination included: the
- * port of the VM that is the backend translates.
+ * port of the VM that is the backend translates. To a backend on a host elsewhere it goes in a
+ * tunnel (tunnel.h).
  */
 #ifndef ROAM_BPF_FORWARD_H
 #define ROAM_BPF_FORWARD_H
@@ -12,34 +13,14 @@
 #include <bpf/bpf_helpers.h>
 #include <roam/pkt.h>
 #include "stages.h"
-
-#define AF_INET_NUMBER  2 /* sys/socket.h cannot be had outside libc */
-#define AF_INET6_NUMBER 10
-
-/* Asks the host's routes and neighbours. The host must be a router (net.ipv4.ip_forward). */
-static __always_inline bool find_route(struct xdp_md *xdp, const struct roam_pkt *pkt,
-				       struct bpf_fib_lookup *route)
-{
-	route->ifindex = xdp->ingress_ifindex;
-	route->l4_protocol = pkt->key.proto;
-	if (pkt->key.family == ROAM_FAMILY_IPV4) {
-		route->family = AF_INET_NUMBER;
-		route->ipv4_src = pkt->key.remote.words[3];
-		route->ipv4_dst = pkt->lb_addr.words[3];
-	} else {
-		route->family = AF_INET6_NUMBER;
-		__builtin_memcpy(route->ipv6_src, &pkt->key.remote, sizeof(route->ipv6_src));
-		__builtin_memcpy(route->ipv6_dst, &pkt->lb_addr, sizeof(route->ipv6_dst));
-	}
-	return bpf_fib_lookup(xdp, route, sizeof(*route), 0) == BPF_FIB_LKUP_RET_SUCCESS;
-}
+#include "tunnel.h"
 
 /* Not inlined: its stack is free again when the stages need theirs. */
 static __noinline int route_frame(struct xdp_md *xdp, struct roam_pkt *pkt)
 {
-	struct bpf_fib_lookup route = {};
+	struct bpf_fib_lookup route = { .l4_protocol = pkt->key.proto };
 
-	if (!find_route(xdp, pkt, &route))
+	if (find_route(xdp, &pkt->key.remote, &pkt->lb_addr, &route) != BPF_FIB_LKUP_RET_SUCCESS)
 		return XDP_DROP;
 	__builtin_memcpy(pkt->smac, route.smac, ROAM_MAC_LEN);
 	__builtin_memcpy(pkt->dmac, route.dmac, ROAM_MAC_LEN);
@@ -57,8 +38,8 @@ static __always_inline bool write_macs(struct xdp_md *xdp, const struct roam_pkt
 }
 
 /* To a port of this host the frame goes on by the host's own bridge, past the port's programs. */
-static __always_inline enum roam_verdict forward(struct xdp_md *xdp, struct roam_pkt *pkt,
-						 int *ret_action)
+static __always_inline enum roam_verdict forward_as_is(struct xdp_md *xdp, struct roam_pkt *pkt,
+						       int *ret_action)
 {
 	int action = XDP_PASS;
 
@@ -70,6 +51,15 @@ static __always_inline enum roam_verdict forward(struct xdp_md *xdp, struct roam
 		return drop(pkt, ROAM_REASON_NO_MEMORY);
 	*ret_action = action;
 	return ROAM_PASS;
+}
+
+static __always_inline enum roam_verdict forward(struct xdp_md *xdp, struct roam_pkt *pkt,
+						 int *ret_action)
+{
+	if (!has_tunnel(pkt))
+		return forward_as_is(xdp, pkt, ret_action);
+	*ret_action = tunnel_frame(xdp, pkt);
+	return *ret_action == XDP_DROP ? ROAM_DROP : ROAM_PASS;
 }
 
 #endif

@@ -220,14 +220,17 @@ __noinline enum roam_verdict lb_count(struct roam_pkt *pkt)
 	return ROAM_CONTINUE;
 }
 
+static __always_inline bool is_opening(const struct roam_pkt *pkt)
+{
+	return (pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_ACK)) == ROAM_TCP_SYN;
+}
+
 /* A new connection from a port that had one before does not keep a draining backend. */
 static __always_inline bool is_kept(const struct roam_pkt *pkt,
 				    const struct roam_lb_backend *backend, __u32 service)
 {
-	bool opens = (pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_ACK)) == ROAM_TCP_SYN;
-
 	return backend && backend->service == service &&
-	       (backend->state == ROAM_LB_ACTIVE || !opens);
+	       (backend->state == ROAM_LB_ACTIVE || !is_opening(pkt));
 }
 
 /* The backend that the client has, if it still is one, or gets. */
@@ -266,6 +269,8 @@ static __always_inline __u32 pick_for_client(const struct roam_pkt *pkt,
 	return got.backend;
 }
 
+#include "lb_tunnel.h"
+
 /* What is addressed to a VM's port has been picked for it already, by another balancer. */
 __noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
 {
@@ -286,6 +291,9 @@ __noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
 	pkt->lb_backend = number;
 	pkt->lb_addr = backend->addr;
 	pkt->lb_port = backend->port;
+	pkt->lb_host = backend->host;
+	pkt->lb_from = backend->from;
+	pkt->tunnel_tag = backend->tag;
 	lb_count(pkt);
 	return ROAM_CONTINUE;
 }

@@ -299,6 +299,10 @@ static __always_inline enum roam_reason parse_transport(const struct frame *fram
 		if (ipv4)
 			pkt->link = ROAM_LINK_MCAST;
 		return ROAM_REASON_NONE;
+	case IPPROTO_IPIP:
+	case IPPROTO_IPV6:
+		pkt->tunnel_off = off; /* for parse_tunnel.h */
+		return ROAM_REASON_NONE;
 	default:
 		return ROAM_REASON_NONE;
 	}

@@ -171,15 +171,23 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 	return end(pkt, verdict);
 }
 
-/* Of an uplink, but for forwarding, which is XDP's own, and the count. */
+/* What comes from outside, or has come in a tunnel from there. */
+static __always_inline enum roam_verdict early(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict = uplink_check(pkt);
+
+	if (verdict == ROAM_CONTINUE && pkt->features & ROAM_VM_IPS)
+		verdict = ips_early(pkt);
+	return verdict;
+}
+
+/* Of an uplink, but for tunnels and forwarding, which are XDP's own, and the count. */
 static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict;
 
 	pkt->reason = read_frame(ctx, pkt);
-	verdict = uplink_check(pkt);
-	if (verdict == ROAM_CONTINUE && pkt->features & ROAM_VM_IPS)
-		verdict = ips_early(pkt);
+	verdict = early(pkt);
 	if (verdict == ROAM_CONTINUE && pkt->l4_off)
 		verdict = lb_uplink(pkt);
 	if (verdict == ROAM_CONTINUE) {

@@ -42,6 +42,12 @@ enum roam_verdict lb_count(struct roam_pkt *pkt);
  * does not.
  */
 enum roam_verdict lb_uplink(struct roam_pkt *pkt);
+/*
+ * A packet of a tunnel. lb_end: CONTINUE if its end is here (lb_peer says whether who sent it may),
+ * PASS if it is none of roam's. Of the one within: lb_inner makes dmac that of the VM it is for.
+ */
+enum roam_verdict lb_end(struct roam_pkt *pkt);
+enum roam_verdict lb_inner(struct roam_pkt *pkt);
 /* The MAC of the port of this host that has lb_addr becomes dmac; DROP if there is none. */
 enum roam_verdict port_find(struct roam_pkt *pkt);
 

@@ -9,6 +9,7 @@
 #include "frame_xdp.h"
 #include "pipeline.h"
 #include "forward.h"
+#include "untunnel.h"
 
 static __always_inline struct roam_pkt *start(struct xdp_md *xdp, enum roam_dir dir)
 {
@@ -37,6 +38,8 @@ int xdp_uplink(struct xdp_md *xdp)
 	if (!pkt)
 		return XDP_DROP;
 	verdict = uplink_pipeline(xdp, pkt);
+	if (verdict == ROAM_PASS && pkt->tunnel_off)
+		verdict = untunnel(xdp, pkt);
 	if (verdict == ROAM_PASS && pkt->lb_backend)
 		verdict = forward(xdp, pkt, &action);
 	return end(pkt, verdict) == ROAM_PASS ? action : XDP_DROP;

@@ -6,6 +6,7 @@
 #include "cmd.h"
 #include "lb.h"
 #include "lb_show.h"
+#include "lb_tunnel.h"
 #include "port.h"
 #include "text.h"
 
@@ -163,27 +164,51 @@ static int backend_add(struct cmd *cmd, const char *name)
 	return lb_backend_add(cmd->host, name, &row);
 }
 
-static int backend_set(struct cmd *cmd, const char *name, enum roam_lb_state state)
+/* "vm VM" or "addr ADDR" of a backend that is there. */
+static int parse_which(struct words *words, struct backend_words *which)
+{
+	if (words_take(words, "vm"))
+		return words_value(words, "vm", &which->vm);
+	return parse_addr(words, "addr", &which->addr);
+}
+
+/* With the host's lock, when all words are read. */
+static int find_which(struct cmd *cmd, struct backend_words *which)
 {
 	struct lb_service service;
-	struct roam_addr addr;
-	const char *vm = NULL;
 	uint32_t slot;
-	int err;
+	int err = cmd_lock(cmd);
 
-	if (words_take(&cmd->words, "vm"))
-		err = words_value(&cmd->words, "vm", &vm);
-	else
-		err = parse_addr(&cmd->words, "addr", &addr);
+	if (!err)
+		err = lb_find(cmd->host, which->service, &service);
+	if (!err && which->vm)
+		err = addr_of_vm(cmd, which->vm, &service, &slot, &which->addr);
+	return err;
+}
+
+static int backend_set(struct cmd *cmd, const char *name, enum roam_lb_state state)
+{
+	struct backend_words which = { .service = name };
+	int err = parse_which(&cmd->words, &which);
+
 	if (!err)
 		err = words_end(&cmd->words);
 	if (!err)
-		err = cmd_lock(cmd);
+		err = find_which(cmd, &which);
+	return err ? err : lb_backend_set(cmd->host, name, &which.addr, state);
+}
+
+static int backend_move(struct cmd *cmd, const char *name)
+{
+	struct backend_words which = { .service = name };
+	struct lb_place place;
+	int err = parse_which(&cmd->words, &which);
+
 	if (!err)
-		err = lb_find(cmd->host, name, &service);
-	if (!err && vm)
-		err = addr_of_vm(cmd, vm, &service, &slot, &addr);
-	return err ? err : lb_backend_set(cmd->host, name, &addr, state);
+		err = lb_place_parse(&cmd->words, &place);
+	if (!err)
+		err = find_which(cmd, &which);
+	return err ? err : lb_backend_move(cmd->host, name, &which.addr, &place);
 }
 
 static int lb_backend_cmd(struct cmd *cmd)
@@ -201,7 +226,9 @@ static int lb_backend_cmd(struct cmd *cmd)
 		return backend_set(cmd, name, ROAM_LB_DRAINING);
 	if (words_take(&cmd->words, "resume"))
 		return backend_set(cmd, name, ROAM_LB_ACTIVE);
-	return usage("what to do with the backend is missing: add, del, drain or resume");
+	if (words_take(&cmd->words, "move"))
+		return backend_move(cmd, name);
+	return usage("what to do with the backend is missing: add, del, drain, resume or move");
 }
 
 static int use(struct cmd *cmd, bool on)
@@ -273,17 +300,24 @@ static int lb_show_cmd(struct cmd *cmd)
 	}
 	if (!err && name && !shown)
 		err = fail(-ENOENT, "lb '%s': the host has no service of that name", name);
+	if (!err && !name)
+		err = lb_peer_each(cmd->host, lb_show_peer, cmd->out);
 	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {
-	{ "show", "[service NAME]", "services, their backends, and what those got", lb_show_cmd },
+	{ "show", "[service NAME]", "services, their backends, and what those got; peers",
+	  lb_show_cmd },
 	{ "add", "NAME vip ADDR port N tcp|udp", "adds a service to the host", lb_add_cmd },
 	{ "del", "NAME", "removes a service with its backends; its sessions go on", lb_del_cmd },
-	{ "backend", "NAME add|del|drain|resume vm VM|addr ADDR [port N] [weight N]",
+	{ "backend",
+	  "NAME add|del|drain|resume|move vm VM|addr ADDR [port N] [weight N] "
+	  "[to HOST|local] [from ADDR]",
 	  "changes the set of a service; sessions stay where they are, a draining backend gets no "
-	  "new ones",
+	  "new ones, and what is for one that has moved to another host is tunnelled there",
 	  lb_backend_cmd },
+	{ "peer", "add|del ADDR [at ADDR]",
+	  "a balancer whose tunnels this host takes, at that address of its own", lb_peer_cmd },
 	{ "on", "vm VM", "lets the VM use services, and be a backend", lb_on_cmd },
 	{ "off", "vm VM", "the opposite; its sessions with services end", lb_off_cmd },
 };

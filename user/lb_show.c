@@ -27,11 +27,26 @@ void lb_show_backend(struct out *out, const struct lb_backend *backend)
 	out_number(out, "port", ntohs(backend->row.port));
 	out_number(out, "weight", backend->row.weight);
 	out_bare(out, "state", text_enum_name(&text_lb_state, backend->row.state));
+	if (lb_is_elsewhere(&backend->row)) {
+		out_text(out, "host", text_addr(&backend->row.host, text));
+		out_text(out, "from", text_addr(&backend->row.from, text));
+	}
 	out_number(out, "sessions", backend->stats.sessions);
 	out_number(out, "packets_in", backend->stats.packets[ROAM_DIR_IN]);
 	out_number(out, "bytes_in", backend->stats.bytes[ROAM_DIR_IN]);
 	out_number(out, "packets_out", backend->stats.packets[ROAM_DIR_OUT]);
 	out_number(out, "bytes_out", backend->stats.bytes[ROAM_DIR_OUT]);
+}
+
+int lb_show_peer(const struct lb_peer *peer, void *out)
+{
+	char text[TEXT_ADDR_LEN];
+
+	out_item(out);
+	out_text(out, "peer", text_addr(&peer->addr, text));
+	out_text(out, "at", text_addr(&peer->at, text));
+	out_item_end(out);
+	return 0;
 }
 
 void lb_show_rec(struct out *out, const struct roam_lb_rec *rec)

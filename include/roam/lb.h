@@ -7,12 +7,17 @@
  * nobody's) of struct roam_lb_backend, as written. What programs pick from is compiled from the
  * two: map `lb_table`, ARRAY_OF_MAPS by the service's number; inner ARRAY with one struct
  * roam_lb_table, replaced as a whole; map `lb_member`, HASH, struct roam_lb_member_key -> struct
- * roam_lb_member: which address is a backend of which service. Map `lb_stats`: ARRAY by the
- * backend's number of struct roam_lb_stats, written by programs with atomics.
+ * roam_lb_member: which address is a backend of which service; map `lb_tag`, HASH, struct
+ * roam_lb_tag_key -> struct roam_lb_tagged: which of them a tunnel means. Map `lb_stats`: ARRAY by
+ * the backend's number of struct roam_lb_stats, written by programs with atomics.
  *
  * An uplink picks a backend for what comes for a VIP and forwards it as it is, with another MAC; a
- * VM's port translates. A VM takes part, as client or as backend, while roam_vm.lb is 1. The
- * translation of a connection is in its flow (ct.h).
+ * VM's port translates. To a backend on a host elsewhere the packet goes in a tunnel; map
+ * `lb_peers`, HASH, struct roam_addr -> struct roam_lb_peers, as written, says whose tunnels end
+ * here.
+ *
+ * A VM takes part, as client or as backend, while roam_vm.lb is 1. The translation of a connection
+ * is in its flow (ct.h).
  */
 #ifndef ROAM_LB_H
 #define ROAM_LB_H
@@ -60,15 +65,23 @@ enum roam_lb_state {
 		ROAM_LB_STATE_COUNT
 };
 
+/*
+ * Where it is: `host` is the far end of a tunnel to it, and `from` the near one; both are :: of a
+ * backend that is here, or whose address the network knows the way to.
+ */
 struct roam_lb_backend {
 	struct roam_addr addr;
 	__u32 service; /* roam_lb_service.id */
 	__be16 port;
 	__u8 state;  /* enum roam_lb_state */
 	__u8 weight; /* 1 to ROAM_LB_WEIGHT_MAX */
+	struct roam_addr host;
+	struct roam_addr from;
+	__be16 tag; /* says in a tunnel that it is meant */
+	__u8 pad[2];
 };
 
-ROAM_ASSERT_SIZE(struct roam_lb_backend, 24);
+ROAM_ASSERT_SIZE(struct roam_lb_backend, 60);
 
 /* Maglev's table: a backend's number a slot; 0 throughout if nobody takes new sessions. */
 struct roam_lb_table {
@@ -91,6 +104,38 @@ struct roam_lb_member {
 ROAM_ASSERT_SIZE(struct roam_lb_member_key, 20);
 ROAM_ASSERT_SIZE(struct roam_lb_member, 4);
 
+/*
+ * A packet in a tunnel has the VIP as destination, whichever backend was picked. Which one it is,
+ * the outer header says by the backend's tag, a hash of its address (lb_tag_of): in IPv4 as
+ * identification, in IPv6 as the last 16 bits of the flow label. Backends of one service that share
+ * a tag are told apart by which of them is here.
+ */
+#define ROAM_LB_TAGGED 16
+
+struct roam_lb_tag_key {
+	__u32 service; /* roam_lb_service.id */
+	__be16 tag;
+	__u8 pad[2];
+};
+
+struct roam_lb_tagged {
+	__u16 backend[ROAM_LB_TAGGED]; /* their numbers; 0 behind the last one */
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_tag_key, 8);
+ROAM_ASSERT_SIZE(struct roam_lb_tagged, 32);
+
+/* By the address at which this host takes tunnels: the balancers that may send them. */
+#define ROAM_LB_ENDS  64
+#define ROAM_LB_PEERS 32
+
+struct roam_lb_peers {
+	__u32 count; /* at least 1 */
+	struct roam_addr addr[ROAM_LB_PEERS];
+};
+
+ROAM_ASSERT_SIZE(struct roam_lb_peers, 516);
+
 /* By the direction that the VM at whose port they were translated sees. */
 struct roam_lb_stats {
 	__u64 sessions; /* that were opened */
@@ -101,9 +146,9 @@ struct roam_lb_stats {
 ROAM_ASSERT_SIZE(struct roam_lb_stats, 40);
 
 /*
- * A balancer's memory (map `lb_affinity`, LRU_HASH): which backend a client of an uplink has got,
- * so that it keeps it when the set changes. It is the host's, bounded, and no part of any VM's
- * image: a balancer that has lost it picks by the table.
+ * An uplink's memory (map `lb_affinity`, LRU_HASH): which backend a client has got, so that it
+ * keeps it when the set changes; at the end of a tunnel, which one its packets are for. It is the
+ * host's, bounded, and no part of any VM's image: a balancer that has lost it picks by the table.
  */
 #define ROAM_LB_AFFINITIES 65536
 

@@ -129,9 +129,18 @@ struct roam_pkt {
 	__u8 lb_try;     /* picks that have clashed */
 	__u8 events;     /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
 	__u8 either_dir; /* 1: who opened the flow is not known: policy may admit it in either */
+
+	/* Tunnels, at the uplink. Parse: */
+	__u16 tunnel_off;  /* where the packet within one begins; 0: there is none */
+	__be16 tunnel_tag; /* of the backend that is meant (lb.h) */
+	/* Load balancing: the ends of the one to lb_addr, or ::. */
+	struct roam_addr lb_host;
+	struct roam_addr lb_from;
+	__u8 lb_peer; /* 1: of a tunnel that one of this host's balancers has sent */
+	__u8 pad[3];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 200);
+ROAM_ASSERT_SIZE(struct roam_pkt, 240);
 
 #define ROAM_PKT_NO_SCALE 0xff
 

@@ -64,6 +64,9 @@ enum roam_verdict {
 	X(LB_CLASH, "lb_clash", DROP, "another flow has the translated tuple already")             \
 	X(LB_FRONT, "lb_front", DROP, "needs a translation, which XDP must not do")                \
 	X(LB_NO_ROUTE, "lb_no_route", DROP, "the host does not know the way to the backend")       \
+	X(LB_MTU, "lb_mtu", DROP, "too large for the tunnel to the backend's host")                \
+	X(LB_PEER, "lb_peer", DROP, "tunnelled for a VIP by who is no balancer of this host")      \
+	X(LB_NOT_HERE, "lb_not_here", DROP, "tunnelled for a backend that is no VM of this host")  \
 	/* dropped by intrusion prevention */                                                      \
 	X(IPS_BLOCKED, "ips_blocked", DROP, "from a source that is blocked")                       \
 	X(IPS_LIMIT, "ips_limit", DROP, "more new connections than the VM takes from one source")  \

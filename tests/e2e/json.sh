@@ -13,7 +13,7 @@ port show add bind del
 acl show add del
 ct show flush import
 ips show set del blocks block release
-lb show add del backend on off
+lb show add del backend peer on off
 qos show set del
 policy show diff apply
 stats show
@@ -46,6 +46,9 @@ lb add shop6 vip 2001:db8::9 port 53 udp
 lb backend shop add vm web port 8080 weight 3
 lb backend shop add addr 192.0.2.7
 lb backend shop drain addr 192.0.2.7
+lb backend shop move addr 192.0.2.7 to 203.0.113.2 from 203.0.113.1
+lb peer add 203.0.113.9 at 203.0.113.1
+lb peer add 2001:db8:3::9 at 2001:db8:3::1
 vm add db shut
 port add vm db dev br0 mac 52:54:00:00:00:11
 END

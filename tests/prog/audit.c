@@ -130,9 +130,11 @@ static void print_slots(struct audit *audit, const struct lb_service *service,
 		for (uint32_t slot = 0; slot < ROAM_LB_SLOTS; slot++)
 			slots += table.slot[slot] == backend->number;
 		others -= slots;
-		fprintf(audit->to, "lb %s: backend %s, %s, member %d, %u slots, %llu sessions\n",
+		fprintf(audit->to,
+			"lb %s: backend %s, %s, %s, member %d, %u slots, %llu sessions\n",
 			service->row.name, text_addr(&backend->row.addr, text),
 			text_enum_name(&text_lb_state, backend->row.state),
+			lb_is_elsewhere(&backend->row) ? "elsewhere" : "here",
 			lb_member(audit->host, service->row.id, &backend->row.addr,
 				  backend->row.port) == backend->number,
 			slots, (unsigned long long)backend->stats.sessions);
@@ -140,12 +142,20 @@ static void print_slots(struct audit *audit, const struct lb_service *service,
 	fprintf(audit->to, "lb %s: %u slots of nobody\n", service->row.name, others);
 }
 
+static int count_peer(const struct lb_peer *peer, void *arg)
+{
+	(void)peer;
+	++*(uint32_t *)arg;
+	return 0;
+}
+
 /* What is there, and how many rows in all: none may belong to no service. */
 static void print_services(struct audit *audit)
 {
 	_cleanup_lb_services_ struct lb_services services = {};
 	struct roam_lb_member_key key, *at = NULL;
-	uint32_t backends = 0, members = 0, tables = 0;
+	uint32_t backends = 0, members = 0, tables = 0, tags = 0, peers = 0;
+	struct roam_lb_tag_key tag, *tag_at = NULL;
 	_cleanup_free_ struct roam_lb_backend *rows = NULL;
 
 	if (lb_list(audit->host, &services))
@@ -165,7 +175,12 @@ static void print_services(struct audit *audit)
 		members++;
 	for (uint32_t no = 0; no < AUDIT_SLOTS; no++)
 		tables += host_has_inner(audit->host, HOST_MAP_lb_table, no);
-	fprintf(audit->to, "lb: %u backends, %u members, %u tables\n", backends, members, tables);
+	for (; !bpf_map_get_next_key(host_map(audit->host, HOST_MAP_lb_tag), tag_at, &tag);
+	     tag_at = &tag)
+		tags++;
+	lb_peer_each(audit->host, count_peer, &peers);
+	fprintf(audit->to, "lb: %u backends, %u members, %u tables, %u tags, %u peers\n", backends,
+		members, tables, tags, peers);
 }
 
 static int count_block(const struct roam_ips_block_rec *rec, void *arg)

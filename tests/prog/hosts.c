@@ -31,8 +31,7 @@ static void must(int err, const char *what)
 	abort();
 }
 
-/* Runs `ip` with these words, which end with NULL. */
-static void ip(const char *const *words)
+void hosts_ip(const char *const *words)
 {
 	pid_t pid;
 	int status;
@@ -48,7 +47,7 @@ void hosts_enter(void)
 	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
 	must(!mkdtemp(mount_point), "a folder");
 	must(mount("bpf", mount_point, "bpf", 0, NULL), "a bpffs");
-	ip((const char *[]){ "ip", "link", "set", "lo", "up", NULL });
+	hosts_ip((const char *[]){ "ip", "link", "set", "lo", "up", NULL });
 }
 
 /* The tests' front ends over the host's maps. */
@@ -84,8 +83,8 @@ void hosts_make(const char *name, struct test_host *ret_host)
 	snprintf(dir, sizeof(dir), "%s/%s", mount_point, name);
 	snprintf(ret_host->dev, sizeof(ret_host->dev), "dev-%s", name);
 	snprintf(peer, sizeof(peer), "peer-%s", name);
-	ip((const char *[]){ "ip", "link", "add", ret_host->dev, "type", "veth", "peer", "name",
-			     peer, NULL });
+	hosts_ip((const char *[]){ "ip", "link", "add", ret_host->dev, "type", "veth", "peer",
+				   "name", peer, NULL });
 	ret_host->ifindex = if_nametoindex(ret_host->dev);
 	must(host_init(dir, NULL, 0), "host_init");
 	must(host_open(dir, &ret_host->host), "host_open");
@@ -100,7 +99,7 @@ void hosts_remove(struct test_host *host)
 	roam_test__destroy(host->skel);
 	host_close(host->host);
 	must(host_teardown(dir), "host_teardown");
-	ip((const char *[]){ "ip", "link", "del", host->dev, NULL });
+	hosts_ip((const char *[]){ "ip", "link", "del", host->dev, NULL });
 }
 
 struct test_host *hosts_shared(void)

@@ -29,6 +29,9 @@ struct test_host {
 /* The namespaces; once, before the first host. */
 void hosts_enter(void);
 
+/* Runs `ip` with these words, which end with NULL. */
+void hosts_ip(const char *const *words);
+
 void hosts_make(const char *name, struct test_host *ret_host);
 void hosts_remove(struct test_host *host);
 

@@ -328,6 +328,23 @@ static int drain_backend(struct host *host, uint32_t slot)
 	return lb_backend_set(host, "web", &row.addr, ROAM_LB_DRAINING);
 }
 
+static int move_backend(struct host *host, uint32_t slot)
+{
+	struct roam_lb_backend row = make_backend("192.0.2.101");
+	struct lb_place to = { packet_addr("203.0.113.2"), packet_addr("203.0.113.1") };
+
+	(void)slot;
+	return lb_backend_move(host, "web", &row.addr, &to);
+}
+
+static int add_peer(struct host *host, uint32_t slot)
+{
+	struct lb_peer peer = { packet_addr("203.0.113.2"), packet_addr("203.0.113.1") };
+
+	(void)slot;
+	return lb_peer_add(host, &peer);
+}
+
 static int use_lb(struct host *host, uint32_t slot)
 {
 	return lb_use(host, slot, true);
@@ -380,6 +397,8 @@ static const struct change {
 	{ "lb backend add", add_backend },
 	{ "lb backend del", del_backend },
 	{ "lb backend drain", drain_backend },
+	{ "lb backend move", move_backend },
+	{ "lb peer add", add_peer },
 	{ "lb on", use_lb },
 	{ "lb off", use_no_lb },
 	{ "qos set", set_qos },
@@ -425,6 +444,11 @@ static int del_any(struct host *host, uint32_t slot, void *arg)
 	return vm_get(host, slot, &vm) ? -ENOENT : vm_del(host, vm.name);
 }
 
+static int del_peer(const struct lb_peer *peer, void *host)
+{
+	return lb_peer_del(host, peer);
+}
+
 /* One service "web" with one backend, and nothing else. */
 static bool reset_services(struct host *host)
 {
@@ -434,6 +458,7 @@ static bool reset_services(struct host *host)
 
 	for (uint32_t i = 0; i < services.count; i++)
 		good &= CHECK_OK(lb_del(host, services.list[i].row.name));
+	lb_peer_each(host, del_peer, host);
 	return good && CHECK_OK(lb_add(host, "web", &web_key)) &&
 	       CHECK_OK(lb_backend_add(host, "web", &row));
 }

@@ -3,45 +3,19 @@
  * The uplink as balancer: the host's own XDP program, on frames for a VIP. What it forwards differs
  * in MACs only. Routes to other hosts are for tests/e2e/lb.sh.
  */
-#include <arpa/inet.h>
 #include <string.h>
 #include <linux/bpf.h>
-#include <bpf/bpf.h>
 #include "harness.h"
-#include "hosts.h"
 #include "lb.h"
-#include "stats.h"
-#include "text.h"
-
-#define VIP_PORT 443
+#include "uplink.h"
 
 struct uplink_test {
 	struct test_host *host;
 };
 
-static const uint8_t router_mac[ROAM_MAC_LEN] = { 0x52, 0x54, 0, 0, 0, 0x99 };
-
-static struct roam_addr vip_addr(int family)
-{
-	return packet_addr(family == 4 ? "198.51.100.9" : "2001:db8:99::9");
-}
-
-/* One host and VM for all tests, since making them takes long: each leaves no service. */
-static struct test_host *shared_host(void)
-{
-	static struct test_host host;
-
-	if (!host.host) {
-		hosts_enter();
-		hosts_make("lb", &host);
-		hosts_add_vm(&host);
-	}
-	return &host;
-}
-
 static void uplink_test_setup(struct uplink_test *self)
 {
-	self->host = shared_host();
+	self->host = uplink_host();
 }
 
 static void uplink_test_teardown(struct uplink_test *self)
@@ -51,55 +25,20 @@ static void uplink_test_teardown(struct uplink_test *self)
 
 static void add_service(struct uplink_test *self, int family)
 {
-	struct roam_lb_key key = {
-		.vip = vip_addr(family),
-		.port = htons(VIP_PORT),
-		.proto = IPPROTO_TCP,
-	};
-
-	CHECK_OK(lb_add(self->host->host, "web", &key));
+	uplink_add_service(self->host, family);
 }
 
 static void add_backend(struct uplink_test *self, struct roam_addr addr)
 {
-	struct roam_lb_backend row = { .addr = addr, .port = htons(80), .weight = 1 };
-
-	CHECK_OK(lb_backend_add(self->host->host, "web", &row));
-}
-
-/* From the peer to the VIP, by way of the router that the host is. */
-static struct packet_spec vip_packet(int family, uint8_t flags)
-{
-	struct packet_spec spec = cast_packet(family, ROAM_DIR_IN, IPPROTO_TCP);
-
-	spec.dst = vip_addr(family);
-	spec.dport = VIP_PORT;
-	spec.tcp_flags = flags;
-	memcpy(spec.dmac, router_mac, ROAM_MAC_LEN);
-	return spec;
+	uplink_add_backend(self->host, addr);
 }
 
 static int run(struct uplink_test *self, const struct packet_spec *spec, struct packet *ret_after)
 {
 	struct packet packet;
-	struct xdp_md xdp = { .ingress_ifindex = self->host->ifindex };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet.bytes, .ctx_in = &xdp,
-		    .ctx_size_in = sizeof(xdp), .data_out = ret_after->bytes,
-		    .data_size_out = PACKET_MAX);
 
 	packet_build(spec, &packet);
-	opts.data_size_in = xdp.data_end = packet.len;
-	CHECK_OK(bpf_prog_test_run_opts(host_prog(self->host->host, HOST_PROG_xdp_uplink), &opts));
-	ret_after->len = opts.data_size_out;
-	return opts.retval;
-}
-
-static uint64_t counted(struct uplink_test *self, enum roam_reason reason)
-{
-	struct roam_stats stats;
-
-	CHECK_OK(stats_fold(self->host->host, ROAM_VM_NONE, &stats));
-	return stats.by_reason[reason][ROAM_DIR_IN].packets;
+	return uplink_run(self->host, &packet, ret_after);
 }
 
 /* It passes as it is, but for the MAC that it goes to. */
@@ -117,29 +56,29 @@ static bool goes_to(struct uplink_test *self, const struct packet_spec *spec, co
 static bool is_dropped(struct uplink_test *self, const struct packet_spec *spec,
 		       enum roam_reason reason)
 {
-	uint64_t before = counted(self, reason);
+	uint64_t before = uplink_counted(self->host, ROAM_VM_NONE, reason);
 	struct packet after;
 
 	return CHECK_EQ(run(self, spec, &after), XDP_DROP) &&
-	       CHECK_EQ(counted(self, reason), before + 1);
+	       CHECK_EQ(uplink_counted(self->host, ROAM_VM_NONE, reason), before + 1);
 }
 
 TEST_46_F(uplink_test, to_a_vm_of_this_host)
 {
-	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
+	struct packet_spec syn = uplink_packet(family, ROAM_TCP_SYN);
 	struct packet_spec other = syn;
 
 	add_service(self, family);
 	add_backend(self, cast_vm_addr(family));
 	CHECK(goes_to(self, &syn, cast_vm_mac));
 	other.dport++; /* nobody's */
-	CHECK(goes_to(self, &other, router_mac));
+	CHECK(goes_to(self, &other, uplink_router_mac));
 }
 
 /* Another balancer has picked: nobody may think better of it. */
 TEST_46_F(uplink_test, what_is_addressed_to_a_vm_stays)
 {
-	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
+	struct packet_spec syn = uplink_packet(family, ROAM_TCP_SYN);
 
 	memcpy(syn.dmac, cast_vm_mac, ROAM_MAC_LEN);
 	add_service(self, family);
@@ -148,7 +87,7 @@ TEST_46_F(uplink_test, what_is_addressed_to_a_vm_stays)
 
 TEST_46_F(uplink_test, without_backend_or_route)
 {
-	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
+	struct packet_spec syn = uplink_packet(family, ROAM_TCP_SYN);
 
 	add_service(self, family);
 	CHECK(is_dropped(self, &syn, ROAM_REASON_LB_NO_BACKEND));
@@ -159,8 +98,8 @@ TEST_46_F(uplink_test, without_backend_or_route)
 /* A client's packets go where they went; a new connection does not go to who drains. */
 TEST_46_F(uplink_test, a_client_keeps_a_draining_backend)
 {
-	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
-	struct packet_spec ack = vip_packet(family, ROAM_TCP_ACK);
+	struct packet_spec syn = uplink_packet(family, ROAM_TCP_SYN);
+	struct packet_spec ack = uplink_packet(family, ROAM_TCP_ACK);
 	struct packet_spec stranger = ack;
 	struct roam_addr addr = cast_vm_addr(family);
 
@@ -179,8 +118,8 @@ TEST_46_F(uplink_test, a_client_keeps_a_draining_backend)
 TEST_46_F(uplink_test, counts_what_a_backend_gets)
 {
 	_cleanup_lb_backends_ struct lb_backends backends = {};
-	struct packet_spec syn = vip_packet(family, ROAM_TCP_SYN);
-	struct packet_spec ack = vip_packet(family, ROAM_TCP_ACK);
+	struct packet_spec syn = uplink_packet(family, ROAM_TCP_SYN);
+	struct packet_spec ack = uplink_packet(family, ROAM_TCP_ACK);
 	struct lb_service service;
 
 	add_service(self, family);

@@ -196,6 +196,7 @@ static void append_ipv4(const struct packet_spec *spec, struct packet *packet)
 	ip->saddr = spec->src.words[3];
 	ip->daddr = spec->dst.words[3];
 	append_transport(spec, packet);
+	ip->tos = spec->tos;
 	ip->tot_len = htons(packet->len - start);
 	ip->check = fold_sum(add_sum(0, (const uint8_t *)ip, sizeof(*ip)));
 	fill_checksum(spec, packet, start + sizeof(*ip));
@@ -214,6 +215,8 @@ static void append_ipv6(const struct packet_spec *spec, struct packet *packet)
 	uint32_t start = packet->len, l4;
 
 	ip->version = 6;
+	ip->priority = spec->tos >> 4;
+	ip->flow_lbl[0] = spec->tos << 4;
 	ip->hop_limit = spec->hop_limit ? spec->hop_limit : is_nd(spec) ? 255 : 64;
 	ip->nexthdr = ipv6_first_header(spec);
 	memcpy(&ip->saddr, spec->src.bytes, 16);
@@ -276,5 +279,37 @@ void packet_build(const struct packet_spec *spec, struct packet *ret_packet)
 		break;
 	default:
 		append(ret_packet, 46);
+	}
+}
+
+static bool is_ipv4_frame(const struct packet *packet)
+{
+	return packet->bytes[12] == ETH_P_IP >> 8 && packet->bytes[13] == (ETH_P_IP & 0xff);
+}
+
+void packet_wrap(const struct packet_spec *outer, uint16_t tag, const struct packet *inner,
+		 struct packet *ret_packet)
+{
+	struct packet_spec spec = *outer;
+	uint32_t l2 = sizeof(struct ethhdr), size = inner->len - l2;
+	uint8_t *l3 = ret_packet->bytes + l2;
+
+	/* As an IP header and nothing behind it. */
+	spec.proto = is_ipv4_frame(inner) ? IPPROTO_IPIP : IPPROTO_IPV6;
+	packet_build(&spec, ret_packet);
+	memcpy(append(ret_packet, size), inner->bytes + l2, size);
+	tag = htons(tag);
+	if (is_ipv4(&spec.src)) {
+		ipv4_header *ip = (ipv4_header *)l3;
+
+		ip->tot_len = htons(ret_packet->len - l2);
+		memcpy(&ip->id, &tag, sizeof(tag));
+		ip->check = 0;
+		ip->check = fold_sum(add_sum(0, l3, sizeof(*ip)));
+	} else {
+		ipv6_header *ip = (ipv6_header *)l3;
+
+		ip->payload_len = htons(size);
+		memcpy(&ip->flow_lbl[1], &tag, sizeof(tag));
 	}
 }

@@ -28,6 +28,7 @@ struct packet_spec {
 	struct roam_addr dst;
 	uint8_t proto;
 	uint8_t hop_limit; /* 0: 64, or 255 for neighbour discovery */
+	uint8_t tos;       /* DSCP and ECN; in IPv6 the traffic class */
 	uint16_t sport;
 	uint16_t dport;
 	uint8_t tcp_flags;
@@ -52,6 +53,13 @@ struct packet_spec {
 };
 
 void packet_build(const struct packet_spec *spec, struct packet *ret_packet);
+
+/*
+ * A tunnel's packet: the IP packet of `inner`, which has no VLAN tags, behind an IP header of the
+ * spec's, with what its family has for a tag.
+ */
+void packet_wrap(const struct packet_spec *outer, uint16_t tag, const struct packet *inner,
+		 struct packet *ret_packet);
 
 /* "10.0.0.1" or "fd00::1"; aborts on anything else. */
 struct roam_addr packet_addr(const char *text);

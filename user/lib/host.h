@@ -38,6 +38,8 @@
 	X(lb_table)                                                                                \
 	X(lb_member)                                                                               \
 	X(lb_stats)                                                                                \
+	X(lb_tag)                                                                                  \
+	X(lb_peers)                                                                                \
 	X(ips_conf)                                                                                \
 	X(ips_source)                                                                              \
 	X(ips_block)                                                                               \

@@ -209,8 +209,8 @@ int lb_del(struct host *host, const char *name)
 }
 
 /* The one write that is the change of a backend, and what follows. */
-static int put_backend(struct host *host, const struct lb_service *service, uint32_t number,
-		       const struct roam_lb_backend *row)
+int lb_put_backend(struct host *host, const struct lb_service *service, uint32_t number,
+		   const struct roam_lb_backend *row)
 {
 	struct roam_lb_stats none = {};
 	int err, entry;
@@ -227,8 +227,8 @@ static int put_backend(struct host *host, const struct lb_service *service, uint
 	return err;
 }
 
-static int find_backend(struct host *host, const struct lb_service *service,
-			const struct roam_addr *addr, struct lb_backend *ret_backend)
+int lb_find_backend(struct host *host, const struct lb_service *service,
+		    const struct roam_addr *addr, struct lb_backend *ret_backend)
 {
 	_cleanup_lb_backends_ struct lb_backends backends = {};
 	char text[TEXT_ADDR_LEN];
@@ -292,15 +292,18 @@ static int backend_add_locked(struct host *host, const char *name,
 		err = check_backend(&service, &row);
 	if (err)
 		return err;
-	if (!find_backend(host, &service, &row.addr, &found))
+	if (!lb_find_backend(host, &service, &row.addr, &found))
 		return fail(-EEXIST, "lb '%s': has backend %s already", name,
 			    text_addr(&row.addr, text));
 	row.service = service.row.id;
 	row.state = ROAM_LB_ACTIVE;
-	err = free_number(host, &number);
+	row.tag = lb_tag_of(&row.addr);
+	err = lb_check_tag(host, &service, row.tag);
+	if (!err)
+		err = free_number(host, &number);
 	if (!err)
 		err = host_put(host, HOST_MAP_lb_stats, &number, &none);
-	return err ? err : put_backend(host, &service, number, &row);
+	return err ? err : lb_put_backend(host, &service, number, &row);
 }
 
 int lb_backend_add(struct host *host, const char *name, const struct roam_lb_backend *row)
@@ -328,13 +331,13 @@ int lb_backend_set(struct host *host, const char *name, const struct roam_addr *
 
 	err = lb_find(locked, name, &service);
 	if (!err)
-		err = find_backend(host, &service, addr, &backend);
+		err = lb_find_backend(host, &service, addr, &backend);
 	if (err)
 		return err;
 	backend.row.state = state;
 	if (state == ROAM_LB_FREE)
 		backend.row = (struct roam_lb_backend){};
-	return put_backend(host, &service, backend.number, &backend.row);
+	return lb_put_backend(host, &service, backend.number, &backend.row);
 }
 
 int lb_backend_del(struct host *host, const char *name, const struct roam_addr *addr)

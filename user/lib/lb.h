@@ -60,6 +60,36 @@ int lb_backend_del(struct host *host, const char *name, const struct roam_addr *
 int lb_backend_set(struct host *host, const char *name, const struct roam_addr *addr,
 		   enum roam_lb_state state);
 
+/*
+ * Tunnels (lb_tunnel.c). Where a backend is: the end of a tunnel to it, and this host's end of
+ * that; both :: for one that is here, or that the network knows the way to.
+ */
+struct lb_place {
+	struct roam_addr host;
+	struct roam_addr from;
+};
+
+int lb_backend_move(struct host *host, const char *name, const struct roam_addr *addr,
+		    const struct lb_place *to);
+bool lb_is_elsewhere(const struct roam_lb_backend *row);
+/* The tag of a backend with this address, the same on every host (ABI). */
+__be16 lb_tag_of(const struct roam_addr *addr);
+/* -ENOSPC if as many of the service's backends share the tag as can. */
+int lb_check_tag(struct host *host, const struct lb_service *service, __be16 tag);
+
+/* A balancer whose tunnels end here, at this address of the host. */
+struct lb_peer {
+	struct roam_addr addr;
+	struct roam_addr at;
+};
+
+int lb_peer_add(struct host *host, const struct lb_peer *peer);
+int lb_peer_del(struct host *host, const struct lb_peer *peer);
+int lb_peer_each(struct host *host, int (*fn)(const struct lb_peer *peer, void *arg), void *arg);
+
+/* The host's own address toward another one, as its routes say. */
+int lb_own_addr(const struct roam_addr *toward, struct roam_addr *ret_addr);
+
 /* The number of a service's backend at this address and port; 0: there is none. */
 uint16_t lb_member(struct host *host, uint32_t service, const struct roam_addr *addr, __be16 port);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Tables and members of services: see lb_compile.h. */
 #include <string.h>
+#include <arpa/inet.h>
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include "lb_compile.h"
@@ -77,8 +78,61 @@ static int put_members(struct host *host, uint32_t id, const struct lb_backends 
 	return err;
 }
 
+/* ---- tags: who is meant by a tunnel ---- */
+
+#define TAGS (UINT16_MAX + 1)
+
+/* By tag; the caller frees them. */
+static int make_tags(const struct lb_backends *backends, struct roam_lb_tagged **ret_rows)
+{
+	struct roam_lb_tagged *rows = calloc(TAGS, sizeof(*rows));
+
+	if (!rows)
+		return fail(-ENOMEM, "lb: out of memory");
+	for (uint32_t i = 0; i < backends->count; i++) {
+		struct roam_lb_tagged *row = &rows[ntohs(backends->list[i].row.tag)];
+		uint32_t at = 0;
+
+		while (at < ROAM_LB_TAGGED && row->backend[at])
+			at++;
+		if (at < ROAM_LB_TAGGED)
+			row->backend[at] = backends->list[i].number;
+	}
+	*ret_rows = rows;
+	return 0;
+}
+
+static int put_tags(struct host *host, uint32_t id, const struct lb_backends *backends,
+		    const struct roam_lb_tagged *rows)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < backends->count && !err; i++) {
+		struct roam_lb_tag_key key = { .service = id, .tag = backends->list[i].row.tag };
+
+		err = host_put(host, HOST_MAP_lb_tag, &key, &rows[ntohs(key.tag)]);
+	}
+	return err;
+}
+
+/* Those of this service that mean nobody. */
+static void drop_tags(struct host *host, uint32_t id, const struct roam_lb_tagged *rows)
+{
+	int fd = host_map(host, HOST_MAP_lb_tag);
+	struct roam_lb_tag_key key, *at = NULL;
+
+	while (!bpf_map_get_next_key(fd, at, &key)) {
+		at = &key;
+		if (key.service != id || (rows && rows[ntohs(key.tag)].backend[0]))
+			continue;
+		bpf_map_delete_elem(fd, &key);
+		at = NULL; /* there is no going on from a key that is gone */
+	}
+}
+
 int lb_compile(struct host *host, const struct lb_service *service)
 {
+	_cleanup_free_ struct roam_lb_tagged *tagged = NULL;
 	_cleanup_lb_backends_ struct lb_backends backends = {};
 	_cleanup_free_ struct roam_lb_table *table = calloc(1, sizeof(*table));
 	int err = lb_list_backends(host, service, &backends);
@@ -90,10 +144,16 @@ int lb_compile(struct host *host, const struct lb_service *service)
 	if (!err)
 		err = put_members(host, service->row.id, &backends);
 	if (!err)
-		err = put_table(host, service->row.no, table);
+		err = make_tags(&backends, &tagged);
 	if (!err)
-		drop_members(host, service->row.id, &backends);
-	return err;
+		err = put_tags(host, service->row.id, &backends, tagged);
+	if (!err)
+		err = put_table(host, service->row.no, table);
+	if (err)
+		return err;
+	drop_members(host, service->row.id, &backends);
+	drop_tags(host, service->row.id, tagged);
+	return 0;
 }
 
 int lb_forget(struct host *host, const struct lb_service *service)
@@ -111,6 +171,7 @@ int lb_forget(struct host *host, const struct lb_service *service)
 			err = host_put(host, HOST_MAP_lb_backend, &number, &none);
 	}
 	drop_members(host, service->row.id, NULL);
+	drop_tags(host, service->row.id, NULL);
 	host_clear_inner(host, HOST_MAP_lb_table, service->row.no);
 	return err;
 }
@@ -138,6 +199,20 @@ static void drop_stray_members(struct host *host, const struct lb_services *serv
 	}
 }
 
+static void drop_stray_tags(struct host *host, const struct lb_services *services)
+{
+	int fd = host_map(host, HOST_MAP_lb_tag);
+	struct roam_lb_tag_key key, *at = NULL;
+
+	while (!bpf_map_get_next_key(fd, at, &key)) {
+		at = &key;
+		if (is_service(services, key.service))
+			continue;
+		bpf_map_delete_elem(fd, &key);
+		at = NULL;
+	}
+}
+
 /* Rows of a service that is no more, or was never there. */
 static int forget_strays(struct host *host, const struct lb_services *services)
 {
@@ -156,6 +231,7 @@ static int forget_strays(struct host *host, const struct lb_services *services)
 			err = host_put(host, HOST_MAP_lb_backend, &number, &none);
 	}
 	drop_stray_members(host, services);
+	drop_stray_tags(host, services);
 	for (uint32_t i = 0; i < services->count; i++)
 		used[services->list[i].row.no] = true;
 	/* Not blindly: the kernel waits for programs even if there is nothing to delete. */
