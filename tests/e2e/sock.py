@@ -8,6 +8,7 @@
   sock.py reset ADDR PORT COUNT  COUNT connections, each used and then reset
   sock.py udp ADDR PORT COUNT   sends datagrams; prints how many came back
   sock.py fill ADDR PORT COUNT  one datagram from each of COUNT sockets; prints how many answers
+  sock.py smuggle ADDR VIP PORT  a SYN from 192.0.2.1 to an IPv4 VIP, in a tunnel to ADDR
   sock.py hold ADDR PORT COUNT  COUNT connections, each used in every round; prints a line a round:
                                 "round N alive M"
 """
@@ -175,6 +176,16 @@ def fill(address, port, count):
     return 0
 
 
+def smuggle(address, vip, port):
+    """IPv4 in IPv4, whose header the kernel makes. No checksums: it is not to get anywhere."""
+    inner = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, socket.IPPROTO_TCP, 0,
+                        socket.inet_aton("192.0.2.1"), socket.inet_aton(vip))
+    inner += struct.pack("!HHIIBBHHH", 40000, int(port), 1, 0, 0x50, 0x02, 65535, 0, 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IPIP) as one:
+        one.sendto(inner, (address, 0))
+    return 0
+
+
 def use_all(living):
     """One exchange on each, all at once; those on which it worked."""
     waiting, still = list(living), []
@@ -202,5 +213,5 @@ def hold(address, port, count):
 
 
 COMMANDS = {"serve": serve, "tcp": tcp, "tries": tries, "bulk": bulk, "reset": reset, "udp": udp,
-            "fill": fill, "hold": hold}
+            "fill": fill, "hold": hold, "smuggle": smuggle}
 sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))
