@@ -2,6 +2,7 @@
 /*
  * Connection tracking: the ct stage, and what follows the list for packets that it sent on. It owns
  * the flow tables. ct_check judges a packet of a known flow and brings the flow up to date;
+ * ct_related an ICMP error by the flow of what it quotes;
  * ct_commit makes the flow of a packet that policy has admitted; ct_revoke removes one that policy
  * no longer admits. A program for user space loads rows in bulk.
  */
@@ -12,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 #include <roam/monitor.h>
 #include <roam/pkt.h>
+#include "ct_quote.h"
 #include "ct_state.h"
 #include "ct_table.h"
 #include "ct_view.h"
@@ -192,6 +194,28 @@ static __always_inline bool find_flow(struct roam_pkt *pkt, struct roam_flow_key
 	return false;
 }
 
+/* An ICMP error: it belongs to the flow of the packet that it quotes, and changes nothing of it. */
+__noinline enum roam_verdict ct_related(struct roam_pkt *pkt)
+{
+	struct roam_flow_key key;
+	struct ct_ref ref;
+
+	if (!pkt)
+		return ROAM_DROP;
+	pkt->ct = ROAM_PKT_CT_NONE;
+	pkt->ct_replaces = 0;
+	if (!find_flow(pkt, &key, &ref) || !quote_fits_state(ref.flow, pkt) ||
+	    !note_translation(pkt, ref.flow))
+		return drop(pkt, ROAM_REASON_UNRELATED);
+	if (!quote_fits_window(ref.flow, pkt))
+		return drop(pkt, ROAM_REASON_QUOTE);
+	if (pkt->lb_role && !pkt->can_translate)
+		return drop(pkt, ROAM_REASON_LB_FRONT);
+	note_opening(pkt, ref.flow);
+	pkt->ct = is_admitted(pkt, ref.flow) ? ROAM_PKT_CT_FLOW : ROAM_PKT_CT_STALE;
+	return ROAM_CONTINUE;
+}
+
 __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 {
 	struct roam_flow_key key;
@@ -298,6 +322,9 @@ __noinline enum roam_verdict ct_commit(struct roam_pkt *pkt)
 	case ROAM_PKT_CT_NONE:
 		return pass(pkt, ROAM_REASON_UNTRACKED);
 	case ROAM_PKT_CT_STALE:
+		if (is_error(pkt)) /* policy still admits the flow, but this is none of its packets
+				    */
+			return pass(pkt, ROAM_REASON_RELATED);
 		return renew(pkt);
 	case ROAM_PKT_CT_OPENING:
 	case ROAM_PKT_CT_MIDSTREAM:

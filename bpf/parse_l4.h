@@ -23,7 +23,14 @@ struct icmp_header {
 };
 
 #define ICMP_ECHO_REPLY    0
+#define ICMP_UNREACHABLE   3
+#define ICMP_SOURCE_QUENCH 4
+#define ICMP_REDIRECT      5
 #define ICMP_ECHO_REQUEST  8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETER     12
+#define ICMP6_ERROR_FIRST  1 /* unreachable, too big, time exceeded, parameter problem */
+#define ICMP6_ERROR_LAST   4
 #define ICMP6_ECHO_REQUEST 128
 #define ICMP6_ECHO_REPLY   129
 
@@ -185,6 +192,23 @@ static __always_inline void set_echo_id(struct roam_pkt *pkt, bool request, __be
 	pkt->key.rport = local_asks ? 0 : id;
 }
 
+static __always_inline bool is_echo_request(__u8 proto, __u8 type)
+{
+	return type == (proto == IPPROTO_ICMP ? ICMP_ECHO_REQUEST : ICMP6_ECHO_REQUEST);
+}
+
+static __always_inline bool is_echo_reply(__u8 proto, __u8 type)
+{
+	return type == (proto == IPPROTO_ICMP ? ICMP_ECHO_REPLY : ICMP6_ECHO_REPLY);
+}
+
+/* What it quotes is read by parse_quote.h. */
+static __always_inline void note_error(struct roam_pkt *pkt, __u32 off, __u32 len)
+{
+	pkt->quote_off = off + sizeof(struct icmp_header);
+	pkt->payload = len - sizeof(struct icmp_header);
+}
+
 static __always_inline enum roam_reason parse_icmp(const struct frame *frame, struct roam_pkt *pkt,
 						   __u32 off, __u32 len)
 {
@@ -194,9 +218,22 @@ static __always_inline enum roam_reason parse_icmp(const struct frame *frame, st
 		return ROAM_REASON_MALFORMED;
 	pkt->icmp_type = icmp.type;
 	pkt->icmp_code = icmp.code;
-	if (icmp.type == ICMP_ECHO_REQUEST || icmp.type == ICMP_ECHO_REPLY)
+	switch (icmp.type) {
+	case ICMP_ECHO_REQUEST:
+	case ICMP_ECHO_REPLY:
 		set_echo_id(pkt, icmp.type == ICMP_ECHO_REQUEST, icmp.id);
-	return ROAM_REASON_NONE;
+		return ROAM_REASON_NONE;
+	case ICMP_UNREACHABLE:
+	case ICMP_SOURCE_QUENCH:
+	case ICMP_TIME_EXCEEDED:
+	case ICMP_PARAMETER:
+		note_error(pkt, off, len);
+		return ROAM_REASON_NONE;
+	case ICMP_REDIRECT:
+		return ROAM_REASON_ICMP_REDIRECT;
+	default:
+		return ROAM_REASON_NONE;
+	}
 }
 
 /* The first link-layer address option of neighbour discovery (RFC 4861, 4.6.1). */
@@ -275,6 +312,8 @@ static __always_inline enum roam_reason parse_icmp6(const struct frame *frame, s
 	pkt->link = icmp6_link_message(icmp.type);
 	if (icmp.type == ICMP6_ECHO_REQUEST || icmp.type == ICMP6_ECHO_REPLY)
 		set_echo_id(pkt, icmp.type == ICMP6_ECHO_REQUEST, icmp.id);
+	if (icmp.type >= ICMP6_ERROR_FIRST && icmp.type <= ICMP6_ERROR_LAST)
+		note_error(pkt, off, len);
 	if (pkt->link == ROAM_LINK_RS || pkt->link == ROAM_LINK_NS || pkt->link == ROAM_LINK_NA)
 		return parse_nd(frame, pkt, off, len);
 	return ROAM_REASON_NONE;

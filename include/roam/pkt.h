@@ -91,6 +91,14 @@ struct roam_pkt {
 	__u8 lladdr[ROAM_MAC_LEN];
 	__u8 target_lladdr[ROAM_MAC_LEN];
 	struct roam_addr target;
+	/*
+	 * ICMP errors. `key` is the flow's that the quoted packet belongs to, l4_off where the
+	 * quoted TCP or UDP header begins, tcp_seq is quoted, payload all that is; icmp_type and
+	 * icmp_code are the error's own.
+	 */
+	struct roam_addr error_source;
+	__u16 quote_off; /* where the quoted IP header begins; 0: it is no ICMP error */
+	__u8 pad0[2];
 
 	/* Port. */
 	__u32 vm; /* slot; ROAM_VM_NONE until the port stage has found it */
@@ -129,9 +137,10 @@ struct roam_pkt {
 	__u8 lb_try;     /* picks that have clashed */
 	__u8 events;     /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
 	__u8 either_dir; /* 1: who opened the flow is not known: policy may admit it in either */
+	__u8 pad[4];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 200);
+ROAM_ASSERT_SIZE(struct roam_pkt, 224);
 
 #define ROAM_PKT_NO_SCALE 0xff
 

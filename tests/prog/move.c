@@ -161,6 +161,26 @@ static struct packet_spec random_spec(enum roam_dir dir)
 	return spec;
 }
 
+/* Now and then an ICMP error about what may have gone the other way, sent by a router or an end. */
+static struct packet_spec error_or_packet(enum roam_dir dir)
+{
+	static const uint8_t types[] = { 1, 2, 3, 4, 11, 12 };
+	static struct packet_spec quote; /* the result refers to it */
+	struct packet_spec spec;
+
+	if (pick(5))
+		return random_spec(dir);
+	quote = random_spec(!dir);
+	if (quote.proto == IPPROTO_TCP)
+		quote.seq = 1000 + pick(200);
+	spec = cast_error(dir, types[pick(sizeof(types))], &quote);
+	if (dir == ROAM_DIR_IN && pick(2))
+		spec.src = quote.dst;
+	if (pick(2))
+		spec.quote_len = (spec.proto == IPPROTO_ICMP ? 20 : 40) + 8 + pick(3) * 12;
+	return spec;
+}
+
 static void make_trace(struct traced *trace)
 {
 	/* Mostly milliseconds; sometimes long enough for one timeout or another. */
@@ -169,7 +189,7 @@ static void make_trace(struct traced *trace)
 
 	for (int i = 0; i < TRACE_LEN; i++) {
 		enum roam_dir dir = pick(2);
-		struct packet_spec spec = random_spec(dir);
+		struct packet_spec spec = error_or_packet(dir);
 
 		at_ns += pick(1000000) + (pick(4) ? 0 : gaps_s[pick(6)] * SECOND);
 		trace[i].dir = dir;

@@ -123,6 +123,19 @@ static bool is_nd(const struct packet_spec *spec)
 	return spec->proto == IPPROTO_ICMPV6 && spec->icmp_type >= 133 && spec->icmp_type <= 137;
 }
 
+static void append_quote(const struct packet_spec *spec, struct packet *packet)
+{
+	static const uint32_t l3_off = 14;
+	struct packet quoted;
+	uint32_t len;
+
+	packet_build(spec->quote, &quoted);
+	len = quoted.len - l3_off;
+	if (spec->quote_len && spec->quote_len < len)
+		len = spec->quote_len;
+	memcpy(append(packet, len), quoted.bytes + l3_off, len);
+}
+
 static void append_icmp(const struct packet_spec *spec, struct packet *packet)
 {
 	struct icmp_echo *icmp = append(packet, sizeof(*icmp));
@@ -132,6 +145,8 @@ static void append_icmp(const struct packet_spec *spec, struct packet *packet)
 	icmp->id = htons(spec->icmp_id);
 	if (is_nd(spec))
 		append_nd(spec, packet);
+	if (spec->quote)
+		append_quote(spec, packet);
 }
 
 static void append_transport(const struct packet_spec *spec, struct packet *packet)
