@@ -100,11 +100,15 @@ static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct
 	return ROAM_CONTINUE;
 }
 
+static __always_inline bool is_over(__u32 state)
+{
+	return state == ROAM_CT_TIME_WAIT || state == ROAM_CT_CLOSE || state == ROAM_CT_SCTP_CLOSED;
+}
+
 /* Whether that is a connection's end, as its listeners understand it. */
 static __always_inline bool closes(__u32 before, __u32 after)
 {
-	return before != after && (after == ROAM_CT_TIME_WAIT || after == ROAM_CT_CLOSE) &&
-	       before != ROAM_CT_TIME_WAIT && before != ROAM_CT_CLOSE;
+	return is_over(after) && !is_over(before);
 }
 
 /* Brings the flow to where this packet takes it. */
@@ -134,12 +138,19 @@ static __always_inline enum roam_verdict advance(struct roam_pkt *pkt, struct ct
 	}
 }
 
-/* A TCP connection that begins is no old one; of other protocols nobody can tell. */
+/* A connection that begins is no old one; of protocols that have none nobody can tell. */
 static __always_inline bool may_be_learned(const struct roam_pkt *pkt)
 {
 	if (!(pkt->features & ROAM_VM_LEARN))
 		return false;
-	return pkt->key.proto != IPPROTO_TCP || !(pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_RST));
+	switch (pkt->key.proto) {
+	case IPPROTO_TCP:
+		return !(pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_RST));
+	case IPPROTO_SCTP:
+		return !opens(pkt) && !ends(pkt);
+	default:
+		return true;
+	}
 }
 
 /* No live flow: whether this packet may open one, as far as its protocol goes. */
@@ -155,8 +166,8 @@ static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 		pkt->ct = ROAM_PKT_CT_LEARN;
 		return ROAM_CONTINUE;
 	}
-	if (pkt->key.proto == IPPROTO_TCP && !is_syn(pkt->tcp_flags)) {
-		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || (pkt->tcp_flags & ROAM_TCP_RST))
+	if (!opens(pkt)) {
+		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || ends(pkt))
 			return drop(pkt, ROAM_REASON_MIDSTREAM);
 		pkt->ct = ROAM_PKT_CT_MIDSTREAM;
 		pkt->either_dir = 1;

@@ -24,6 +24,8 @@ static __always_inline bool quote_fits_state(const struct roam_flow *flow,
 	case ROAM_CT_UDP_NEW:
 	case ROAM_CT_ICMP_NEW:
 	case ROAM_CT_OTHER_NEW:
+	case ROAM_CT_SCTP_COOKIE_WAIT:
+	case ROAM_CT_SCTP_HEARTBEAT_SENT:
 		return pkt->dir != flow->open_dir;
 	default:
 		return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The transport layer of parse.h: TCP (RFC 9293), UDP, ICMP, ICMPv6 and neighbour discovery (RFC
- * 4861). `len` is what the network layer says is there; the frame may be longer (padding).
+ * The transport layer of parse.h: TCP (RFC 9293), UDP, SCTP (RFC 9260), ICMP, ICMPv6 and neighbour
+ * discovery (RFC 4861). `len` is what the network layer says is there; the frame may be longer
+ * (padding).
  */
 #ifndef ROAM_BPF_PARSE_L4_H
 #define ROAM_BPF_PARSE_L4_H
@@ -183,6 +184,48 @@ static __always_inline enum roam_reason parse_udp(const struct frame *frame, str
 	return ROAM_REASON_NONE;
 }
 
+/* The common header of SCTP and the one of the first chunk (RFC 9260, 3). */
+struct sctp_start {
+	__be16 source;
+	__be16 dest;
+	__be32 tag;
+	__be32 checksum;
+	__u8 chunk;
+	__u8 flags;
+	__be16 chunk_len; /* its header included, padding not */
+};
+
+#define SCTP_COMMON_LEN   12
+#define SCTP_CHUNK_HEADER 4
+
+/* Chunks that come alone (RFC 9260, 6.10). */
+static __always_inline bool sctp_is_alone(__u8 chunk)
+{
+	return chunk == ROAM_SCTP_INIT || chunk == ROAM_SCTP_INIT_ACK ||
+	       chunk == ROAM_SCTP_SHUTDOWN_COMPLETE;
+}
+
+static __always_inline enum roam_reason parse_sctp(const struct frame *frame, struct roam_pkt *pkt,
+						   __u32 off, __u32 len)
+{
+	struct sctp_start sctp;
+	__u32 chunk_len;
+
+	if (len < sizeof(sctp) || !frame_read(frame, off, &sctp, sizeof(sctp)))
+		return ROAM_REASON_MALFORMED;
+	chunk_len = bpf_ntohs(sctp.chunk_len);
+	if (!sctp.source || !sctp.dest || chunk_len < SCTP_CHUNK_HEADER ||
+	    chunk_len > len - SCTP_COMMON_LEN)
+		return ROAM_REASON_MALFORMED;
+	if (sctp_is_alone(sctp.chunk) && chunk_len + 3 < len - SCTP_COMMON_LEN)
+		return ROAM_REASON_MALFORMED;
+	if (sctp.chunk == ROAM_SCTP_INIT && sctp.tag) /* there is none yet (8.5.1) */
+		return ROAM_REASON_MALFORMED;
+	set_ports(pkt, sctp.source, sctp.dest);
+	pkt->sctp_chunk = sctp.chunk;
+	return ROAM_REASON_NONE;
+}
+
 /* An echo's identifier is the port of the end that asks, so pings both ways are two flows. */
 static __always_inline void set_echo_id(struct roam_pkt *pkt, bool request, __be16 id)
 {
@@ -330,6 +373,8 @@ static __always_inline enum roam_reason parse_transport(const struct frame *fram
 		return parse_tcp(frame, pkt, off, len);
 	case IPPROTO_UDP:
 		return parse_udp(frame, pkt, off, len);
+	case IPPROTO_SCTP:
+		return parse_sctp(frame, pkt, off, len);
 	case IPPROTO_ICMP:
 		return ipv4 ? parse_icmp(frame, pkt, off, len) : ROAM_REASON_NONE;
 	case IPPROTO_ICMPV6:

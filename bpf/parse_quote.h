@@ -106,6 +106,7 @@ static __always_inline bool read_quoted_transport(const struct frame *frame, str
 	switch (quote->proto) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
+	case IPPROTO_SCTP:
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		break;
@@ -123,7 +124,8 @@ static __always_inline bool read_quoted_transport(const struct frame *frame, str
 	}
 	set_ports(pkt, l4.ports.dest, l4.ports.source);
 	pkt->tcp_seq = bpf_ntohl(l4.ports.seq);
-	pkt->l4_off = quote->l4_off;
+	if (quote->proto != IPPROTO_SCTP) /* which nothing translates */
+		pkt->l4_off = quote->l4_off;
 	return true;
 }
 

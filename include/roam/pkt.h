@@ -137,12 +137,28 @@ struct roam_pkt {
 	__u8 lb_try;     /* picks that have clashed */
 	__u8 events;     /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
 	__u8 either_dir; /* 1: who opened the flow is not known: policy may admit it in either */
-	__u8 pad[4];
+	__u8 sctp_chunk; /* enum roam_sctp_chunk, or any other: type of the first one */
+	__u8 pad[3];
 };
 
 ROAM_ASSERT_SIZE(struct roam_pkt, 224);
 
 #define ROAM_PKT_NO_SCALE 0xff
+
+/* Chunks of SCTP that mean something to a flow (RFC 9260, 3.2). */
+enum roam_sctp_chunk {
+	ROAM_SCTP_INIT = 1,
+	ROAM_SCTP_INIT_ACK = 2,
+	ROAM_SCTP_HEARTBEAT = 4,
+	ROAM_SCTP_HEARTBEAT_ACK = 5,
+	ROAM_SCTP_ABORT = 6,
+	ROAM_SCTP_SHUTDOWN = 7,
+	ROAM_SCTP_SHUTDOWN_ACK = 8,
+	ROAM_SCTP_ERROR = 9,
+	ROAM_SCTP_COOKIE_ECHO = 10,
+	ROAM_SCTP_COOKIE_ACK = 11,
+	ROAM_SCTP_SHUTDOWN_COMPLETE = 14,
+};
 
 enum roam_tcp_flag {
 	ROAM_TCP_FIN = 0x01,

@@ -56,7 +56,7 @@ enum roam_verdict {
 	X(ACL_RULE, "acl_rule", DROP, "a rule says drop")                                          \
 	X(ACL_DEFAULT, "acl_default", DROP, "no rule matches and the default is drop")             \
 	X(REVOKED, "revoked", DROP, "policy no longer admits this flow")                           \
-	X(MIDSTREAM, "midstream", DROP, "a TCP segment of no known flow, and not an opening")      \
+	X(MIDSTREAM, "midstream", DROP, "TCP or SCTP of no known flow, and not an opening")        \
 	X(CT_INVALID, "ct_invalid", DROP, "does not fit the state of its flow")                    \
 	X(UNRELATED, "unrelated", DROP, "an ICMP error about no known flow")                       \
 	X(CT_FULL, "ct_full", DROP, "the VM's flow table is full of live flows")                   \

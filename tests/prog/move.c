@@ -137,9 +137,11 @@ static void add_services(struct test_host *host)
 static struct packet_spec random_spec(enum roam_dir dir)
 {
 	static const uint16_t vm_ports[] = { 80, 22, 40000, 40001 };
-	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, 0 };
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP,  IPPROTO_TCP,
+					  IPPROTO_UDP, IPPROTO_SCTP, 0 };
+	static const uint8_t chunks[] = { 0, 1, 1, 2, 4, 5, 6, 7, 8, 9, 10, 10, 11, 11, 14 };
 	int family = pick(2) ? 4 : 6;
-	uint8_t proto = protos[pick(5)];
+	uint8_t proto = protos[pick(sizeof(protos))];
 	struct packet_spec spec;
 	uint16_t port = vm_ports[pick(4)];
 
@@ -152,9 +154,10 @@ static struct packet_spec random_spec(enum roam_dir dir)
 	spec.seq = 1000 + pick(5000);
 	spec.ack = 1000 + pick(5000);
 	spec.payload = pick(100);
+	spec.sctp_chunk = chunks[pick(sizeof(chunks))];
 	spec.icmp_id = 1 + pick(2);
 	spec.icmp_type = family == 4 ? (pick(2) ? 8 : 0) : (pick(2) ? 128 : 129);
-	if (!pick(3))
+	if (proto != IPPROTO_SCTP && !pick(3))
 		balance(&spec, family, dir);
 	if (!pick(12)) /* somebody else's address */
 		*(dir == ROAM_DIR_OUT ? &spec.src : &spec.dst) = cast_stranger_addr(family);
@@ -184,7 +187,7 @@ static struct packet_spec error_or_packet(enum roam_dir dir)
 static void make_trace(struct traced *trace)
 {
 	/* Mostly milliseconds; sometimes long enough for one timeout or another. */
-	static const uint32_t gaps_s[] = { 1, 1, 11, 31, 61, 121 };
+	static const uint32_t gaps_s[] = { 1, 2, 4, 11, 31, 121 };
 	uint64_t at_ns = 0;
 
 	for (int i = 0; i < TRACE_LEN; i++) {

@@ -105,6 +105,19 @@ static void append_udp(const struct packet_spec *spec, struct packet *packet)
 	udp->len = htons(sizeof(*udp) + spec->payload);
 }
 
+/* Its CRC is left to the device, as local stacks do. */
+static void append_sctp(const struct packet_spec *spec, struct packet *packet)
+{
+	uint32_t tag = htonl(spec->sctp_tag);
+
+	append_be16(packet, spec->sport);
+	append_be16(packet, spec->dport);
+	memcpy(append(packet, sizeof(tag)), &tag, sizeof(tag));
+	append(packet, 4);
+	append_be16(packet, spec->sctp_chunk << 8);
+	append_be16(packet, 4 + spec->payload);
+}
+
 static void append_nd(const struct packet_spec *spec, struct packet *packet)
 {
 	if (spec->icmp_type == 135 || spec->icmp_type == 136)
@@ -157,6 +170,9 @@ static void append_transport(const struct packet_spec *spec, struct packet *pack
 		break;
 	case IPPROTO_UDP:
 		append_udp(spec, packet);
+		break;
+	case IPPROTO_SCTP:
+		append_sctp(spec, packet);
 		break;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:

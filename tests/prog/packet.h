@@ -35,6 +35,8 @@ struct packet_spec {
 	uint16_t window;   /* 0: 65535 */
 	uint32_t seq;
 	uint32_t ack;
+	uint8_t sctp_chunk; /* of payload bytes */
+	uint32_t sctp_tag;
 	uint8_t icmp_type;
 	uint8_t icmp_code;
 	uint16_t icmp_id;
