@@ -164,21 +164,52 @@ static struct packet_spec random_spec(enum roam_dir dir)
 	return spec;
 }
 
-/* Now and then an ICMP error about what may have gone the other way, sent by a router or an end. */
-static struct packet_spec error_or_packet(enum roam_dir dir)
+/* What becomes of a packet to the VIP: to the peer from the VM, to the VM from the peer. */
+static void translated(struct packet_spec *spec, enum roam_dir dir)
+{
+	int family = spec->src.words[0] ? 6 : 4;
+	struct roam_addr vip = vip_addr(family);
+
+	if (memcmp(&spec->dst, &vip, sizeof(vip)) != 0)
+		return;
+	spec->dst = dir == ROAM_DIR_OUT ? cast_peer_addr(family) : cast_vm_addr(family);
+	spec->dport = BACKEND_PORT;
+}
+
+static bool may_open(const struct packet_spec *spec)
+{
+	switch (spec->proto) {
+	case IPPROTO_TCP:
+		return spec->tcp_flags == ROAM_TCP_SYN;
+	case IPPROTO_SCTP:
+		return spec->sctp_chunk == ROAM_SCTP_INIT ||
+		       spec->sctp_chunk == ROAM_SCTP_HEARTBEAT;
+	case IPPROTO_ICMP:
+		return spec->icmp_type == 8;
+	case IPPROTO_ICMPV6:
+		return spec->icmp_type == 128;
+	default:
+		return true;
+	}
+}
+
+/*
+ * An ICMP error, sent by a router or an end, about the last packet that went the other way and
+ * may have opened a flow, as it went on; now and then about another one. `quote` is room for what
+ * it quotes.
+ */
+static struct packet_spec random_error(enum roam_dir dir, const struct packet_spec *before,
+				       struct packet_spec *quote)
 {
 	static const uint8_t types[] = { 1, 2, 3, 4, 11, 12 };
-	static struct packet_spec quote; /* the result refers to it */
 	struct packet_spec spec;
 
-	if (pick(5))
-		return random_spec(dir);
-	quote = random_spec(!dir);
-	if (quote.proto == IPPROTO_TCP)
-		quote.seq = 1000 + pick(200);
-	spec = cast_error(dir, types[pick(sizeof(types))], &quote);
+	*quote = before && pick(5) ? *before : random_spec(!dir);
+	if (pick(4))
+		translated(quote, !dir);
+	spec = cast_error(dir, types[pick(sizeof(types))], quote);
 	if (dir == ROAM_DIR_IN && pick(2))
-		spec.src = quote.dst;
+		spec.src = quote->dst;
 	if (pick(2))
 		spec.quote_len = (spec.proto == IPPROTO_ICMP ? 20 : 40) + 8 + pick(3) * 12;
 	return spec;
@@ -188,12 +219,20 @@ static void make_trace(struct traced *trace)
 {
 	/* Mostly milliseconds; sometimes long enough for one timeout or another. */
 	static const uint32_t gaps_s[] = { 1, 2, 4, 11, 31, 121 };
+	struct packet_spec last[ROAM_DIR_COUNT], quote;
+	bool seen[ROAM_DIR_COUNT] = {};
 	uint64_t at_ns = 0;
 
 	for (int i = 0; i < TRACE_LEN; i++) {
 		enum roam_dir dir = pick(2);
-		struct packet_spec spec = error_or_packet(dir);
+		struct packet_spec spec = random_spec(dir);
 
+		if (!pick(4)) {
+			spec = random_error(dir, seen[!dir] ? &last[!dir] : NULL, &quote);
+		} else if (may_open(&spec)) {
+			last[dir] = spec;
+			seen[dir] = true;
+		}
 		at_ns += pick(1000000) + (pick(4) ? 0 : gaps_s[pick(6)] * SECOND);
 		trace[i].dir = dir;
 		trace[i].front = pick(FRONT_ENDS);
