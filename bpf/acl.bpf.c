@@ -123,7 +123,8 @@ static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
 		.rule = ROAM_RULE_NONE,
 		.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
 					     : pkt->default_action[ROAM_DIR_OUT],
-		.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP,
+		.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP ||
+			     pkt->key.proto == IPPROTO_SCTP,
 	};
 	if (!ret_walk->list)
 		return false;

@@ -2,6 +2,7 @@
 /*
  * Connection tracking: the ct stage, and what follows the list for packets that it sent on. It owns
  * the flow tables. ct_check judges a packet of a known flow and brings the flow up to date;
+ * ct_related an ICMP error by the flow of what it quotes;
  * ct_commit makes the flow of a packet that policy has admitted; ct_revoke removes one that policy
  * no longer admits. A program for user space loads rows in bulk.
  */
@@ -12,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 #include <roam/monitor.h>
 #include <roam/pkt.h>
+#include "ct_quote.h"
 #include "ct_state.h"
 #include "ct_table.h"
 #include "ct_view.h"
@@ -105,11 +107,15 @@ static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct
 	return ROAM_CONTINUE;
 }
 
+static __always_inline bool is_over(__u32 state)
+{
+	return state == ROAM_CT_TIME_WAIT || state == ROAM_CT_CLOSE || state == ROAM_CT_SCTP_CLOSED;
+}
+
 /* Whether that is a connection's end, as its listeners understand it. */
 static __always_inline bool closes(__u32 before, __u32 after)
 {
-	return before != after && (after == ROAM_CT_TIME_WAIT || after == ROAM_CT_CLOSE) &&
-	       before != ROAM_CT_TIME_WAIT && before != ROAM_CT_CLOSE;
+	return is_over(after) && !is_over(before);
 }
 
 /* Brings the flow to where this packet takes it. */
@@ -140,12 +146,19 @@ static __always_inline enum roam_verdict advance(struct roam_pkt *pkt, struct ct
 	}
 }
 
-/* A TCP connection that begins is no old one; of other protocols nobody can tell. */
+/* A connection that begins is no old one; of protocols that have none nobody can tell. */
 static __always_inline bool may_be_learned(const struct roam_pkt *pkt)
 {
 	if (!(pkt->features & ROAM_VM_LEARN))
 		return false;
-	return pkt->key.proto != IPPROTO_TCP || !(pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_RST));
+	switch (pkt->key.proto) {
+	case IPPROTO_TCP:
+		return !(pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_RST));
+	case IPPROTO_SCTP:
+		return !opens(pkt) && !ends(pkt);
+	default:
+		return true;
+	}
 }
 
 /* No live flow: whether this packet may open one, as far as its protocol goes. */
@@ -161,8 +174,8 @@ static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 		pkt->ct = ROAM_PKT_CT_LEARN;
 		return ROAM_CONTINUE;
 	}
-	if (pkt->key.proto == IPPROTO_TCP && !is_syn(pkt->tcp_flags)) {
-		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || (pkt->tcp_flags & ROAM_TCP_RST))
+	if (!opens(pkt)) {
+		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || ends(pkt))
 			return drop(pkt, ROAM_REASON_MIDSTREAM);
 		pkt->ct = ROAM_PKT_CT_MIDSTREAM;
 		pkt->either_dir = 1;
@@ -198,6 +211,28 @@ static __always_inline bool find_flow(struct roam_pkt *pkt, struct roam_flow_key
 		return true;
 	pkt->ct_replaces = 1;
 	return false;
+}
+
+/* An ICMP error: it belongs to the flow of the packet that it quotes, and changes nothing of it. */
+__noinline enum roam_verdict ct_related(struct roam_pkt *pkt)
+{
+	struct roam_flow_key key;
+	struct ct_ref ref;
+
+	if (!pkt)
+		return ROAM_DROP;
+	pkt->ct = ROAM_PKT_CT_NONE;
+	pkt->ct_replaces = 0;
+	if (!find_flow(pkt, &key, &ref) || !quote_fits_state(ref.flow, pkt) ||
+	    !note_translation(pkt, ref.flow))
+		return drop(pkt, ROAM_REASON_UNRELATED);
+	if (!quote_fits_window(ref.flow, pkt))
+		return drop(pkt, ROAM_REASON_QUOTE);
+	if (pkt->lb_role && !pkt->can_translate)
+		return drop(pkt, ROAM_REASON_LB_FRONT);
+	note_opening(pkt, ref.flow);
+	pkt->ct = is_admitted(pkt, ref.flow) ? ROAM_PKT_CT_FLOW : ROAM_PKT_CT_STALE;
+	return ROAM_CONTINUE;
 }
 
 __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
@@ -313,6 +348,9 @@ __noinline enum roam_verdict ct_commit(struct roam_pkt *pkt)
 	case ROAM_PKT_CT_NONE:
 		return pass(pkt, ROAM_REASON_UNTRACKED);
 	case ROAM_PKT_CT_STALE:
+		if (is_error(pkt)) /* policy still admits the flow, but this is none of its packets
+				    */
+			return pass(pkt, ROAM_REASON_RELATED);
 		return renew(pkt);
 	case ROAM_PKT_CT_OPENING:
 	case ROAM_PKT_CT_MIDSTREAM:

@@ -11,6 +11,8 @@
 #include <linux/in6.h>
 #include <bpf/bpf_helpers.h>
 #include <roam/pkt.h>
+#include "bucket.h"
+#include "ct_sctp.h"
 
 enum ct_event {
 	CT_KEEP,    /* passes, and changes nothing: not even the time it was last seen */
@@ -77,14 +79,42 @@ static __always_inline struct ct_step tcp_full_step(__u8 state, __u8 flags, bool
 	return step(CT_UPDATE, state);
 }
 
-/* Datagrams and the rest: a reply completes the flow. */
+/* An exchange that has gone both ways and on for longer than this is more than a question. */
+#define UDP_STREAM_NS ((__s64)(2 * NS_PER_S))
+
+static __always_inline struct ct_step udp_step(const struct roam_flow *flow, __u64 now_ns,
+					       bool from_opener)
+{
+	__u8 state = flow->state;
+
+	if (state == ROAM_CT_UDP_NEW && from_opener)
+		return step(CT_UPDATE, state);
+	if (state == ROAM_CT_UDP_STREAM || (__s64)(now_ns - flow->created_ns) > UDP_STREAM_NS)
+		return step(CT_UPDATE, ROAM_CT_UDP_STREAM);
+	return step(CT_UPDATE, ROAM_CT_UDP_REPLIED);
+}
+
+static __always_inline struct ct_step sctp_step(__u8 state, __u8 chunk, bool from_opener)
+{
+	enum roam_ct_state next = sctp_next(state, chunk, from_opener);
+
+	if (next == ROAM_CT_NONE)
+		return step(CT_INVALID, state);
+	if (state == ROAM_CT_SCTP_CLOSED)
+		return step(chunk == ROAM_SCTP_INIT ? CT_REOPEN : CT_KEEP, state);
+	if (next == ROAM_CT_SCTP_CLOSED &&
+	    (state == ROAM_CT_SCTP_COOKIE_WAIT || state == ROAM_CT_SCTP_COOKIE_ECHOED ||
+	     state == ROAM_CT_SCTP_HEARTBEAT_SENT)) /* refused */
+		return step(CT_DELETE, state);
+	return step(CT_UPDATE, next);
+}
+
+/* The rest: a reply completes the flow. */
 static __always_inline struct ct_step reply_step(__u8 state, bool from_opener)
 {
 	if (from_opener)
 		return step(CT_UPDATE, state);
 	switch (state) {
-	case ROAM_CT_UDP_NEW:
-		return step(CT_UPDATE, ROAM_CT_UDP_REPLIED);
 	case ROAM_CT_ICMP_NEW:
 		return step(CT_UPDATE, ROAM_CT_ICMP_REPLIED);
 	case ROAM_CT_OTHER_NEW:
@@ -102,14 +132,41 @@ static __always_inline struct ct_step ct_step(const struct roam_flow *flow,
 	__u8 state = flow->state;
 	__u8 sender, other;
 
-	if (pkt->key.proto != IPPROTO_TCP)
+	switch (pkt->key.proto) {
+	case IPPROTO_TCP:
+		break;
+	case IPPROTO_UDP:
+		return udp_step(flow, pkt->now_ns, from_opener);
+	case IPPROTO_SCTP:
+		return sctp_step(state, pkt->sctp_chunk, from_opener);
+	default:
 		return reply_step(state, from_opener);
+	}
 	if (state == ROAM_CT_SYN_SENT || state == ROAM_CT_SYN_RECV)
 		return tcp_half_step(state, pkt->tcp_flags, from_opener);
 	sender = out ? flow->tcp[ROAM_DIR_OUT].flags : flow->tcp[ROAM_DIR_IN].flags;
 	other = out ? flow->tcp[ROAM_DIR_IN].flags : flow->tcp[ROAM_DIR_OUT].flags;
 	return tcp_full_step(state, pkt->tcp_flags, sender & ROAM_TCP_END_FIN,
 			     other & ROAM_TCP_END_FIN);
+}
+
+/* Whether a connection, or an exchange of what has none, begins so. */
+static __always_inline bool opens(const struct roam_pkt *pkt)
+{
+	switch (pkt->key.proto) {
+	case IPPROTO_TCP:
+		return is_syn(pkt->tcp_flags);
+	case IPPROTO_SCTP:
+		return sctp_opens(pkt->sctp_chunk);
+	default:
+		return true;
+	}
+}
+
+static __always_inline bool ends(const struct roam_pkt *pkt)
+{
+	return pkt->key.proto == IPPROTO_SCTP ? sctp_ends(pkt->sctp_chunk)
+					      : pkt->tcp_flags & ROAM_TCP_RST;
 }
 
 /* The state that a packet opens a flow in. */
@@ -122,6 +179,11 @@ static __always_inline enum roam_ct_state ct_first_state(const struct roam_pkt *
 		return ROAM_CT_SYN_SENT;
 	case IPPROTO_UDP:
 		return ROAM_CT_UDP_NEW;
+	case IPPROTO_SCTP:
+		if (pkt->ct == ROAM_PKT_CT_MIDSTREAM || pkt->ct == ROAM_PKT_CT_LEARN)
+			return ROAM_CT_SCTP_ESTABLISHED;
+		return pkt->sctp_chunk == ROAM_SCTP_INIT ? ROAM_CT_SCTP_COOKIE_WAIT
+							 : ROAM_CT_SCTP_HEARTBEAT_SENT;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		return ROAM_CT_ICMP_NEW;

@@ -13,7 +13,7 @@ static __always_inline struct roam_addr source_of(const struct roam_pkt *pkt,
 						  const struct roam_ips *conf)
 {
 	bool ipv4 = pkt->key.family == ROAM_FAMILY_IPV4;
-	struct roam_addr source = pkt->key.remote;
+	struct roam_addr source = sender_of(pkt);
 
 	for (int i = 0; i < 4; i++)
 		source.words[i] &= ipv4 ? conf->mask4[i] : conf->mask6[i];

@@ -271,7 +271,7 @@ static __always_inline __u32 pick_for_client(const struct roam_pkt *pkt,
 	row = bpf_map_lookup_elem(&lb_stats, &got.backend);
 	if (!got.backend || !row)
 		return 0;
-	if (pkt->dry_run)
+	if (pkt->dry_run || is_error(pkt)) /* that opens nothing */
 		return got.backend;
 	__sync_fetch_and_add(&row->sessions, 1);
 	bpf_map_update_elem(&lb_affinity, &key, &got, BPF_ANY);
@@ -280,7 +280,10 @@ static __always_inline __u32 pick_for_client(const struct roam_pkt *pkt,
 
 #include "lb_tunnel.h"
 
-/* What is addressed to a VM's port has been picked for it already, by another balancer. */
+/*
+ * What is addressed to a VM's port has been picked for it already, by another balancer. An
+ * ICMP error about what a backend has sent goes where the client's packets go: its key is theirs.
+ */
 __noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
 {
 	const struct roam_lb_service *service;
@@ -303,6 +306,7 @@ __noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
 	pkt->lb_host = backend->host;
 	pkt->lb_from = backend->from;
 	pkt->tunnel_tag = backend->tag;
-	lb_count(pkt);
+	if (!is_error(pkt))
+		lb_count(pkt);
 	return ROAM_CONTINUE;
 }

@@ -5,7 +5,7 @@
  * parse has a reason of its own. The front end includes frame_skb.h or frame_xdp.h first.
  *
  * Layers, in order: Ethernet and VLAN tags here, ARP and IP in parse_ip.h, transport and neighbour
- * discovery in parse_l4.h.
+ * discovery in parse_l4.h, what ICMP errors quote in parse_quote.h.
  */
 #ifndef ROAM_BPF_PARSE_H
 #define ROAM_BPF_PARSE_H
@@ -13,6 +13,7 @@
 #include <linux/if_ether.h>
 #include <bpf/bpf_endian.h>
 #include "parse_ip.h"
+#include "parse_quote.h"
 
 #define VLAN_VID_MASK 0x0fff
 #define VLAN_TAGS_MAX 2

@@ -176,20 +176,23 @@ static __always_inline bool is_plain_transport(__u8 proto)
 }
 
 /* To the transport, at *off; `end` is where the packet ends. */
+/* The caller has set frame, off and next. */
+static __always_inline void walk_headers(struct ext_walk *walk)
+{
+	walk->reason = ROAM_REASON_NONE;
+	if (is_plain_transport(walk->next)) /* most packets: spares the call */
+		return;
+	walk->reason = ROAM_REASON_EXT_HEADERS;
+	bpf_loop(IPV6_EXT_MAX + 1, ext_step, walk, 0);
+}
+
 static __always_inline enum roam_reason walk_extensions(const struct frame *frame,
 							struct roam_pkt *pkt, __u32 *off, __u32 end)
 {
 	enum roam_reason reason = ROAM_REASON_NONE;
-	struct ext_walk walk = {
-		.frame = frame,
-		.off = *off,
-		.next = pkt->key.proto,
-		.reason = ROAM_REASON_EXT_HEADERS,
-	};
+	struct ext_walk walk = { .frame = frame, .off = *off, .next = pkt->key.proto };
 
-	if (is_plain_transport(pkt->key.proto)) /* most packets: spares the call */
-		return ROAM_REASON_NONE;
-	bpf_loop(IPV6_EXT_MAX + 1, ext_step, &walk, 0);
+	walk_headers(&walk);
 	pkt->key.proto = walk.next;
 	*off = walk.off;
 	if (walk.frag_at) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The transport layer of parse.h: TCP (RFC 9293), UDP, ICMP, ICMPv6 and neighbour discovery (RFC
- * 4861). `len` is what the network layer says is there; the frame may be longer (padding).
+ * The transport layer of parse.h: TCP (RFC 9293), UDP, SCTP (RFC 9260), ICMP, ICMPv6 and neighbour
+ * discovery (RFC 4861). `len` is what the network layer says is there; the frame may be longer
+ * (padding).
  */
 #ifndef ROAM_BPF_PARSE_L4_H
 #define ROAM_BPF_PARSE_L4_H
@@ -23,7 +24,14 @@ struct icmp_header {
 };
 
 #define ICMP_ECHO_REPLY    0
+#define ICMP_UNREACHABLE   3
+#define ICMP_SOURCE_QUENCH 4
+#define ICMP_REDIRECT      5
 #define ICMP_ECHO_REQUEST  8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETER     12
+#define ICMP6_ERROR_FIRST  1 /* unreachable, too big, time exceeded, parameter problem */
+#define ICMP6_ERROR_LAST   4
 #define ICMP6_ECHO_REQUEST 128
 #define ICMP6_ECHO_REPLY   129
 
@@ -178,6 +186,48 @@ static __always_inline enum roam_reason parse_udp(const struct frame *frame, str
 	return ROAM_REASON_NONE;
 }
 
+/* The common header of SCTP and the one of the first chunk (RFC 9260, 3). */
+struct sctp_start {
+	__be16 source;
+	__be16 dest;
+	__be32 tag;
+	__be32 checksum;
+	__u8 chunk;
+	__u8 flags;
+	__be16 chunk_len; /* its header included, padding not */
+};
+
+#define SCTP_COMMON_LEN   12
+#define SCTP_CHUNK_HEADER 4
+
+/* Chunks that come alone (RFC 9260, 6.10). */
+static __always_inline bool sctp_is_alone(__u8 chunk)
+{
+	return chunk == ROAM_SCTP_INIT || chunk == ROAM_SCTP_INIT_ACK ||
+	       chunk == ROAM_SCTP_SHUTDOWN_COMPLETE;
+}
+
+static __always_inline enum roam_reason parse_sctp(const struct frame *frame, struct roam_pkt *pkt,
+						   __u32 off, __u32 len)
+{
+	struct sctp_start sctp;
+	__u32 chunk_len;
+
+	if (len < sizeof(sctp) || !frame_read(frame, off, &sctp, sizeof(sctp)))
+		return ROAM_REASON_MALFORMED;
+	chunk_len = bpf_ntohs(sctp.chunk_len);
+	if (!sctp.source || !sctp.dest || chunk_len < SCTP_CHUNK_HEADER ||
+	    chunk_len > len - SCTP_COMMON_LEN)
+		return ROAM_REASON_MALFORMED;
+	if (sctp_is_alone(sctp.chunk) && chunk_len + 3 < len - SCTP_COMMON_LEN)
+		return ROAM_REASON_MALFORMED;
+	if (sctp.chunk == ROAM_SCTP_INIT && sctp.tag) /* there is none yet (8.5.1) */
+		return ROAM_REASON_MALFORMED;
+	set_ports(pkt, sctp.source, sctp.dest);
+	pkt->sctp_chunk = sctp.chunk;
+	return ROAM_REASON_NONE;
+}
+
 /* An echo's identifier is the port of the end that asks, so pings both ways are two flows. */
 static __always_inline void set_echo_id(struct roam_pkt *pkt, bool request, __be16 id)
 {
@@ -185,6 +235,23 @@ static __always_inline void set_echo_id(struct roam_pkt *pkt, bool request, __be
 
 	pkt->key.lport = local_asks ? id : 0;
 	pkt->key.rport = local_asks ? 0 : id;
+}
+
+static __always_inline bool is_echo_request(__u8 proto, __u8 type)
+{
+	return type == (proto == IPPROTO_ICMP ? ICMP_ECHO_REQUEST : ICMP6_ECHO_REQUEST);
+}
+
+static __always_inline bool is_echo_reply(__u8 proto, __u8 type)
+{
+	return type == (proto == IPPROTO_ICMP ? ICMP_ECHO_REPLY : ICMP6_ECHO_REPLY);
+}
+
+/* What it quotes is read by parse_quote.h. */
+static __always_inline void note_error(struct roam_pkt *pkt, __u32 off, __u32 len)
+{
+	pkt->quote_off = off + sizeof(struct icmp_header);
+	pkt->payload = len - sizeof(struct icmp_header);
 }
 
 static __always_inline enum roam_reason parse_icmp(const struct frame *frame, struct roam_pkt *pkt,
@@ -196,9 +263,22 @@ static __always_inline enum roam_reason parse_icmp(const struct frame *frame, st
 		return ROAM_REASON_MALFORMED;
 	pkt->icmp_type = icmp.type;
 	pkt->icmp_code = icmp.code;
-	if (icmp.type == ICMP_ECHO_REQUEST || icmp.type == ICMP_ECHO_REPLY)
+	switch (icmp.type) {
+	case ICMP_ECHO_REQUEST:
+	case ICMP_ECHO_REPLY:
 		set_echo_id(pkt, icmp.type == ICMP_ECHO_REQUEST, icmp.id);
-	return ROAM_REASON_NONE;
+		return ROAM_REASON_NONE;
+	case ICMP_UNREACHABLE:
+	case ICMP_SOURCE_QUENCH:
+	case ICMP_TIME_EXCEEDED:
+	case ICMP_PARAMETER:
+		note_error(pkt, off, len);
+		return ROAM_REASON_NONE;
+	case ICMP_REDIRECT:
+		return ROAM_REASON_ICMP_REDIRECT;
+	default:
+		return ROAM_REASON_NONE;
+	}
 }
 
 /* The first link-layer address option of neighbour discovery (RFC 4861, 4.6.1). */
@@ -277,6 +357,8 @@ static __always_inline enum roam_reason parse_icmp6(const struct frame *frame, s
 	pkt->link = icmp6_link_message(icmp.type);
 	if (icmp.type == ICMP6_ECHO_REQUEST || icmp.type == ICMP6_ECHO_REPLY)
 		set_echo_id(pkt, icmp.type == ICMP6_ECHO_REQUEST, icmp.id);
+	if (icmp.type >= ICMP6_ERROR_FIRST && icmp.type <= ICMP6_ERROR_LAST)
+		note_error(pkt, off, len);
 	if (pkt->link == ROAM_LINK_RS || pkt->link == ROAM_LINK_NS || pkt->link == ROAM_LINK_NA)
 		return parse_nd(frame, pkt, off, len);
 	return ROAM_REASON_NONE;
@@ -293,6 +375,8 @@ static __always_inline enum roam_reason parse_transport(const struct frame *fram
 		return parse_tcp(frame, pkt, off, len);
 	case IPPROTO_UDP:
 		return parse_udp(frame, pkt, off, len);
+	case IPPROTO_SCTP:
+		return parse_sctp(frame, pkt, off, len);
 	case IPPROTO_ICMP:
 		return ipv4 ? parse_icmp(frame, pkt, off, len) : ROAM_REASON_NONE;
 	case IPPROTO_ICMPV6:

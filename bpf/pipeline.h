@@ -9,6 +9,7 @@
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
  *   frag    a later fragment goes as its first one did; the first begins its train before it passes
  *   ct      known flow? then it is judged by its state; otherwise: may this open one?
+ *           an ICMP error belongs to the flow of the packet that it quotes, or is dropped
  *   ips     toward the VM: is the source blocked? does it open too many connections?
  *   acl     the rules, for openings, for untracked packets, and for flows of an older policy
  *   qos     the VM's rate; the mark that its packets get
@@ -55,12 +56,19 @@ static __always_inline struct roam_pkt *front_start(__u32 ifindex, enum roam_dir
 	return pkt;
 }
 
-/* Not inlined, nor is write_frame: their stack is free again when the stages need theirs. */
+/* Not inlined, as its likes below: their stack is free again when the stages need theirs. */
 static __noinline enum roam_reason read_frame(frame_ctx *ctx, struct roam_pkt *pkt)
 {
 	struct frame frame = frame_open(ctx);
 
 	return parse(&frame, pkt);
+}
+
+static __noinline enum roam_reason read_quote(frame_ctx *ctx, struct roam_pkt *pkt)
+{
+	struct frame frame = frame_open(ctx);
+
+	return parse_quote(&frame, pkt);
 }
 
 static __noinline bool write_frame(frame_ctx *ctx, struct roam_pkt *pkt)
@@ -97,7 +105,9 @@ static __always_inline enum roam_verdict established(struct roam_pkt *pkt)
 
 	if (verdict == ROAM_CONTINUE)
 		verdict = note_train(pkt);
-	return verdict == ROAM_CONTINUE ? pass(pkt, ROAM_REASON_ESTABLISHED) : verdict;
+	if (verdict != ROAM_CONTINUE)
+		return verdict;
+	return pass(pkt, is_error(pkt) ? ROAM_REASON_RELATED : ROAM_REASON_ESTABLISHED);
 }
 
 static __always_inline void view(struct roam_pkt *pkt)
@@ -105,7 +115,7 @@ static __always_inline void view(struct roam_pkt *pkt)
 	if (!(pkt->features & ROAM_VM_LB) || pkt->dir == ROAM_DIR_OUT || !pkt->l4_off)
 		return;
 	ct_view(pkt);
-	if (!pkt->lb_role && !pkt->lb_hairpin)
+	if (!pkt->lb_role && !pkt->lb_hairpin && !is_error(pkt))
 		lb_view(pkt);
 	if (pkt->lb_role == ROAM_LB_ROLE_BACKEND)
 		port_local(pkt);
@@ -137,7 +147,8 @@ static __always_inline enum roam_verdict balance(struct roam_pkt *pkt)
 
 static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
-	enum roam_verdict verdict = note(pkt, ROAM_STAGE_CT, ct_check(pkt));
+	enum roam_verdict verdict = note(pkt, ROAM_STAGE_CT,
+					 is_error(pkt) ? ct_related(pkt) : ct_check(pkt));
 
 	if (verdict == ROAM_CONTINUE)
 		verdict = ips(pkt);
@@ -195,6 +206,8 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 	enum roam_verdict verdict;
 
 	pkt->reason = read_frame(ctx, pkt);
+	if (!pkt->reason && is_error(pkt))
+		pkt->reason = read_quote(ctx, pkt);
 	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
 	verdict = note(pkt, ROAM_STAGE_PORT, port_check(pkt));
 	if (verdict == ROAM_CONTINUE && pkt->frag)
@@ -210,7 +223,7 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 			verdict = drop(pkt, ROAM_REASON_NO_MEMORY);
 		note(pkt, ROAM_STAGE_REWRITE, verdict);
 	}
-	if (verdict == ROAM_PASS && pkt->lb_role)
+	if (verdict == ROAM_PASS && pkt->lb_role && !is_error(pkt))
 		lb_count(pkt);
 	if (verdict != ROAM_PASS && pkt->frag_noted)
 		frag_forget(pkt);
@@ -252,6 +265,8 @@ static __always_inline enum roam_verdict uplink_pipeline(frame_ctx *ctx, struct 
 	enum roam_verdict verdict;
 
 	pkt->reason = read_frame(ctx, pkt);
+	if (!pkt->reason && is_error(pkt))
+		pkt->reason = read_quote(ctx, pkt);
 	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
 	verdict = early(pkt);
 	if (verdict == ROAM_CONTINUE)

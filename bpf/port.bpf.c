@@ -131,6 +131,12 @@ static __always_inline bool vlan_allowed(const struct roam_port *port, __u32 vla
 	return false;
 }
 
+/* The VM's own address in the packet: what it says that it sends from, or is to get it at. */
+static __always_inline const struct roam_addr *local_addr(const struct roam_pkt *pkt)
+{
+	return is_error(pkt) && pkt->dir == ROAM_DIR_OUT ? &pkt->error_source : &pkt->key.local;
+}
+
 static __always_inline void note_facts(struct roam_pkt *pkt, const struct roam_port *port)
 {
 	const struct roam_addr *dest = pkt->dir == ROAM_DIR_OUT ? &pkt->key.remote
@@ -143,7 +149,7 @@ static __always_inline void note_facts(struct roam_pkt *pkt, const struct roam_p
 		pkt->facts |= ROAM_PKT_OWN_DMAC;
 	if ((pkt->dmac[0] & 1) || addr_is_group(dest))
 		pkt->facts |= ROAM_PKT_TO_GROUP;
-	pkt->local_kind = local_kind(port, &pkt->key.local);
+	pkt->local_kind = local_kind(port, local_addr(pkt));
 	pkt->target_kind = ROAM_LOCAL_OTHER;
 	if (pkt->link == ROAM_LINK_NONE)
 		return;
@@ -321,7 +327,7 @@ __noinline enum roam_verdict uplink_check(struct roam_pkt *pkt)
 	if (pkt->reason == ROAM_REASON_MALFORMED)
 		return ROAM_DROP;
 	if (pkt->key.family) {
-		remote = pkt->key.remote;
+		remote = sender_of(pkt);
 		slot = bpf_map_lookup_elem(&port_addr, &remote);
 		if (slot) {
 			pkt->vm = *slot;

@@ -19,6 +19,7 @@ enum roam_verdict uplink_check(struct roam_pkt *pkt);
 enum roam_verdict port_check(struct roam_pkt *pkt);
 enum roam_verdict spoof_check(struct roam_pkt *pkt);
 enum roam_verdict ct_check(struct roam_pkt *pkt);
+enum roam_verdict ct_related(struct roam_pkt *pkt); /* instead, for ICMP errors */
 enum roam_verdict ips_early(struct roam_pkt *pkt);
 enum roam_verdict ips_check(struct roam_pkt *pkt);
 enum roam_verdict acl_check(struct roam_pkt *pkt);
@@ -92,6 +93,18 @@ static __always_inline bool addr_equal(const struct roam_addr *a, const struct r
 static __always_inline bool addr_is_zero(const struct roam_addr *addr)
 {
 	return !addr->words[0] && !addr->words[1] && !addr->words[2] && !addr->words[3];
+}
+
+/* Whether `key` is the tuple of what the packet quotes. */
+static __always_inline bool is_error(const struct roam_pkt *pkt)
+{
+	return pkt->quote_off;
+}
+
+/* The source address of a packet toward the VM; of an ICMP error it may be any router's. */
+static __always_inline struct roam_addr sender_of(const struct roam_pkt *pkt)
+{
+	return is_error(pkt) ? pkt->error_source : pkt->key.remote;
 }
 
 static __always_inline enum roam_verdict drop(struct roam_pkt *pkt, enum roam_reason reason)

@@ -15,13 +15,8 @@
 #include <linux/udp.h>
 #include <bpf/bpf_helpers.h>
 #include <roam/pkt.h>
-
-/* One end of a packet, where it stands in the headers. */
-struct end {
-	struct roam_addr addr;
-	__be16 port;
-	__u8 is_dest;
-};
+#include "stages.h"
+#include "translate_quote.h"
 
 static __always_inline bool replace_ipv4(const struct frame *frame, const struct roam_pkt *pkt,
 					 const struct end *from, const struct end *to)
@@ -51,11 +46,13 @@ static __always_inline bool replace_ipv6(const struct frame *frame, const struct
 static __always_inline __u64 sum_flags(const struct roam_pkt *pkt)
 {
 	/* A UDP checksum of 0 says that there is none, and stays. */
-	return pkt->key.proto == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0;
+	return pkt->key.proto == IPPROTO_UDP && !is_error(pkt) ? BPF_F_MARK_MANGLED_0 : 0;
 }
 
 static __always_inline __u32 sum_off(const struct roam_pkt *pkt)
 {
+	if (is_error(pkt))
+		return error_sum_off(pkt);
 	return pkt->l4_off + (pkt->key.proto == IPPROTO_UDP ? offsetof(struct udphdr, check)
 							    : offsetof(struct tcphdr, check));
 }
@@ -99,9 +96,31 @@ static __always_inline bool replace_port(const struct frame *frame, const struct
 	       frame_store(frame, off, &port, sizeof(port));
 }
 
-static __always_inline bool replace_end(const struct frame *frame, const struct roam_pkt *pkt,
-					const struct end *from, const struct end *to)
+/*
+ * An ICMP error about the flow: in the quote the end stands on the other side. In the error's own
+ * header it is who the error is for, or who sent it, if that was no router on the way. ICMP's
+ * checksum is not over IPv4 addresses.
+ */
+static __always_inline bool replace_in_error(const struct frame *frame, const struct roam_pkt *pkt,
+					     const struct end *from, const struct end *to)
 {
+	struct end quoted_from = *from, quoted_to = *to;
+
+	quoted_from.is_dest = quoted_to.is_dest = !to->is_dest;
+	if (!replace_quoted(frame, pkt, &quoted_from, &quoted_to))
+		return false;
+	if (!to->is_dest && !addr_equal(&pkt->error_source, &from->addr))
+		return true;
+	return pkt->key.family == ROAM_FAMILY_IPV4 ? replace_ipv4(frame, pkt, from, to)
+						   : replace_addr(frame, pkt, from, to);
+}
+
+/* Not inlined: four callers. */
+static __noinline bool replace_end(const struct frame *frame, const struct roam_pkt *pkt,
+				   const struct end *from, const struct end *to)
+{
+	if (is_error(pkt))
+		return replace_in_error(frame, pkt, from, to);
 	return replace_addr(frame, pkt, from, to) && replace_port(frame, pkt, from, to);
 }
 

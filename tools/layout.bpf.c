@@ -73,6 +73,7 @@ enum roam_pkt_fact pkt_fact;
 enum roam_pkt_frag pkt_frag;
 enum roam_port_switch port_switch;
 enum roam_reason reason;
+enum roam_sctp_chunk sctp_chunk;
 enum roam_tcp_end_flags tcp_end_flags;
 enum roam_tcp_flag tcp_flag;
 enum roam_verdict verdict;

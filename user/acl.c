@@ -99,7 +99,8 @@ static const struct verb verbs[] = {
 	  "rules in the order in which they are matched, and what they have decided",
 	  acl_show_cmd },
 	{ "add",
-	  "vm NAME name RULE in|out [prio N] allow|drop [tcp|udp|icmp|icmp6|proto N|any]\n"
+	  "vm NAME name RULE in|out [prio N] allow|drop\n"
+	  "               [tcp|udp|sctp|icmp|icmp6|gre|esp|ah|proto N|any]\n"
 	  "               [from PREFIX|any|any4|any6] [to PREFIX|any|any4|any6]\n"
 	  "               [sport PORT[-PORT]] [dport PORT[-PORT]]",
 	  "adds a rule; lower priorities first (1000 if not given), then by name", acl_add_cmd },

@@ -16,6 +16,10 @@ static const struct proto {
 	{ "udp", IPPROTO_UDP, 0, 0 },
 	{ "icmp", IPPROTO_ICMP, ROAM_FAMILY_IPV4, 0 },
 	{ "icmp6", IPPROTO_ICMPV6, ROAM_FAMILY_IPV6, 0 },
+	{ "sctp", IPPROTO_SCTP, 0, 0 },
+	{ "gre", IPPROTO_GRE, 0, 0 },
+	{ "esp", IPPROTO_ESP, 0, 0 },
+	{ "ah", IPPROTO_AH, 0, 0 },
 	{ "any", 0, 0, 1 },
 };
 
@@ -69,7 +73,8 @@ int acl_set_proto(struct roam_acl_rule *rule, const char *text)
 		return acl_set_proto_number(rule, text);
 	if (!proto)
 		return fail(-EINVAL,
-			    "proto '%.80s' is neither tcp, udp, icmp, icmp6 nor any, nor a number",
+			    "proto '%.80s' is neither tcp, udp, sctp, icmp, icmp6, gre, esp, ah "
+			    "nor any, nor a number",
 			    text);
 	rule->proto = proto->proto;
 	rule->any_proto = proto->any;

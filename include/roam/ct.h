@@ -50,11 +50,20 @@ enum roam_ct_kind {
 	X(TIME_WAIT, "time_wait", 120, FLOWS)                                                      \
 	X(CLOSE, "close", 10, FLOWS)                                                               \
 	X(UDP_NEW, "udp_new", 30, HALF)                                                            \
-	X(UDP_REPLIED, "udp_replied", 120, FLOWS)                                                  \
+	X(UDP_REPLIED, "udp_replied", 30, FLOWS)                                                   \
+	X(UDP_STREAM, "udp_stream", 120, FLOWS)                                                    \
 	X(ICMP_NEW, "icmp_new", 30, HALF)                                                          \
 	X(ICMP_REPLIED, "icmp_replied", 30, FLOWS)                                                 \
 	X(OTHER_NEW, "other_new", 600, HALF)                                                       \
-	X(OTHER_REPLIED, "other_replied", 600, FLOWS)
+	X(OTHER_REPLIED, "other_replied", 600, FLOWS)                                              \
+	X(SCTP_COOKIE_WAIT, "sctp_cookie_wait", 3, HALF)                                           \
+	X(SCTP_COOKIE_ECHOED, "sctp_cookie_echoed", 3, HALF)                                       \
+	X(SCTP_HEARTBEAT_SENT, "sctp_heartbeat_sent", 30, HALF)                                    \
+	X(SCTP_ESTABLISHED, "sctp_established", 210, FLOWS)                                        \
+	X(SCTP_SHUTDOWN_SENT, "sctp_shutdown_sent", 3, FLOWS)                                      \
+	X(SCTP_SHUTDOWN_RECD, "sctp_shutdown_recd", 3, FLOWS)                                      \
+	X(SCTP_SHUTDOWN_ACK_SENT, "sctp_shutdown_ack_sent", 3, FLOWS)                              \
+	X(SCTP_CLOSED, "sctp_closed", 10, FLOWS)
 
 enum roam_ct_state {
 #define X(id, name, timeout, kind) ROAM_CT_##id,

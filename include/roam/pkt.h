@@ -106,6 +106,14 @@ struct roam_pkt {
 	__u8 frag_last;  /* 1: the datagram ends with it */
 	__u8 frag_noted; /* 1: it has begun its train */
 	__u8 ct_replied; /* 1: of a flow whose both ends have been heard (firewall) */
+	/*
+	 * ICMP errors. `key` is the flow's that the quoted packet belongs to, l4_off where the
+	 * quoted TCP or UDP header begins, tcp_seq is quoted, payload all that is; icmp_type and
+	 * icmp_code are the error's own.
+	 */
+	struct roam_addr error_source;
+	__u16 quote_off; /* where the quoted IP header begins; 0: it is no ICMP error */
+	__u8 pad0[2];
 
 	/* Port. */
 	__u32 vm; /* slot; ROAM_VM_NONE until the port stage has found it */
@@ -153,13 +161,29 @@ struct roam_pkt {
 	struct roam_addr lb_from;
 	__u8 lb_peer; /* 1: of a tunnel that one of this host's balancers has sent */
 
-	__u8 dry_run; /* 1: explained, not judged: every stage leaves its maps as they are */
-	__u8 pad[2];
+	__u8 dry_run;    /* 1: explained, not judged: every stage leaves its maps as they are */
+	__u8 sctp_chunk; /* enum roam_sctp_chunk, or any other: type of the first one */
+	__u8 pad[5];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 256);
+ROAM_ASSERT_SIZE(struct roam_pkt, 280);
 
 #define ROAM_PKT_NO_SCALE 0xff
+
+/* Chunks of SCTP that mean something to a flow (RFC 9260, 3.2). */
+enum roam_sctp_chunk {
+	ROAM_SCTP_INIT = 1,
+	ROAM_SCTP_INIT_ACK = 2,
+	ROAM_SCTP_HEARTBEAT = 4,
+	ROAM_SCTP_HEARTBEAT_ACK = 5,
+	ROAM_SCTP_ABORT = 6,
+	ROAM_SCTP_SHUTDOWN = 7,
+	ROAM_SCTP_SHUTDOWN_ACK = 8,
+	ROAM_SCTP_ERROR = 9,
+	ROAM_SCTP_COOKIE_ECHO = 10,
+	ROAM_SCTP_COOKIE_ACK = 11,
+	ROAM_SCTP_SHUTDOWN_COMPLETE = 14,
+};
 
 enum roam_tcp_flag {
 	ROAM_TCP_FIN = 0x01,

@@ -22,6 +22,7 @@ enum roam_verdict {
 	/* passed */                                                                               \
 	X(ESTABLISHED, "established", PASS, "belongs to a tracked flow")                           \
 	X(OPENED, "opened", PASS, "opened a flow that policy admits")                              \
+	X(RELATED, "related", PASS, "an ICMP error about a tracked flow")                          \
 	X(UNTRACKED, "untracked", PASS, "admitted by policy, of a kind that is not tracked")       \
 	X(ARP, "arp", PASS, "ARP for a bound address")                                             \
 	X(RARP, "rarp", PASS, "RARP announcement with the port's MAC")                             \
@@ -38,6 +39,8 @@ enum roam_verdict {
 	X(FRAGMENT, "fragment", DROP, "a fragment of what a link lives by (RFC 6980)")             \
 	X(FRAG_TINY, "frag_tiny", DROP, "a first fragment that does not hold all headers")         \
 	X(TCP_FLAGS, "tcp_flags", DROP, "a combination of TCP flags that means nothing")           \
+	X(QUOTE, "quote", DROP, "an ICMP error whose quote is cut short or not of its flow")       \
+	X(ICMP_REDIRECT, "icmp_redirect", DROP, "an ICMP redirect")                                \
 	/* dropped at the port */                                                                  \
 	X(PORT_UNKNOWN, "port_unknown", DROP, "the device is no port of this host")                \
 	X(VM_SHUT, "vm_shut", DROP, "the VM is here, but shut")                                    \
@@ -60,8 +63,9 @@ enum roam_verdict {
 	X(ACL_RULE, "acl_rule", DROP, "a rule says drop")                                          \
 	X(ACL_DEFAULT, "acl_default", DROP, "no rule matches and the default is drop")             \
 	X(REVOKED, "revoked", DROP, "policy no longer admits this flow")                           \
-	X(MIDSTREAM, "midstream", DROP, "a TCP segment of no known flow, and not an opening")      \
+	X(MIDSTREAM, "midstream", DROP, "TCP or SCTP of no known flow, and not an opening")        \
 	X(CT_INVALID, "ct_invalid", DROP, "does not fit the state of its flow")                    \
+	X(UNRELATED, "unrelated", DROP, "an ICMP error about no known flow")                       \
 	X(CT_FULL, "ct_full", DROP, "the VM's flow table is full of live flows")                   \
 	X(CT_HALF_FULL, "ct_half_full", DROP, "the VM has too many half-open flows")               \
 	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for it")                         \

@@ -24,7 +24,7 @@ static const struct limit {
 } limits[] = {
 	{ "tc_out", 200000, 320 },        { "tc_in", 200000, 320 },
 	{ "xdp_uplink", 80000, 224 },     { "xdp_out", 200000, 320 },
-	{ "xdp_in", 200000, 320 },        { "ct_load", 2000, 160 },
+	{ "xdp_in", 200000, 320 },        { "ct_load", 3000, 160 },
 	{ "monitor_say", 2000, 64 },      { "explain_port", 200000, 320 },
 	{ "explain_uplink", 80000, 224 },
 };

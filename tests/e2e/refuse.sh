@@ -260,7 +260,7 @@ test_acl_add()
 1 | prio '4294967296' | acl add vm web name x in prio 4294967296 allow
 1 | 'https' | acl add vm web name https in allow
 1 | 'none' | acl add vm none name x in allow
-2 | 'sctp' | acl add vm web name x in allow sctp
+2 | 'dccp' | acl add vm web name x in allow dccp
 1 | proto 256 | acl add vm web name x in allow proto 256
 2 | 'proto' | acl add vm web name x in allow proto
 1 | proto 'tcp' | acl add vm web name x in allow proto tcp

@@ -251,7 +251,7 @@ static struct roam_flow_rec seed_flow(const struct roam_port *port, uint16_t i)
 	} kinds[] = {
 		{ IPPROTO_TCP, ROAM_CT_ESTABLISHED }, { IPPROTO_TCP, ROAM_CT_SYN_SENT },
 		{ IPPROTO_UDP, ROAM_CT_UDP_NEW },     { IPPROTO_ICMP, ROAM_CT_ICMP_NEW },
-		{ IPPROTO_SCTP, ROAM_CT_OTHER_NEW },
+		{ IPPROTO_SCTP, ROAM_CT_OTHER_NEW },  { IPPROTO_SCTP, ROAM_CT_SCTP_ESTABLISHED },
 	};
 	struct roam_flow_rec rec = {
 		.key = { .local = port->addr[0],

@@ -81,6 +81,20 @@ struct packet_spec cast_tcp(int family, enum roam_dir dir, uint8_t flags)
 	return spec;
 }
 
+struct packet_spec cast_error(enum roam_dir dir, uint8_t type, const struct packet_spec *quote)
+{
+	int family = quote->src.words[0] ? 6 : 4;
+	struct packet_spec spec = cast_packet(family, dir,
+					      family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+
+	if (dir == ROAM_DIR_IN)
+		spec.src = packet_addr(family == 4 ? "203.0.113.1" : "2001:db8:1::1");
+	spec.dst = quote->src;
+	spec.icmp_type = type;
+	spec.quote = quote;
+	return spec;
+}
+
 bool cast_expect_frame(struct fixture *fixture, enum roam_dir dir, const struct packet *packet,
 		       enum roam_reason reason)
 {

@@ -28,6 +28,9 @@ struct packet_spec cast_tcp(int family, enum roam_dir dir, uint8_t flags);
 /* Any other protocol, with the same ports where it has some. */
 struct packet_spec cast_packet(int family, enum roam_dir dir, uint8_t proto);
 
+/* An ICMP error about that packet, from a router on the way toward the VM, or from the VM. */
+struct packet_spec cast_error(enum roam_dir dir, uint8_t type, const struct packet_spec *quote);
+
 /* Runs the packet behind tc and expects this reason. */
 bool cast_expect_frame(struct fixture *fixture, enum roam_dir dir, const struct packet *packet,
 		       enum roam_reason reason);

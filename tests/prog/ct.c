@@ -155,6 +155,41 @@ TEST_46_F(ct_test, datagrams_are_answered)
 	CHECK_EQ(flow.bytes[IN], flow.bytes[OUT]);
 }
 
+static void udp_is(struct ct_test *self, int family, enum roam_dir dir, enum roam_ct_state state)
+{
+	struct packet_spec spec = cast_packet(family, dir, IPPROTO_UDP);
+	struct roam_flow_key key = cast_key(family, IPPROTO_UDP);
+	struct roam_flow flow = {};
+
+	cast_expect(&self->fixture, dir, &spec, ROAM_REASON_ESTABLISHED);
+	fixture_flow(&self->fixture, CAST_SLOT, &key, &flow);
+	CHECK_EQ(flow.state, state);
+}
+
+/* Both ways and for more than 2 s: a stream, which may pause longer than a question may wait. */
+TEST_46_F(ct_test, datagrams_become_a_stream)
+{
+	struct packet_spec ask = cast_packet(family, OUT, IPPROTO_UDP);
+
+	cast_expect(&self->fixture, OUT, &ask, ROAM_REASON_OPENED);
+	self->fixture.now_ns += SECOND;
+	udp_is(self, family, IN, ROAM_CT_UDP_REPLIED);
+	udp_is(self, family, OUT, ROAM_CT_UDP_REPLIED);
+	self->fixture.now_ns += 29 * SECOND;
+	udp_is(self, family, OUT, ROAM_CT_UDP_STREAM);
+	self->fixture.now_ns += 119 * SECOND;
+	udp_is(self, family, IN, ROAM_CT_UDP_STREAM);
+	self->fixture.now_ns += 121 * SECOND;
+	cast_expect(&self->fixture, OUT, &ask, ROAM_REASON_OPENED);
+	self->fixture.now_ns += 10 * SECOND;
+	udp_is(self, family, OUT, ROAM_CT_UDP_NEW);
+	self->fixture.now_ns += 31 * SECOND;
+	cast_expect(&self->fixture, OUT, &ask, ROAM_REASON_OPENED);
+	udp_is(self, family, IN, ROAM_CT_UDP_REPLIED);
+	self->fixture.now_ns += 31 * SECOND;
+	cast_expect(&self->fixture, OUT, &ask, ROAM_REASON_OPENED);
+}
+
 TEST_46_F(ct_test, pings_both_ways_are_two_flows)
 {
 	uint8_t proto = family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;

@@ -106,6 +106,7 @@ static void vary_transport(struct packet_spec *spec, enum roam_dir dir)
 	spec->seq = random();
 	spec->ack = random();
 	spec->payload = pick(8) ? pick(64) : pick(1400);
+	spec->sctp_chunk = pick(2) ? ROAM_SCTP_INIT : pick(16);
 	spec->icmp_type = pick(2) ? pick(256) : 128 + pick(20);
 	spec->icmp_code = pick(4);
 	spec->icmp_id = pick(3);
@@ -141,6 +142,18 @@ static struct packet_spec random_spec(enum roam_dir dir)
 	return spec;
 }
 
+/* An ICMP error, mostly, about what may have gone the other way. */
+static struct packet_spec random_error(enum roam_dir dir, const struct packet_spec *quote)
+{
+	struct packet_spec spec = cast_error(dir, pick(8) ? 1 + pick(4) : pick(14), quote);
+
+	if (spec.proto == IPPROTO_ICMP && pick(2))
+		spec.icmp_type = 11;
+	if (pick(3))
+		spec.quote_len = 1 + pick(100);
+	return spec;
+}
+
 /* Flips, cuts, pads: mostly in the headers. */
 static void bend(struct packet *packet)
 {
@@ -154,8 +167,10 @@ static void bend(struct packet *packet)
 
 static void random_frame(enum roam_dir dir, struct packet *ret_packet)
 {
-	struct packet_spec spec = random_spec(dir);
+	struct packet_spec quote = random_spec(!dir), spec = random_spec(dir);
 
+	if (!pick(6))
+		spec = random_error(dir, &quote);
 	memset(ret_packet, 0, sizeof(*ret_packet));
 	packet_build(&spec, ret_packet);
 	if (pick(3))

@@ -233,3 +233,46 @@ TEST_46_F(uplink_test, no_vip_without_service)
 	part_goes_to(self, &syn, 1, 9, uplink_router_mac);
 	add_service(self, family);
 }
+
+/* An error about what the backend has sent goes where the client's packets go, and opens nothing.
+ */
+TEST_46_F(uplink_test, errors_go_to_the_session)
+{
+	_cleanup_lb_backends_ struct lb_backends backends = {};
+	struct packet_spec syn = uplink_packet(family, ROAM_TCP_SYN), answer = syn, error;
+	struct roam_addr addr = cast_vm_addr(family);
+	struct lb_service service;
+
+	answer.src = syn.dst;
+	answer.dst = syn.src;
+	answer.sport = syn.dport;
+	answer.dport = syn.sport;
+	error = cast_error(ROAM_DIR_IN, family == 4 ? 3 : 2, &answer);
+	memcpy(error.dmac, uplink_router_mac, ROAM_MAC_LEN);
+	add_service(self, family);
+	CHECK(is_dropped(self, &error, ROAM_REASON_LB_NO_BACKEND));
+	add_backend(self, addr);
+	CHECK(goes_to(self, &syn, cast_vm_mac));
+	CHECK_OK(lb_backend_set(self->host->host, "web", &addr, ROAM_LB_DRAINING));
+	CHECK(goes_to(self, &error, cast_vm_mac));
+	answer.dport++; /* who has no session */
+	CHECK(is_dropped(self, &error, ROAM_REASON_LB_NO_BACKEND));
+	answer.sport++; /* nobody's service */
+	CHECK(goes_to(self, &error, uplink_router_mac));
+	CHECK_OK(lb_find(self->host->host, "web", &service));
+	CHECK_OK(lb_list_backends(self->host->host, &service, &backends));
+	CHECK_EQ(backends.list[0].stats.sessions, 1);
+}
+
+/* Frames that claim to be from a VM of this host, by the error's own source. */
+TEST_46_F(uplink_test, an_error_with_a_vms_address)
+{
+	struct packet_spec sent = cast_tcp(family, ROAM_DIR_OUT, ROAM_TCP_ACK);
+	struct packet_spec error = cast_error(ROAM_DIR_IN, family == 4 ? 3 : 1, &sent);
+	struct packet after;
+
+	add_service(self, family);
+	CHECK_EQ(run(self, &error, &after), XDP_PASS);
+	error.src = cast_vm_addr(family);
+	CHECK_EQ(run(self, &error, &after), XDP_DROP);
+}

@@ -142,9 +142,11 @@ static void add_services(struct test_host *host)
 static struct packet_spec random_spec(enum roam_dir dir)
 {
 	static const uint16_t vm_ports[] = { 80, 22, 40000, 40001 };
-	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP, 0 };
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_TCP,  IPPROTO_TCP,
+					  IPPROTO_UDP, IPPROTO_SCTP, 0 };
+	static const uint8_t chunks[] = { 0, 1, 1, 2, 4, 5, 6, 7, 8, 9, 10, 10, 11, 11, 14 };
 	int family = pick(2) ? 4 : 6;
-	uint8_t proto = protos[pick(5)];
+	uint8_t proto = protos[pick(sizeof(protos))];
 	struct packet_spec spec;
 	uint16_t port = vm_ports[pick(4)];
 
@@ -157,9 +159,10 @@ static struct packet_spec random_spec(enum roam_dir dir)
 	spec.seq = 1000 + pick(5000);
 	spec.ack = 1000 + pick(5000);
 	spec.payload = pick(100);
+	spec.sctp_chunk = chunks[pick(sizeof(chunks))];
 	spec.icmp_id = 1 + pick(2);
 	spec.icmp_type = family == 4 ? (pick(2) ? 8 : 0) : (pick(2) ? 128 : 129);
-	if (!pick(3))
+	if (proto != IPPROTO_SCTP && !pick(3))
 		balance(&spec, family, dir);
 	if (!pick(12)) /* somebody else's address */
 		*(dir == ROAM_DIR_OUT ? &spec.src : &spec.dst) = cast_stranger_addr(family);
@@ -201,17 +204,76 @@ static void next_part(struct parts *parts, struct packet *ret_packet)
 		parts->next.lo += 8;
 }
 
+/* What becomes of a packet to the VIP: to the peer from the VM, to the VM from the peer. */
+static void translated(struct packet_spec *spec, enum roam_dir dir)
+{
+	int family = spec->src.words[0] ? 6 : 4;
+	struct roam_addr vip = vip_addr(family);
+
+	if (memcmp(&spec->dst, &vip, sizeof(vip)) != 0)
+		return;
+	spec->dst = dir == ROAM_DIR_OUT ? cast_peer_addr(family) : cast_vm_addr(family);
+	spec->dport = BACKEND_PORT;
+}
+
+static bool may_open(const struct packet_spec *spec)
+{
+	switch (spec->proto) {
+	case IPPROTO_TCP:
+		return spec->tcp_flags == ROAM_TCP_SYN;
+	case IPPROTO_SCTP:
+		return spec->sctp_chunk == ROAM_SCTP_INIT ||
+		       spec->sctp_chunk == ROAM_SCTP_HEARTBEAT;
+	case IPPROTO_ICMP:
+		return spec->icmp_type == 8;
+	case IPPROTO_ICMPV6:
+		return spec->icmp_type == 128;
+	default:
+		return true;
+	}
+}
+
+/*
+ * An ICMP error, sent by a router or an end, about the last packet that went the other way and
+ * may have opened a flow, as it went on; now and then about another one. `quote` is room for what
+ * it quotes.
+ */
+static struct packet_spec random_error(enum roam_dir dir, const struct packet_spec *before,
+				       struct packet_spec *quote)
+{
+	static const uint8_t types[] = { 1, 2, 3, 4, 11, 12 };
+	struct packet_spec spec;
+
+	*quote = before && pick(5) ? *before : random_spec(!dir);
+	if (pick(4))
+		translated(quote, !dir);
+	spec = cast_error(dir, types[pick(sizeof(types))], quote);
+	if (dir == ROAM_DIR_IN && pick(2))
+		spec.src = quote->dst;
+	if (pick(2))
+		spec.quote_len = (spec.proto == IPPROTO_ICMP ? 20 : 40) + 8 + pick(3) * 12;
+	return spec;
+}
+
 static void make_trace(struct traced *trace)
 {
 	struct parts parts = {};
 	/* Mostly milliseconds; sometimes long enough for one timeout or another. */
-	static const uint32_t gaps_s[] = { 1, 1, 11, 31, 61, 121 };
+	static const uint32_t gaps_s[] = { 1, 2, 4, 11, 31, 121 };
+	struct packet_spec last[ROAM_DIR_COUNT], quote;
+	bool seen[ROAM_DIR_COUNT] = {};
 	uint64_t at_ns = 0;
 
 	for (int i = 0; i < TRACE_LEN; i++) {
 		enum roam_dir dir = pick(2);
 		struct packet_spec spec = random_spec(dir);
 
+		if (!pick(4)) {
+			spec = random_error(dir, seen[!dir] ? &last[!dir] : NULL, &quote);
+		} else if (may_open(&spec)) {
+			last[dir] = spec;
+			seen[dir] = true;
+		}
 		at_ns += pick(1000000) + (pick(4) ? 0 : gaps_s[pick(6)] * SECOND);
 		trace[i].dir = dir;
 		trace[i].front = pick(FRONT_ENDS);

@@ -87,7 +87,7 @@ static void check_rate(struct qos_test *self, int family, enum roam_dir dir)
 	CHECK_EQ(burst_of(self, dir, &packet, 10), 0);
 	self->host->now_ns += 1000;
 	CHECK_EQ(burst_of(self, dir, &packet, 10), 1);
-	self->host->now_ns += 60 * NS_PER_S; /* full again, and not more than that */
+	self->host->now_ns += 29 * NS_PER_S; /* full again, and not more than that */
 	CHECK_EQ(burst_of(self, dir, &packet, 10), 5);
 	CHECK_EQ(read_back(self, dir).state.passed_packets, 11);
 	CHECK_EQ(read_back(self, dir).state.passed_bytes, 11000);

@@ -6,6 +6,7 @@
 #include <netinet/ip_icmp.h>
 #include <string.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+#include <libnetfilter_conntrack/libnetfilter_conntrack_sctp.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack_tcp.h>
 #include "ct_import.h"
 #include "harness.h"
@@ -176,6 +177,37 @@ TEST_46_F(import, an_echo_has_its_identifier)
 	CHECK_EQ(convert(self), CT_IMPORT_TAKEN);
 	check_ends(self, vm, 0, peer, 77);
 	CHECK_EQ(self->rec.flow.state, ROAM_CT_ICMP_REPLIED);
+}
+
+TEST_46_F(import, an_association)
+{
+	const char *vm = vm_addr(family), *peer = peer_addr(family);
+
+	set_tuples(self, family, (struct ends){ vm, peer, 40000, 36412 },
+		   (struct ends){ peer, vm, 36412, 40000 });
+	nfct_set_attr_u8(self->entry, ATTR_L4PROTO, IPPROTO_SCTP);
+	nfct_set_attr_u8(self->entry, ATTR_SCTP_STATE, SCTP_CONNTRACK_SHUTDOWN_RECD);
+	nfct_set_attr_u32(self->entry, ATTR_STATUS, IPS_SEEN_REPLY);
+	CHECK_EQ(convert(self), CT_IMPORT_TAKEN);
+	check_ends(self, vm, 40000, peer, 36412);
+	CHECK_EQ(self->rec.flow.state, ROAM_CT_SCTP_SHUTDOWN_RECD);
+	nfct_set_attr_u8(self->entry, ATTR_SCTP_STATE, SCTP_CONNTRACK_NONE);
+	CHECK_EQ(convert(self), CT_IMPORT_USELESS);
+}
+
+TEST_46_F(import, datagrams_and_streams_of_them)
+{
+	const char *vm = vm_addr(family), *peer = peer_addr(family);
+
+	set_tuples(self, family, (struct ends){ vm, peer, 40000, 53 },
+		   (struct ends){ peer, vm, 53, 40000 });
+	nfct_set_attr_u8(self->entry, ATTR_L4PROTO, IPPROTO_UDP);
+	nfct_set_attr_u32(self->entry, ATTR_STATUS, IPS_SEEN_REPLY);
+	CHECK_EQ(convert(self), CT_IMPORT_TAKEN);
+	CHECK_EQ(self->rec.flow.state, ROAM_CT_UDP_REPLIED);
+	nfct_set_attr_u32(self->entry, ATTR_STATUS, IPS_SEEN_REPLY | IPS_ASSURED);
+	CHECK_EQ(convert(self), CT_IMPORT_TAKEN);
+	CHECK_EQ(self->rec.flow.state, ROAM_CT_UDP_STREAM);
 }
 
 TEST_46_F(import, the_vlan_must_be_known)

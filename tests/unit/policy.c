@@ -251,8 +251,8 @@ static const struct refusal {
 	{ "a bad direction", "vm: {name: a}\nacl: [{name: r, dir: up, action: drop}]",
 	  "f:2:22: 'up' is no direction" },
 	{ "a bad priority", "vm: {name: a}\nacl: [{" RULE ", prio: -1}]", "f:2:47: prio '-1'" },
-	{ "a bad protocol", "vm: {name: a}\nacl: [{" RULE ", proto: sctp}]",
-	  "f:2:48: proto 'sctp' is neither" },
+	{ "a bad protocol", "vm: {name: a}\nacl: [{" RULE ", proto: dccp}]",
+	  "f:2:48: proto 'dccp' is neither" },
 	{ "a protocol above 255", "vm: {name: a}\nacl: [{" RULE ", proto: 256}]",
 	  "f:2:48: proto 256 is above 255" },
 	{ "a bad prefix", "vm: {name: a}\nacl: [{" RULE ", from: 10.0.0.1/8}]",
@@ -262,7 +262,7 @@ static const struct refusal {
 	{ "bad ports", "vm: {name: a}\nacl: [{" RULE ", proto: udp, sport: 9-4}]",
 	  "f:2:60: port range '9-4' ends before it begins" },
 	{ "ports of anything", "vm: {name: a}\nacl: [{" RULE ", dport: 80}]",
-	  "f:2:7: acl 'r': ports without tcp or udp" },
+	  "f:2:7: acl 'r': ports without tcp, udp or sctp" },
 	{ "a bad rate", "vm: {name: a}\nqos: {in: {rate: fast}}", "f:2:18: rate 'fast'" },
 	{ "a bad burst", "vm: {name: a}\nqos: {in: {rate: 1mbit, burst: 5x}}",
 	  "f:2:32: burst '5x'" },
@@ -475,6 +475,10 @@ static const struct round {
 			      "{name: 'a:', dir: out, action: allow, from: any6}]" },
 	{ "icmp", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, proto: icmp6}, "
 		  "{name: q, dir: out, action: allow, proto: icmp, to: 10.0.0.0/8}]" },
+	{ "protocols", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, proto: sctp, "
+		       "dport: 36412}, {name: q, dir: in, action: allow, proto: gre}, "
+		       "{name: r, dir: in, action: allow, proto: esp}, "
+		       "{name: s, dir: in, action: allow, proto: ah}]" },
 	{ "any4", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, to: any4}]" },
 	{ "all IPv4", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, to: 0.0.0.0/0}]" },
 	{ "ranges", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, proto: udp, "

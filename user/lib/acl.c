@@ -26,7 +26,9 @@ static int validate_prefix(const struct roam_acl_rule *rule, const struct roam_p
 
 int acl_validate(const struct roam_acl_rule *rule)
 {
-	bool ports = !rule->any_proto && (rule->proto == IPPROTO_TCP || rule->proto == IPPROTO_UDP);
+	bool ports = !rule->any_proto &&
+		     (rule->proto == IPPROTO_TCP || rule->proto == IPPROTO_UDP ||
+		      rule->proto == IPPROTO_SCTP);
 	int err;
 
 	if (!text_name_valid(rule->name))
@@ -41,7 +43,7 @@ int acl_validate(const struct roam_acl_rule *rule)
 		return fail(-EINVAL, "acl '%s': a port range that ends before it begins",
 			    rule->name);
 	if (!ports && (!range_is_any(rule->lport) || !range_is_any(rule->rport)))
-		return fail(-EINVAL, "acl '%s': ports without tcp or udp", rule->name);
+		return fail(-EINVAL, "acl '%s': ports without tcp, udp or sctp", rule->name);
 	err = validate_prefix(rule, &rule->local);
 	return err ? err : validate_prefix(rule, &rule->remote);
 }

@@ -9,6 +9,7 @@
 #include <netinet/icmp6.h>
 #include <string.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+#include <libnetfilter_conntrack/libnetfilter_conntrack_sctp.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack_tcp.h>
 #include "ct.h"
 #include "ct_import.h"
@@ -41,6 +42,19 @@ static const uint8_t tcp_states[] = {
 	[TCP_CONNTRACK_SYN_SENT2] = ROAM_CT_SYN_SENT,
 };
 
+static const uint8_t sctp_states[] = {
+	[SCTP_CONNTRACK_NONE] = ROAM_CT_NONE,
+	[SCTP_CONNTRACK_CLOSED] = ROAM_CT_SCTP_CLOSED,
+	[SCTP_CONNTRACK_COOKIE_WAIT] = ROAM_CT_SCTP_COOKIE_WAIT,
+	[SCTP_CONNTRACK_COOKIE_ECHOED] = ROAM_CT_SCTP_COOKIE_ECHOED,
+	[SCTP_CONNTRACK_ESTABLISHED] = ROAM_CT_SCTP_ESTABLISHED,
+	[SCTP_CONNTRACK_SHUTDOWN_SENT] = ROAM_CT_SCTP_SHUTDOWN_SENT,
+	[SCTP_CONNTRACK_SHUTDOWN_RECD] = ROAM_CT_SCTP_SHUTDOWN_RECD,
+	[SCTP_CONNTRACK_SHUTDOWN_ACK_SENT] = ROAM_CT_SCTP_SHUTDOWN_ACK_SENT,
+	[SCTP_CONNTRACK_HEARTBEAT_SENT] = ROAM_CT_SCTP_HEARTBEAT_SENT,
+	[SCTP_CONNTRACK_HEARTBEAT_ACKED] = ROAM_CT_SCTP_ESTABLISHED, /* before Linux 6.2 */
+};
+
 static bool is_echo(uint8_t proto)
 {
 	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
@@ -48,7 +62,7 @@ static bool is_echo(uint8_t proto)
 
 static bool has_ports(uint8_t proto)
 {
-	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP;
 }
 
 static struct roam_addr get_addr(const struct nf_conntrack *entry, uint8_t family,
@@ -128,7 +142,12 @@ static uint8_t state_of(const struct nf_conntrack *entry, uint8_t proto)
 	case IPPROTO_TCP:
 		state = nfct_get_attr_u8(entry, ATTR_TCP_STATE);
 		return state < ARRAY_SIZE(tcp_states) ? tcp_states[state] : ROAM_CT_NONE;
+	case IPPROTO_SCTP:
+		state = nfct_get_attr_u8(entry, ATTR_SCTP_STATE);
+		return state < ARRAY_SIZE(sctp_states) ? sctp_states[state] : ROAM_CT_NONE;
 	case IPPROTO_UDP:
+		if (nfct_get_attr_u32(entry, ATTR_STATUS) & IPS_ASSURED)
+			return ROAM_CT_UDP_STREAM;
 		return replied ? ROAM_CT_UDP_REPLIED : ROAM_CT_UDP_NEW;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:

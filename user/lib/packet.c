@@ -105,6 +105,19 @@ static void append_udp(const struct packet_spec *spec, struct packet *packet)
 	udp->len = htons(sizeof(*udp) + spec->payload);
 }
 
+/* Its CRC is left to the device, as local stacks do. */
+static void append_sctp(const struct packet_spec *spec, struct packet *packet)
+{
+	uint32_t tag = htonl(spec->sctp_tag);
+
+	append_be16(packet, spec->sport);
+	append_be16(packet, spec->dport);
+	memcpy(append(packet, sizeof(tag)), &tag, sizeof(tag));
+	append(packet, 4);
+	append_be16(packet, spec->sctp_chunk << 8);
+	append_be16(packet, 4 + spec->payload);
+}
+
 static void append_nd(const struct packet_spec *spec, struct packet *packet)
 {
 	if (spec->icmp_type == 135 || spec->icmp_type == 136)
@@ -123,6 +136,19 @@ static bool is_nd(const struct packet_spec *spec)
 	return spec->proto == IPPROTO_ICMPV6 && spec->icmp_type >= 133 && spec->icmp_type <= 137;
 }
 
+static void append_quote(const struct packet_spec *spec, struct packet *packet)
+{
+	static const uint32_t l3_off = 14;
+	struct packet quoted;
+	uint32_t len;
+
+	packet_build(spec->quote, &quoted);
+	len = quoted.len - l3_off;
+	if (spec->quote_len && spec->quote_len < len)
+		len = spec->quote_len;
+	memcpy(append(packet, len), quoted.bytes + l3_off, len);
+}
+
 static void append_icmp(const struct packet_spec *spec, struct packet *packet)
 {
 	struct icmp_echo *icmp = append(packet, sizeof(*icmp));
@@ -132,6 +158,8 @@ static void append_icmp(const struct packet_spec *spec, struct packet *packet)
 	icmp->id = htons(spec->icmp_id);
 	if (is_nd(spec))
 		append_nd(spec, packet);
+	if (spec->quote)
+		append_quote(spec, packet);
 }
 
 static void append_transport(const struct packet_spec *spec, struct packet *packet)
@@ -142,6 +170,9 @@ static void append_transport(const struct packet_spec *spec, struct packet *pack
 		break;
 	case IPPROTO_UDP:
 		append_udp(spec, packet);
+		break;
+	case IPPROTO_SCTP:
+		append_sctp(spec, packet);
 		break;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:

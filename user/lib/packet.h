@@ -37,9 +37,15 @@ struct packet_spec {
 	uint16_t window;   /* 0: 65535 */
 	uint32_t seq;
 	uint32_t ack;
+	uint8_t sctp_chunk; /* of payload bytes */
+	uint32_t sctp_tag;
 	uint8_t icmp_type;
 	uint8_t icmp_code;
 	uint16_t icmp_id;
+	/* ICMP errors: the packet that they quote, and how much of it from its IP header on (0:
+	 * all) */
+	const struct packet_spec *quote;
+	uint16_t quote_len;
 	uint8_t ext_headers; /* IPv6 destination options headers before the transport */
 	uint16_t frag; /* IPv4: offset and flags, host order; IPv6: an atomic fragment if not 0 */
 	uint16_t payload; /* bytes behind the transport header */

@@ -27,11 +27,14 @@ static bool state_fits_proto(uint8_t state, uint8_t proto)
 		return proto == IPPROTO_TCP;
 	case ROAM_CT_UDP_NEW:
 	case ROAM_CT_UDP_REPLIED:
+	case ROAM_CT_UDP_STREAM:
 		return proto == IPPROTO_UDP;
 	case ROAM_CT_ICMP_NEW:
 	case ROAM_CT_ICMP_REPLIED:
 		return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
-	case ROAM_CT_OTHER_NEW:
+	case ROAM_CT_SCTP_COOKIE_WAIT ... ROAM_CT_SCTP_CLOSED:
+		return proto == IPPROTO_SCTP;
+	case ROAM_CT_OTHER_NEW: /* of SCTP, too: versions that knew nothing of its states */
 	case ROAM_CT_OTHER_REPLIED:
 		return proto != IPPROTO_TCP && proto != IPPROTO_UDP;
 	default:

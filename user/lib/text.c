@@ -305,6 +305,14 @@ const char *text_proto(uint8_t proto, char buf[4])
 		return "icmp";
 	case IPPROTO_ICMPV6:
 		return "icmp6";
+	case IPPROTO_SCTP:
+		return "sctp";
+	case IPPROTO_GRE:
+		return "gre";
+	case IPPROTO_ESP:
+		return "esp";
+	case IPPROTO_AH:
+		return "ah";
 	default:
 		snprintf(buf, 4, "%u", proto);
 		return buf;

@@ -74,7 +74,7 @@ const char *text_prefix(const struct roam_prefix *prefix, char buf[TEXT_PREFIX_L
 const char *text_range(struct roam_port_range range, char buf[TEXT_RANGE_LEN]);
 const char *text_vlan(uint32_t vlan, char buf[TEXT_VLAN_LEN]);
 const char *text_uuid(const uint8_t uuid[16], char buf[TEXT_UUID_LEN]);
-/* "tcp", "udp", "icmp", "icmp6", or the number. */
+/* "tcp", "udp", "sctp", "icmp", "icmp6", "gre", "esp", "ah", or the number. */
 const char *text_proto(uint8_t proto, char buf[4]);
 
 bool addr_is_ipv4(const struct roam_addr *addr);
