@@ -22,11 +22,11 @@ static const struct limit {
 	uint32_t insns;
 	uint32_t frame; /* bytes of stack of one function; a chain of calls may use 512 */
 } limits[] = {
-	{ "tc_out", 200000, 320 },        { "tc_in", 200000, 320 },
-	{ "xdp_uplink", 80000, 224 },     { "xdp_out", 200000, 320 },
-	{ "xdp_in", 200000, 320 },        { "ct_load", 3000, 160 },
-	{ "monitor_say", 2000, 64 },      { "explain_port", 200000, 320 },
-	{ "explain_uplink", 80000, 224 },
+	{ "tc_out", 400000, 320 },         { "tc_in", 400000, 320 },
+	{ "xdp_uplink", 160000, 224 },     { "xdp_out", 400000, 320 },
+	{ "xdp_in", 400000, 320 },         { "ct_load", 3000, 160 },
+	{ "monitor_say", 2000, 64 },       { "explain_port", 400000, 320 },
+	{ "explain_uplink", 160000, 224 },
 };
 
 struct loaded {
