@@ -67,6 +67,9 @@ struct walk {
 	__u32 rule; /* out: that matched, or ROAM_RULE_NONE */
 	__u8 action;
 	__u8 has_ports;
+	__u8 tcp_flags; /* of the opening, or of a packet that is not tracked */
+	__u8 icmp_type;
+	__u8 icmp_code;
 };
 
 static __always_inline bool prefix_match(const struct roam_addr *addr, const __be32 *value,
@@ -89,6 +92,10 @@ static __always_inline bool rule_matches(const struct walk *walk, const struct r
 	if (rule->family && rule->family != walk->key.family)
 		return false;
 	if (!rule->any_proto && rule->proto != walk->key.proto)
+		return false;
+	if ((walk->tcp_flags & rule->tcp_mask) != rule->tcp_flags ||
+	    (walk->icmp_type & rule->icmp_type_mask) != rule->icmp_type ||
+	    (walk->icmp_code & rule->icmp_code_mask) != rule->icmp_code)
 		return false;
 	return range_match(walk, walk->lport, rule->lport) &&
 	       range_match(walk, walk->rport, rule->rport) &&
@@ -114,6 +121,7 @@ static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
 				  struct walk *ret_walk)
 {
 	__u32 index = pkt->vm * ROAM_DIR_COUNT + (dir & 1);
+	bool tracked = pkt->ct != ROAM_PKT_CT_NONE;
 
 	*ret_walk = (struct walk){
 		.list = bpf_map_lookup_elem(&acl_match, &index),
@@ -124,6 +132,9 @@ static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
 		.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
 					     : pkt->default_action[ROAM_DIR_OUT],
 		.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP,
+		.tcp_flags = tracked ? pkt->open_tcp_flags : pkt->tcp_flags,
+		.icmp_type = tracked ? pkt->open_icmp_type : pkt->icmp_type,
+		.icmp_code = tracked ? pkt->open_icmp_code : pkt->icmp_code,
 	};
 	if (!ret_walk->list)
 		return false;

@@ -101,7 +101,8 @@ static const struct verb verbs[] = {
 	{ "add",
 	  "vm NAME name RULE in|out [prio N] allow|drop [tcp|udp|icmp|icmp6|proto N|any]\n"
 	  "               [from PREFIX|any|any4|any6] [to PREFIX|any|any4|any6]\n"
-	  "               [sport PORT[-PORT]] [dport PORT[-PORT]]",
+	  "               [sport PORT[-PORT]] [dport PORT[-PORT]]\n"
+	  "               [flags FLAGS[/MASK]] [type TYPE[/CODE]]",
 	  "adds a rule; lower priorities first (1000 if not given), then by name", acl_add_cmd },
 	{ "del", "vm NAME name RULE", "removes a rule; flows that it admitted are matched again",
 	  acl_del_cmd },

@@ -33,10 +33,8 @@ static const struct {
 	const char *keyword;
 	int (*set)(struct roam_acl_rule *rule, const char *text);
 } matches[] = {
-	{ "from", acl_set_from },
-	{ "to", acl_set_to },
-	{ "sport", acl_set_sport },
-	{ "dport", acl_set_dport },
+	{ "from", acl_set_from },   { "to", acl_set_to },       { "sport", acl_set_sport },
+	{ "dport", acl_set_dport }, { "flags", acl_set_flags }, { "type", acl_set_type },
 };
 
 /* Twice the same word would leave a rule that is not what either of them says. */

@@ -40,14 +40,21 @@ struct roam_acl_rule {
 	__u8 family ROAM_CARRY("uint", "required");    /* ROAM_FAMILY_*; 0 is both */
 	__u8 proto ROAM_CARRY("uint", "required");     /* IPPROTO_*; meaningless with any_proto */
 	__u8 any_proto ROAM_CARRY("uint", "required"); /* 1: every protocol */
-	__u8 pad[3];
+	/* TCP: the opening's flags within the mask; 0/0 is any. */
+	__u8 tcp_flags ROAM_CARRY("uint", "later");
+	__u8 tcp_mask ROAM_CARRY("uint", "later");
+	__u8 has_icmp_type ROAM_CARRY("uint", "later"); /* 1: only of icmp_type */
 	struct roam_prefix local;
 	struct roam_prefix remote;
 	struct roam_port_range lport;
 	struct roam_port_range rport;
+	__u8 icmp_type ROAM_CARRY("uint", "later");
+	__u8 has_icmp_code ROAM_CARRY("uint", "later"); /* 1: only of icmp_code */
+	__u8 icmp_code ROAM_CARRY("uint", "later");
+	__u8 pad[5];
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_rule, 128);
+ROAM_ASSERT_SIZE(struct roam_acl_rule, 136);
 
 /* `action` of the entry that ends a list. */
 #define ROAM_ACL_END 0xff
@@ -65,9 +72,16 @@ struct roam_acl_match {
 	__u8 family;
 	__u8 proto;
 	__u8 any_proto;
+	__u8 tcp_flags;
+	__u8 tcp_mask;
+	__u8 icmp_type;
+	__u8 icmp_type_mask; /* 0xff, or 0 for any */
+	__u8 icmp_code;
+	__u8 icmp_code_mask;
+	__u8 pad[2];
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_match, 80);
+ROAM_ASSERT_SIZE(struct roam_acl_match, 88);
 
 /*
  * Packets that a rule decided: openings of flows, and every packet of what is not tracked. Written

@@ -142,6 +142,7 @@ enum roam_tcp_flag {
 	ROAM_TCP_PSH = 0x08,
 	ROAM_TCP_ACK = 0x10,
 	ROAM_TCP_URG = 0x20,
+	ROAM_TCP_ALL = 0x3f, /* that are read */
 };
 
 #endif

@@ -135,6 +135,48 @@ TEST_46_F(acl_test, prefixes)
 	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
 }
 
+TEST_46_F(acl_test, tcp_flags_of_the_opening)
+{
+	struct roam_acl_match allow = rule(1, ROAM_ACTION_ALLOW);
+	struct roam_pkt pkt = opening(family, IPPROTO_TCP);
+
+	allow.tcp_flags = ROAM_TCP_SYN;
+	allow.tcp_mask = ROAM_TCP_SYN | ROAM_TCP_ACK;
+	set_rules(self, &allow, 1);
+	pkt.open_tcp_flags = ROAM_TCP_SYN | ROAM_TCP_PSH;
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.open_tcp_flags = ROAM_TCP_SYN | ROAM_TCP_ACK;
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	pkt.open_tcp_flags = ROAM_TCP_SYN;
+	pkt.tcp_flags = ROAM_TCP_ACK; /* of a later packet: no matter */
+	pkt.ct = ROAM_PKT_CT_STALE;
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+}
+
+TEST_46_F(acl_test, icmp_type_and_code)
+{
+	struct roam_acl_match allow = rule(1, ROAM_ACTION_ALLOW);
+	struct roam_pkt pkt = opening(family, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+
+	allow.icmp_type = pkt.open_icmp_type = family == 4 ? 8 : 128;
+	allow.icmp_type_mask = 0xff;
+	set_rules(self, &allow, 1);
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.open_icmp_code = 5; /* any */
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.open_icmp_type = 0;
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	allow.icmp_type = 0; /* a type of its own, not any */
+	allow.icmp_code_mask = 0xff;
+	set_rules(self, &allow, 1);
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	pkt.open_icmp_code = 0;
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.ct = ROAM_PKT_CT_NONE; /* not tracked: by its own */
+	pkt.icmp_type = 3;
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+}
+
 TEST_F(acl_test, openings_count_as_hits_and_old_flows_do_not)
 {
 	struct roam_acl_match allow = rule(9, ROAM_ACTION_ALLOW);

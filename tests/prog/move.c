@@ -422,6 +422,39 @@ static void learn(struct test_host *host, uint32_t slot)
 	CHECK_OK(vm_sync_features(host->host, slot));
 }
 
+/* Rules that look at more than a tuple, before those that every VM of these tests has. */
+static void add_rules(struct test_host *host, uint32_t slot)
+{
+	const struct roam_port_range any = { 0, UINT16_MAX };
+	struct roam_acl_rule syn = {
+		.name = "syn",
+		.prio = 1,
+		.action = ROAM_ACTION_ALLOW,
+		.proto = IPPROTO_TCP,
+		.tcp_flags = ROAM_TCP_SYN,
+		.tcp_mask = pick(2) ? ROAM_TCP_SYN | ROAM_TCP_PSH : ROAM_TCP_SYN,
+		.lport = { 40000, 40000 },
+		.rport = any,
+	};
+	struct roam_acl_rule ping = {
+		.name = "ping",
+		.prio = 1,
+		.action = ROAM_ACTION_ALLOW,
+		.family = 4,
+		.proto = IPPROTO_ICMP,
+		.has_icmp_type = 1,
+		.icmp_type = 8,
+		.has_icmp_code = pick(2),
+		.lport = any,
+		.rport = any,
+	};
+
+	if (pick(3))
+		CHECK_OK(acl_add(host->host, slot, &syn));
+	if (pick(3))
+		CHECK_OK(acl_add(host->host, slot, &ping));
+}
+
 /* A rate that a trace exceeds now and then, and a mark; a limit on new connections. */
 static void add_features(struct test_host *host)
 {
@@ -438,6 +471,7 @@ static void add_features(struct test_host *host)
 	CHECK_OK(vm_find(host->host, "vm", &slot));
 	if (!pick(3))
 		learn(host, slot);
+	add_rules(host, slot);
 	if (pick(4))
 		CHECK_OK(lb_use(host->host, slot, true));
 	ips.rate = 1 + pick(2);

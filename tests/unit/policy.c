@@ -259,6 +259,10 @@ static const struct refusal {
 	  "f:2:61: acl 'r': IPv4 and IPv6 in one rule" },
 	{ "bad ports", "vm: {name: a}\nacl: [{" RULE ", proto: udp, sport: 9-4}]",
 	  "f:2:60: port range '9-4' ends before it begins" },
+	{ "a type without a protocol", "vm: {name: a}\nacl: [{" RULE ", type: 8}]",
+	  "f:2:47: acl 'r': a type without icmp or icmp6" },
+	{ "a flag", "vm: {name: a}\nacl: [{" RULE ", proto: tcp, flags: sin}]",
+	  "f:2:60: flags: 'sin' is none of" },
 	{ "ports of anything", "vm: {name: a}\nacl: [{" RULE ", dport: 80}]",
 	  "f:2:7: acl 'r': ports without tcp or udp" },
 	{ "a bad rate", "vm: {name: a}\nqos: {in: {rate: fast}}", "f:2:18: rate 'fast'" },
@@ -409,6 +413,13 @@ static const struct round {
 	{ "all IPv4", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, to: 0.0.0.0/0}]" },
 	{ "ranges", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, proto: udp, "
 		    "sport: 53, dport: 1024-65535}]" },
+	{ "flags", "vm: {name: a}\nacl: [{name: p, dir: in, action: drop, proto: tcp, "
+		   "flags: 'none/syn,ack'}, {name: q, dir: in, action: drop, proto: tcp, "
+		   "flags: syn}]" },
+	{ "types", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, proto: icmp, type: 8}, "
+		   "{name: q, dir: in, action: allow, proto: icmp6, type: 1/4}, "
+		   "{name: r, dir: in, action: allow, proto: icmp, type: 200}, "
+		   "{name: s, dir: in, action: allow, proto: icmp, type: 200/0}]" },
 	{ "marks", "vm: {name: a}\nqos: {in: {dscp: 7}, out: {dscp: cs1}}" },
 	{ "only in", "vm: {name: a}\nqos: {in: {rate: 8kbit}}" },
 	{ "empty profiles", "vm: {name: a}\nqos: {in: {dscp: 1}, out: {}}" },
