@@ -9,7 +9,9 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 #include <roam/acl.h>
+#include <roam/monitor.h>
 #include <roam/pkt.h>
+#include "bucket.h"
 #include "stages.h"
 
 struct acl_policy_rows {
@@ -58,14 +60,20 @@ struct {
 	__array(values, struct acl_hit_rows);
 } acl_hits SEC(".maps");
 
+/* What a list says of a packet. */
+struct decision {
+	__u32 rule; /* that matched, or ROAM_RULE_NONE */
+	__u8 action;
+	__u8 log;
+};
+
 /* A walk through one list. */
 struct walk {
 	void *list;
 	struct roam_flow_key key;
 	__u16 lport; /* host byte order; rules hold ranges */
 	__u16 rport;
-	__u32 rule; /* out: that matched, or ROAM_RULE_NONE */
-	__u8 action;
+	struct decision got; /* out */
 	__u8 has_ports;
 	__u8 tcp_flags; /* of the opening, or of a packet that is not tracked */
 	__u8 icmp_type;
@@ -111,8 +119,9 @@ static long walk_step(__u32 i, struct walk *walk)
 		return 1;
 	if (!rule_matches(walk, rule))
 		return 0;
-	walk->rule = rule->id;
-	walk->action = rule->action;
+	walk->got.rule = rule->id;
+	walk->got.action = rule->action;
+	walk->got.log = rule->log;
 	return 1;
 }
 
@@ -128,9 +137,9 @@ static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
 		.key = pkt->key,
 		.lport = bpf_ntohs(pkt->key.lport),
 		.rport = bpf_ntohs(pkt->key.rport),
-		.rule = ROAM_RULE_NONE,
-		.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
-					     : pkt->default_action[ROAM_DIR_OUT],
+		.got.rule = ROAM_RULE_NONE,
+		.got.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
+						 : pkt->default_action[ROAM_DIR_OUT],
 		.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP,
 		.tcp_flags = tracked ? pkt->open_tcp_flags : pkt->tcp_flags,
 		.icmp_type = tracked ? pkt->open_icmp_type : pkt->icmp_type,
@@ -142,7 +151,18 @@ static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
 	return true;
 }
 
-static __always_inline void count_hit(const struct roam_pkt *pkt)
+/* Tells the match to those who listen, unless the rule has told as many as it may. */
+static __always_inline void log_match(struct roam_pkt *pkt, struct roam_acl_hits *hits, __u8 rate)
+{
+	struct bucket_take take = { pkt->now_ns, NS_PER_S, NS_PER_S / rate };
+
+	if (bucket_take(&hits->log_paid_ns, &take))
+		pkt->events |= ROAM_EVENT_BIT(ROAM_EVENT_LOGGED);
+	else
+		__sync_fetch_and_add(&hits->log_lost, 1);
+}
+
+static __always_inline void count_hit(struct roam_pkt *pkt, __u8 log)
 {
 	__u32 slot = pkt->vm, rule = pkt->rule;
 	struct roam_acl_hits *hits;
@@ -155,30 +175,52 @@ static __always_inline void count_hit(const struct roam_pkt *pkt)
 	__sync_fetch_and_add(&hits->packets, 1);
 	__sync_fetch_and_add(&hits->bytes, pkt->len);
 	hits->last_ns = pkt->now_ns;
+	if (log)
+		log_match(pkt, hits, log);
+}
+
+/*
+ * What policy says of the packet as an opening; false if the VM has no list. Who opened what is
+ * picked up in the middle is not known: the opening may have come from the other end.
+ */
+static __always_inline bool decide(struct roam_pkt *pkt, struct walk *walk)
+{
+	__u8 dir = pkt->ct == ROAM_PKT_CT_NONE ? pkt->dir : pkt->open_dir;
+	struct decision first;
+
+	if (!match(pkt, dir, walk))
+		return false;
+	if (walk->got.action == ROAM_ACTION_ALLOW || !pkt->either_dir)
+		return true;
+	first = walk->got;
+	if (!match(pkt, !dir, walk))
+		return false;
+	if (first.action == ROAM_ACTION_AUDIT && walk->got.action != ROAM_ACTION_ALLOW)
+		walk->got = first;
+	else
+		pkt->open_dir = !dir;
+	return true;
 }
 
 __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 {
 	struct walk walk;
-	__u8 dir;
 
 	if (!pkt)
 		return ROAM_DROP;
-	dir = pkt->ct == ROAM_PKT_CT_NONE ? pkt->dir : pkt->open_dir;
-	if (!match(pkt, dir, &walk))
+	if (!decide(pkt, &walk))
 		return drop(pkt, ROAM_REASON_NO_TABLE);
-	if (walk.action != ROAM_ACTION_ALLOW && pkt->either_dir) {
-		/* Who opened it is not known: the opening may have come from the other end. */
-		dir = !dir;
-		if (!match(pkt, dir, &walk))
-			return drop(pkt, ROAM_REASON_NO_TABLE);
-		pkt->open_dir = dir;
-	}
-	pkt->rule = walk.rule;
-	if (walk.rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE)
-		count_hit(pkt);
-	if (walk.action == ROAM_ACTION_ALLOW)
+	pkt->rule = walk.got.rule;
+	if (pkt->rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE)
+		count_hit(pkt, walk.got.log);
+	switch (walk.got.action) {
+	case ROAM_ACTION_AUDIT:
+		pkt->audited = 1;
 		return ROAM_CONTINUE;
-	return drop(pkt,
-		    walk.rule != ROAM_RULE_NONE ? ROAM_REASON_ACL_RULE : ROAM_REASON_ACL_DEFAULT);
+	case ROAM_ACTION_ALLOW:
+		return ROAM_CONTINUE;
+	default:
+		return drop(pkt, pkt->rule != ROAM_RULE_NONE ? ROAM_REASON_ACL_RULE
+							     : ROAM_REASON_ACL_DEFAULT);
+	}
 }

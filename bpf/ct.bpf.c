@@ -224,6 +224,17 @@ __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 	return advance(pkt, &ref, &key, next);
 }
 
+/* No other flag changes in a flow's life, so there is nothing that this could undo. */
+static __always_inline void note_audit(const struct roam_pkt *pkt, struct roam_flow *flow)
+{
+	__u8 flags = flow->flags & ~ROAM_FLOW_AUDITED;
+
+	if (pkt->audited)
+		flags |= ROAM_FLOW_AUDITED;
+	if (flow->flags != flags)
+		flow->flags = flags;
+}
+
 /* Policy of today admits the flow: it is as good as new. */
 static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 {
@@ -239,6 +250,7 @@ static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 		ref.flow->open_dir = pkt->open_dir;
 		ref.flow->flags &= ~ROAM_FLOW_EITHER_DIR;
 	}
+	note_audit(pkt, ref.flow);
 	verdict = advance(pkt, &ref, &key, ct_step(ref.flow, pkt));
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
@@ -279,6 +291,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 				      ROAM_FLOW_EITHER_DIR;
 		scratch->flow.gen = 0; /* older than all policy */
 	}
+	note_audit(pkt, &scratch->flow);
 	update_row(&scratch->flow, pkt, state);
 	if (pkt->ct_replaces)
 		delete_flow(pkt, &key);
@@ -287,7 +300,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 		unclaim(pkt, &key);
 		return full(pkt, kind, err);
 	}
-	return pass(pkt, ROAM_REASON_OPENED);
+	return pass(pkt, pkt->audited ? ROAM_REASON_AUDITED : ROAM_REASON_OPENED);
 }
 
 __noinline enum roam_verdict ct_commit(struct roam_pkt *pkt)
@@ -296,7 +309,7 @@ __noinline enum roam_verdict ct_commit(struct roam_pkt *pkt)
 		return ROAM_DROP;
 	switch (pkt->ct) {
 	case ROAM_PKT_CT_NONE:
-		return pass(pkt, ROAM_REASON_UNTRACKED);
+		return pass(pkt, pkt->audited ? ROAM_REASON_AUDITED : ROAM_REASON_UNTRACKED);
 	case ROAM_PKT_CT_STALE:
 		return renew(pkt);
 	case ROAM_PKT_CT_OPENING:

@@ -146,7 +146,8 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 /* The end of every packet. */
 static __always_inline enum roam_verdict end(struct roam_pkt *pkt, enum roam_verdict verdict)
 {
-	if (verdict != ROAM_PASS || pkt->reason == ROAM_REASON_OPENED || pkt->events)
+	if (verdict != ROAM_PASS || pkt->reason == ROAM_REASON_OPENED ||
+	    pkt->reason == ROAM_REASON_AUDITED || pkt->events)
 		monitor_tell(pkt, verdict);
 	return stats_count(pkt, verdict);
 }

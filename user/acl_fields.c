@@ -142,3 +142,15 @@ const char *acl_say_type(const struct roam_acl_rule *rule, char buf[TEXT_ICMP_LE
 
 	return text_icmp(rule->proto, &icmp, buf);
 }
+
+int acl_set_log(struct roam_acl_rule *rule, const char *text)
+{
+	uint32_t rate;
+	int err = text_u32_parse("log", text, &rate);
+
+	if (!err && (rate < 1 || rate > UINT8_MAX))
+		err = fail(-ERANGE, "log %u is not from 1 to %u", rate, UINT8_MAX);
+	if (!err)
+		rule->log = rate;
+	return err;
+}

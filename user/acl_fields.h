@@ -32,7 +32,9 @@ int acl_set_dport(struct roam_acl_rule *rule, const char *text);
 int acl_set_flags(struct roam_acl_rule *rule, const char *text);
 /* "echo-request", "8", "unreachable/1", "3/1"; the protocol comes before it */
 int acl_set_type(struct roam_acl_rule *rule, const char *text);
-/* What that takes, of a rule that has one. */
+/* "10": matches told in a second */
+int acl_set_log(struct roam_acl_rule *rule, const char *text);
+/* What acl_set_type() takes, of a rule that has one. */
 const char *acl_say_type(const struct roam_acl_rule *rule, char buf[TEXT_ICMP_LEN]);
 
 #endif

@@ -48,6 +48,8 @@ void acl_show_rule(struct out *out, const struct roam_acl_rule *rule)
 		out_text(out, "flags", text_tcp_flags(rule->tcp_flags, rule->tcp_mask, flags));
 	if (rule->has_icmp_type)
 		out_text(out, "type", acl_say_type(rule, type));
+	if (rule->log)
+		out_number(out, "log", rule->log);
 }
 
 void acl_show_hits(struct out *out, const struct roam_acl_hits *hits, uint64_t now_ns)
@@ -56,4 +58,6 @@ void acl_show_hits(struct out *out, const struct roam_acl_hits *hits, uint64_t n
 	out_number(out, "bytes", hits->bytes);
 	if (hits->last_ns)
 		out_signed(out, "last_s", (int64_t)(now_ns - hits->last_ns) / (int64_t)NS_PER_S);
+	if (hits->log_lost)
+		out_number(out, "log_lost", hits->log_lost);
 }

@@ -35,6 +35,7 @@ static const struct {
 } matches[] = {
 	{ "from", acl_set_from },   { "to", acl_set_to },       { "sport", acl_set_sport },
 	{ "dport", acl_set_dport }, { "flags", acl_set_flags }, { "type", acl_set_type },
+	{ "log", acl_set_log },
 };
 
 /* Twice the same word would leave a rule that is not what either of them says. */
@@ -79,11 +80,11 @@ static int parse_head(struct words *words, struct roam_acl_rule *rule)
 			err = text_u32_parse("prio", text, &rule->prio);
 	}
 	if (!err && !words_peek(words))
-		return usage("acl '%s': 'allow' or 'drop' is missing", rule->name);
+		return usage("acl '%s': the action is missing", rule->name);
 	if (!err)
 		text = words_next(words);
 	if (!err && text_enum_parse(&text_action, text, &rule->action))
-		return usage("acl '%s': '%.80s' is neither allow nor drop", rule->name, text);
+		return usage("acl '%s': '%.80s' is none of allow, drop, audit", rule->name, text);
 	return err;
 }
 

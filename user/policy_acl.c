@@ -164,6 +164,19 @@ static bool show_type(const void *object, uint32_t i, char text[POLICY_TEXT_LEN]
 	return rule->has_icmp_type && acl_say_type(rule, text);
 }
 
+static int read_log(void *object, const char *text)
+{
+	return acl_set_log(object, text);
+}
+
+static bool show_log(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
+{
+	const struct roam_acl_rule *rule = object;
+
+	(void)i;
+	return rule->log && policy_say_number(text, rule->log);
+}
+
 /* `dir` and `proto` before those that they give a meaning to: keys are read in this order. */
 static const struct policy_key acl_keys[] = {
 	{ "name", POLICY_TEXT, .required = true, .unique = true, .read = read_rule_name,
@@ -178,6 +191,7 @@ static const struct policy_key acl_keys[] = {
 	{ "dport", POLICY_VALUE, .read = read_dport, .show = show_dport },
 	{ "flags", POLICY_TEXT, .read = read_flags, .show = show_flags },
 	{ "type", POLICY_VALUE, .read = read_type, .show = show_type },
+	{ "log", POLICY_VALUE, .read = read_log, .show = show_log },
 };
 
 static int check_rule(void *object)

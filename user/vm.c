@@ -206,8 +206,9 @@ static int vm_show_cmd(struct cmd *cmd)
 }
 
 #define SETTINGS                                                                                   \
-	"[default in drop|allow out drop|allow] [midstream strict|pickup]\n"                       \
-	"              [flows N] [half N] [shut|active]"
+	"[default in ACTION out ACTION] [midstream strict|pickup]\n"                               \
+	"              [flows N] [half N] [shut|active]\n"                                         \
+	"              (ACTION: drop, allow or audit)"
 
 static const struct verb verbs[] = {
 	{ "show", "[NAME]", "settings, quotas and what is used of them", vm_show_cmd },

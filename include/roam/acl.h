@@ -51,7 +51,8 @@ struct roam_acl_rule {
 	__u8 icmp_type ROAM_CARRY("uint", "later");
 	__u8 has_icmp_code ROAM_CARRY("uint", "later"); /* 1: only of icmp_code */
 	__u8 icmp_code ROAM_CARRY("uint", "later");
-	__u8 pad[5];
+	__u8 log ROAM_CARRY("uint", "optional"); /* matches told in a second; 0: none are */
+	__u8 pad[4];
 };
 
 ROAM_ASSERT_SIZE(struct roam_acl_rule, 136);
@@ -78,22 +79,27 @@ struct roam_acl_match {
 	__u8 icmp_type_mask; /* 0xff, or 0 for any */
 	__u8 icmp_code;
 	__u8 icmp_code_mask;
-	__u8 pad[2];
+	__u8 log; /* as in the rule */
+	__u8 pad;
 };
 
 ROAM_ASSERT_SIZE(struct roam_acl_match, 88);
 
 /*
  * Packets that a rule decided: openings of flows, and every packet of what is not tracked. Written
- * with atomic adds; last_ns without: of two racing writers either time is right.
+ * with atomic adds; last_ns without: of two racing writers either time is right. The last two are of
+ * rules with `log`.
  */
 struct roam_acl_hits {
 	__u64 packets ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
 	__u64 bytes ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
 	__u64 last_ns ROAM_CARRY("age", "optional") ROAM_MERGE("max"); /* 0: never */
+	/* The bucket of events (bpf/bucket.h): up to when what was told is paid for; 0: full. */
+	__u64 log_paid_ns ROAM_CARRY("age", "optional") ROAM_MERGE("max");
+	__u64 log_lost ROAM_CARRY("uint", "optional") ROAM_MERGE("max"); /* matches not told */
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_hits, 24);
+ROAM_ASSERT_SIZE(struct roam_acl_hits, 40);
 
 /* A rule and its counters as an image carries them. */
 struct roam_acl_rec {

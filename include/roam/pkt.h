@@ -127,11 +127,13 @@ struct roam_pkt {
 	__u16 lb_backend;
 	__u8 lb_hairpin; /* 1: on the way from the client's end of a hairpin to the server's */
 	__u8 lb_try;     /* picks that have clashed */
-	__u8 events;     /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
+	__u16 events;    /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
+	__u8 audited;    /* 1: what admitted it is only audited */
 	__u8 either_dir; /* 1: who opened the flow is not known: policy may admit it in either */
+	__u8 pad[6];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 200);
+ROAM_ASSERT_SIZE(struct roam_pkt, 208);
 
 #define ROAM_PKT_NO_SCALE 0xff
 

@@ -23,6 +23,7 @@ enum roam_verdict {
 	X(ESTABLISHED, "established", PASS, "belongs to a tracked flow")                           \
 	X(OPENED, "opened", PASS, "opened a flow that policy admits")                              \
 	X(UNTRACKED, "untracked", PASS, "admitted by policy, of a kind that is not tracked")       \
+	X(AUDITED, "audited", PASS, "would be dropped by policy, which is only audited")           \
 	X(ARP, "arp", PASS, "ARP for a bound address")                                             \
 	X(RARP, "rarp", PASS, "RARP announcement with the port's MAC")                             \
 	X(ND, "nd", PASS, "IPv6 neighbour discovery")                                              \

@@ -27,7 +27,8 @@ enum roam_life {
 
 #define ROAM_ACTIONS(X)                                                                            \
 	X(DROP, "drop")                                                                            \
-	X(ALLOW, "allow")
+	X(ALLOW, "allow")                                                                          \
+	X(AUDIT, "audit") /* as allow, but told and counted as what would have been dropped */
 
 enum roam_action {
 #define X(id, text) ROAM_ACTION_##id,

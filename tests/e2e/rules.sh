@@ -52,11 +52,81 @@ test_icmp_types()
 	judged in acl_default 1 in-echo4
 }
 
+# $1: a part of a line
+heard()
+{
+	wait_for 5 grep -q "$1" "$HEARD" || fail "not heard: $1, but: $(tail -3 "$HEARD")"
+}
+
+taken()
+{
+	! flock -n "$BPFFS/host/monitor/0" true
+}
+
+listen()
+{
+	spawn nsenter --net="$(ns_path host)" "$ROAM" --bpffs "$BPFFS/host" -j monitor "$@"
+	HEARD=$TMP/spawn.$SPAWN_COUNT
+	wait_for 5 taken || fail "nobody listens"
+	sleep 0.3
+}
+
+test_log()
+{
+	check "setup" world_roam
+	acl add vm web name web in allow tcp dport 443 log 100
+	acl add vm web name never in drop udp log 3
+	shows never "log 3 packets 0"
+	listen event logged
+	judged in opened 1 in-syn4 in-syn6
+	heard '"event":"logged","vm":"web","dir":"in","reason":"opened","proto":"tcp","local":"10.9.0.10".*"rule":"web"'
+	heard '"local":"fd09::10".*"rule":"web"'
+	judged in acl_rule 50 in-udp4 in-udp6
+	heard '"event":"logged","vm":"web","dir":"in","reason":"acl_rule",.*"rule":"never"'
+	sleep 0.3
+	kill -TERM "$SPAWNED"
+	wait "$SPAWNED"
+	told=$(grep -c never "$HEARD")
+	check "some are told" test "$told" -ge 3
+	check "few are" test "$told" -lt 20
+	shows never "log_lost $((100 - told))"
+	check_eq "each opening" "$(grep -c '"rule":"web"' "$HEARD")" 2
+}
+
+test_audit()
+{
+	check "setup" world_roam default in audit
+	serve vm 22,443,5300,8080
+	acl add vm web name web in prio 5 allow tcp dport 443
+	acl add vm web name ssh in prio 5 audit tcp dport 22
+	acl add vm web name no in prio 6 drop tcp dport 8080
+	listen event audited event opened
+	for addr in "$VM4" "$VM6"; do
+		check "what is allowed, $addr" sock client tcp "$addr" 443
+		check "what a rule would drop, $addr" sock client tcp "$addr" 22
+		check "what the default would drop, $addr" sock client udp "$addr" 5300 1
+		check_not "what a rule drops, $addr" sock client tcp "$addr" 8080
+	done
+	heard '"event":"opened",.*"rule":"web"'
+	heard '"event":"audited","vm":"web","dir":"in","reason":"audited","proto":"tcp",.*"lport":22,.*"rule":"ssh"'
+	heard '"event":"audited",.*"proto":"udp",.*"lport":5300'
+	check_not "none for what is allowed" grep -q '"audited".*"lport":443' "$HEARD"
+	check_eq "audited" "$(counter in audited)" 4
+	check_eq "opened" "$(counter in opened)" 2
+	check_eq "hits" "$(rule_hits ssh)" 2
+	host ct show vm web > "$TMP/flows"
+	check_has "marked" "$(grep 'lport 22 ' "$TMP/flows")" " audited"
+	check_not "others are not" sh -c "grep 'lport 443 ' '$TMP/flows' | grep -q audited"
+	check "the audit is over" host vm set web default in drop
+	check_not "the default" sock client tcp "$VM4" 5300
+	check "a rule's is not" sock client tcp "$VM4" 22
+}
+
 test_they_move()
 {
 	check "setup" world_roam
 	acl add vm web name a in allow tcp flags syn/syn,ack dport 443
-	acl add vm web name b in allow icmp type unreachable/3
+	acl add vm web name b in audit icmp type unreachable/3 log 7
 	host acl show vm web > "$TMP/before"
 	host policy show vm web > "$TMP/policy"
 	check "save" host state save web "$TMP/image"

@@ -2,6 +2,7 @@
 /* The acl stage: order, what matches, counters, and the end of a list. */
 #include <arpa/inet.h>
 #include <string.h>
+#include <roam/monitor.h>
 #include "cast.h"
 #include "harness.h"
 
@@ -192,6 +193,106 @@ TEST_F(acl_test, openings_count_as_hits_and_old_flows_do_not)
 	CHECK_EQ(hits.packets, 2);
 	CHECK_EQ(hits.bytes, 200);
 	CHECK_EQ(hits.last_ns, 1);
+}
+
+TEST_46_F(acl_test, audit_lets_pass_and_marks)
+{
+	struct roam_acl_match audit = rule(1, ROAM_ACTION_AUDIT);
+	struct roam_pkt pkt = opening(family, IPPROTO_TCP);
+
+	set_rules(self, &audit, 1);
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 1);
+	CHECK_EQ(pkt.rule, 1);
+	set_rules(self, NULL, 0);
+	pkt = opening(family, IPPROTO_TCP);
+	pkt.default_action[ROAM_DIR_IN] = ROAM_ACTION_AUDIT;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 1);
+	pkt = opening(family, IPPROTO_TCP);
+	pkt.default_action[ROAM_DIR_IN] = ROAM_ACTION_ALLOW;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 0);
+}
+
+/* Of what is picked up, the direction that allows counts more than the one that is audited. */
+TEST_F(acl_test, audit_yields_to_allow)
+{
+	struct roam_acl_match audit = rule(1, ROAM_ACTION_AUDIT);
+	struct roam_pkt pkt = opening(4, IPPROTO_TCP);
+
+	set_rules(self, &audit, 1);
+	pkt.ct = ROAM_PKT_CT_MIDSTREAM;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 0); /* out: allow */
+	CHECK_EQ(pkt.open_dir, ROAM_DIR_OUT);
+	pkt = opening(4, IPPROTO_TCP);
+	pkt.ct = ROAM_PKT_CT_MIDSTREAM;
+	pkt.default_action[ROAM_DIR_OUT] = ROAM_ACTION_DROP;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 1);
+	CHECK_EQ(pkt.open_dir, ROAM_DIR_IN);
+	CHECK_EQ(pkt.rule, 1);
+}
+
+TEST_F(acl_test, log_tells_so_many_a_second_and_counts_the_rest)
+{
+	struct roam_acl_match drop = rule(3, ROAM_ACTION_DROP);
+	uint32_t told = 0;
+
+	drop.log = 4;
+	set_rules(self, &drop, 1);
+	for (uint64_t ms = 1; ms <= 2000; ms += 100) {
+		struct roam_pkt pkt = opening(4, IPPROTO_TCP);
+
+		pkt.now_ns = 1000000000000 + ms * 1000000;
+		CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_DROP);
+		told += !!(pkt.events & ROAM_EVENT_BIT(ROAM_EVENT_LOGGED));
+	}
+	CHECK_EQ(told, 4 + 7); /* the burst, and what 1.9 s allow */
+	CHECK_EQ(fixture_hits(&self->fixture, CAST_SLOT, 3).packets, 20);
+	CHECK_EQ(fixture_hits(&self->fixture, CAST_SLOT, 3).log_lost, 20 - told);
+}
+
+TEST_F(acl_test, a_flow_that_is_matched_again_is_not_told)
+{
+	struct roam_acl_match allow = rule(3, ROAM_ACTION_ALLOW);
+	struct roam_pkt pkt = opening(4, IPPROTO_TCP);
+
+	allow.log = 1;
+	set_rules(self, &allow, 1);
+	pkt.ct = ROAM_PKT_CT_STALE;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.events, 0);
+}
+
+/* ---- the whole list ---- */
+
+TEST_46_F(acl_test, audited_flows_are_marked_until_policy_admits_them)
+{
+	struct packet_spec syn = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
+	struct packet_spec reply = cast_tcp(family, ROAM_DIR_OUT, ROAM_TCP_SYN | ROAM_TCP_ACK);
+	struct roam_flow_key key = cast_key(family, IPPROTO_TCP);
+	struct roam_vm conf = cast_vm().conf;
+	struct roam_flow flow;
+
+	conf.default_action[ROAM_DIR_IN] = ROAM_ACTION_AUDIT;
+	fixture_set_conf(&self->fixture, CAST_SLOT, &conf);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &syn, ROAM_REASON_AUDITED);
+	CHECK_EQ(fixture_flow(&self->fixture, CAST_SLOT, &key, &flow), ROAM_CT_HALF);
+	CHECK_EQ(flow.flags, ROAM_FLOW_AUDITED);
+	conf.default_action[ROAM_DIR_IN] = ROAM_ACTION_ALLOW;
+	conf.gen++;
+	fixture_set_conf(&self->fixture, CAST_SLOT, &conf);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &reply, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(fixture_flow(&self->fixture, CAST_SLOT, &key, &flow), ROAM_CT_HALF);
+	CHECK_EQ(flow.flags, 0);
+	conf.default_action[ROAM_DIR_IN] = ROAM_ACTION_AUDIT;
+	conf.gen++;
+	fixture_set_conf(&self->fixture, CAST_SLOT, &conf);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &reply, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(fixture_flow(&self->fixture, CAST_SLOT, &key, &flow), ROAM_CT_HALF);
+	CHECK_EQ(flow.flags, ROAM_FLOW_AUDITED);
 }
 
 TEST_F(acl_test, a_thousand_rules_are_walked_to_the_end)

@@ -325,8 +325,8 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 	}
 	for (uint32_t i = 0; i < final->rule_count; i++) {
 		final->rules[i].rule.id = 0;
-		if (final->rules[i].hits.last_ns)
-			final->rules[i].hits.last_ns = now_ns - final->rules[i].hits.last_ns;
+		age(&final->rules[i].hits.last_ns, now_ns);
+		age(&final->rules[i].hits.log_paid_ns, now_ns);
 	}
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		age(&final->qos[dir].state.paid_ns, now_ns);
@@ -432,6 +432,7 @@ static void add_rules(struct test_host *host, uint32_t slot)
 		.action = ROAM_ACTION_ALLOW,
 		.proto = IPPROTO_TCP,
 		.tcp_flags = ROAM_TCP_SYN,
+		.log = pick(3),
 		.tcp_mask = pick(2) ? ROAM_TCP_SYN | ROAM_TCP_PSH : ROAM_TCP_SYN,
 		.lport = { 40000, 40000 },
 		.rport = any,
@@ -439,7 +440,7 @@ static void add_rules(struct test_host *host, uint32_t slot)
 	struct roam_acl_rule ping = {
 		.name = "ping",
 		.prio = 1,
-		.action = ROAM_ACTION_ALLOW,
+		.action = pick(2) ? ROAM_ACTION_ALLOW : ROAM_ACTION_AUDIT,
 		.family = 4,
 		.proto = IPPROTO_ICMP,
 		.has_icmp_type = 1,

@@ -218,6 +218,7 @@ static const struct beyond {
 	{ "a name and a code",
 	  "name a in allow icmp6 type unreachable/200",
 	  { .has_icmp_type = 1, .icmp_type = 1, .has_icmp_code = 1, .icmp_code = 200 } },
+	{ "log", "name a in audit tcp log 255 dport 80", { .log = 255 } },
 	{ "numbers", "name a in allow icmp type 0/0", { .has_icmp_type = 1, .has_icmp_code = 1 } },
 };
 
@@ -233,6 +234,7 @@ TEST_EACH(accepts_beyond_ports, beyond)
 	CHECK_EQ(rule.icmp_type, row->rule.icmp_type);
 	CHECK_EQ(rule.has_icmp_code, row->rule.has_icmp_code);
 	CHECK_EQ(rule.icmp_code, row->rule.icmp_code);
+	CHECK_EQ(rule.log, row->rule.log);
 }
 
 /* What is said of flags and types is what they are read from. */
@@ -308,6 +310,9 @@ static const struct refusal {
 	{ "a code above 255", "name a in allow icmp type 3/256", "256" },
 	{ "a code of a code", "name a in allow icmp type port-unreachable/3", "one code already" },
 	{ "no code", "name a in allow icmp type 3/", "code" },
+	{ "log of nothing", "name a in allow log 0", "log 0 is not" },
+	{ "too much of it", "name a in allow log 256", "log 256 is not" },
+	{ "log without a rate", "name a in allow log", "log" },
 	{ "more words", "name a in allow tcp from any please", "please" },
 };
 

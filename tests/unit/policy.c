@@ -416,6 +416,8 @@ static const struct round {
 	{ "flags", "vm: {name: a}\nacl: [{name: p, dir: in, action: drop, proto: tcp, "
 		   "flags: 'none/syn,ack'}, {name: q, dir: in, action: drop, proto: tcp, "
 		   "flags: syn}]" },
+	{ "audit", "vm: {name: a, default: {in: audit}}\nacl: [{name: p, dir: in, action: audit, "
+		   "log: 20}]" },
 	{ "types", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, proto: icmp, type: 8}, "
 		   "{name: q, dir: in, action: allow, proto: icmp6, type: 1/4}, "
 		   "{name: r, dir: in, action: allow, proto: icmp, type: 200}, "

@@ -109,6 +109,7 @@ static void compile_rule(const struct roam_acl_rule *rule, struct roam_acl_match
 		.icmp_type_mask = rule->has_icmp_type ? UINT8_MAX : 0,
 		.icmp_code = rule->icmp_code,
 		.icmp_code_mask = rule->has_icmp_code ? UINT8_MAX : 0,
+		.log = rule->log,
 	};
 	compile_prefix(&rule->local, ret_match->local, ret_match->local_mask);
 	compile_prefix(&rule->remote, ret_match->remote, ret_match->remote_mask);
