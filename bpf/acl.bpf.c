@@ -2,7 +2,8 @@
 /*
  * The acl stage: a VM's rules in priority order, first match. It sees what the ct stage could not
  * judge: openings, packets that are not tracked, and flows that an older policy admitted, which are
- * matched again as their opening, without counting as a hit. Owns the rules and their counters.
+ * matched again as their opening, without counting as a hit. Of VMs that have rules without
+ * tracking, acl_stateless says before which openings are none. Owns the rules and their counters.
  */
 #include <linux/bpf.h>
 #include <linux/in.h>
@@ -65,6 +66,7 @@ struct decision {
 	__u32 rule; /* that matched, or ROAM_RULE_NONE */
 	__u8 action;
 	__u8 log;
+	__u8 stateless;
 };
 
 /* A walk through one list. */
@@ -122,6 +124,7 @@ static long walk_step(__u32 i, struct walk *walk)
 	walk->got.rule = rule->id;
 	walk->got.action = rule->action;
 	walk->got.log = rule->log;
+	walk->got.stateless = rule->stateless;
 	return 1;
 }
 
@@ -223,4 +226,26 @@ __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 		return drop(pkt, pkt->rule != ROAM_RULE_NONE ? ROAM_REASON_ACL_RULE
 							     : ROAM_REASON_ACL_DEFAULT);
 	}
+}
+
+/*
+ * For packets of no known flow, before anything asks for a new one: where the first match is a rule
+ * without tracking, the packet becomes one that is not tracked, and is judged as such. What comes
+ * for a service is tracked all the same, or answers could not be translated.
+ */
+__noinline enum roam_verdict acl_stateless(struct roam_pkt *pkt)
+{
+	struct walk walk;
+
+	if (!pkt)
+		return ROAM_DROP;
+	if (!pkt->lb_role && !pkt->lb_hairpin) {
+		if (!match(pkt, pkt->dir, &walk))
+			return drop(pkt, ROAM_REASON_NO_TABLE);
+		if (walk.got.stateless) {
+			pkt->ct = ROAM_PKT_CT_NONE;
+			return ROAM_CONTINUE;
+		}
+	}
+	return pkt->ct == ROAM_PKT_CT_STRAY ? drop(pkt, ROAM_REASON_MIDSTREAM) : ROAM_CONTINUE;
 }

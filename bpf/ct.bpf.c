@@ -140,6 +140,15 @@ static __always_inline bool may_be_learned(const struct roam_pkt *pkt)
 	return pkt->key.proto != IPPROTO_TCP || !(pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_RST));
 }
 
+/* Opens nothing. Where a VM has rules without tracking, they are asked first. */
+static __always_inline enum roam_verdict stray(struct roam_pkt *pkt)
+{
+	if (!(pkt->features & ROAM_VM_STATELESS))
+		return drop(pkt, ROAM_REASON_MIDSTREAM);
+	pkt->ct = ROAM_PKT_CT_STRAY;
+	return ROAM_CONTINUE;
+}
+
 /* No live flow: whether this packet may open one, as far as its protocol goes. */
 static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 {
@@ -155,7 +164,7 @@ static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 	}
 	if (pkt->key.proto == IPPROTO_TCP && !is_syn(pkt->tcp_flags)) {
 		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || (pkt->tcp_flags & ROAM_TCP_RST))
-			return drop(pkt, ROAM_REASON_MIDSTREAM);
+			return stray(pkt);
 		pkt->ct = ROAM_PKT_CT_MIDSTREAM;
 		pkt->either_dir = 1;
 	}
@@ -332,6 +341,18 @@ __noinline enum roam_verdict ct_revoke(struct roam_pkt *pkt)
 	if (ct_find(pkt, &key, &ref))
 		ct_delete(ref.table, &key);
 	return drop(pkt, ROAM_REASON_REVOKED);
+}
+
+__noinline enum roam_verdict ct_forget(struct roam_pkt *pkt)
+{
+	struct roam_flow_key key;
+
+	if (!pkt)
+		return ROAM_DROP;
+	key = pkt->key;
+	delete_flow(pkt, &key);
+	pkt->ct_replaces = 0;
+	return ROAM_CONTINUE;
 }
 
 static long load_row(__u32 i, struct roam_ct_load *load)

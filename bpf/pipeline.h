@@ -108,6 +108,9 @@ static __always_inline enum roam_verdict balance(struct roam_pkt *pkt)
 
 	if (!(pkt->features & ROAM_VM_LB) || !pkt->l4_off || pkt->ct == ROAM_PKT_CT_STALE)
 		return ROAM_CONTINUE;
+	/* Answers to what is not tracked would not find back. */
+	if (pkt->ct == ROAM_PKT_CT_NONE && pkt->dir == ROAM_DIR_OUT)
+		return ROAM_CONTINUE;
 	for (int i = 0; i < LB_TRIES; i++) {
 		pkt->lb_try = i;
 		verdict = lb_check(pkt);
@@ -120,10 +123,26 @@ static __always_inline enum roam_verdict balance(struct roam_pkt *pkt)
 	return verdict;
 }
 
+/* What would open a flow, but is not to be tracked. */
+static __always_inline enum roam_verdict stateless(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict;
+
+	if (!(pkt->features & ROAM_VM_STATELESS) || pkt->ct == ROAM_PKT_CT_NONE ||
+	    pkt->ct == ROAM_PKT_CT_FLOW || pkt->ct == ROAM_PKT_CT_STALE)
+		return ROAM_CONTINUE;
+	verdict = acl_stateless(pkt);
+	if (verdict == ROAM_CONTINUE && pkt->ct == ROAM_PKT_CT_NONE && pkt->ct_replaces)
+		return ct_forget(pkt);
+	return verdict;
+}
+
 static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = ct_check(pkt);
 
+	if (verdict == ROAM_CONTINUE)
+		verdict = stateless(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = ips(pkt);
 	if (verdict != ROAM_CONTINUE)

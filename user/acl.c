@@ -102,7 +102,7 @@ static const struct verb verbs[] = {
 	  "vm NAME name RULE in|out [prio N] allow|drop|audit [tcp|udp|icmp|icmp6|proto N|any]\n"
 	  "               [from PREFIX|any|any4|any6] [to PREFIX|any|any4|any6]\n"
 	  "               [sport PORT[-PORT]] [dport PORT[-PORT]]\n"
-	  "               [flags FLAGS[/MASK]] [type TYPE[/CODE]] [log N]",
+	  "               [flags FLAGS[/MASK]] [type TYPE[/CODE]] [log N] [stateless]",
 	  "adds a rule; lower priorities first (1000 if not given), then by name", acl_add_cmd },
 	{ "del", "vm NAME name RULE", "removes a rule; flows that it admitted are matched again",
 	  acl_del_cmd },

@@ -154,3 +154,13 @@ int acl_set_log(struct roam_acl_rule *rule, const char *text)
 		rule->log = rate;
 	return err;
 }
+
+int acl_set_stateless(struct roam_acl_rule *rule, const char *text)
+{
+	bool on = !strcmp(text, "on");
+
+	if (!on && strcmp(text, "off") != 0)
+		return fail(-EINVAL, "stateless '%.80s' is neither on nor off", text);
+	rule->stateless = on;
+	return 0;
+}

@@ -34,6 +34,8 @@ int acl_set_flags(struct roam_acl_rule *rule, const char *text);
 int acl_set_type(struct roam_acl_rule *rule, const char *text);
 /* "10": matches told in a second */
 int acl_set_log(struct roam_acl_rule *rule, const char *text);
+/* "on", "off" */
+int acl_set_stateless(struct roam_acl_rule *rule, const char *text);
 /* What acl_set_type() takes, of a rule that has one. */
 const char *acl_say_type(const struct roam_acl_rule *rule, char buf[TEXT_ICMP_LEN]);
 

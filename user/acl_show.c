@@ -50,6 +50,8 @@ void acl_show_rule(struct out *out, const struct roam_acl_rule *rule)
 		out_text(out, "type", acl_say_type(rule, type));
 	if (rule->log)
 		out_number(out, "log", rule->log);
+	if (rule->stateless)
+		out_switch(out, "stateless", true);
 }
 
 void acl_show_hits(struct out *out, const struct roam_acl_hits *hits, uint64_t now_ns)

@@ -32,10 +32,12 @@ static int parse_field(struct words *words, const char *keyword,
 static const struct {
 	const char *keyword;
 	int (*set)(struct roam_acl_rule *rule, const char *text);
+	bool is_switch; /* stands alone, and means "on" */
 } matches[] = {
-	{ "from", acl_set_from },   { "to", acl_set_to },       { "sport", acl_set_sport },
-	{ "dport", acl_set_dport }, { "flags", acl_set_flags }, { "type", acl_set_type },
-	{ "log", acl_set_log },
+	{ "from", acl_set_from, false },   { "to", acl_set_to, false },
+	{ "sport", acl_set_sport, false }, { "dport", acl_set_dport, false },
+	{ "flags", acl_set_flags, false }, { "type", acl_set_type, false },
+	{ "log", acl_set_log, false },     { "stateless", acl_set_stateless, true },
 };
 
 /* Twice the same word would leave a rule that is not what either of them says. */
@@ -55,7 +57,9 @@ static int parse_match(struct words *words, struct roam_acl_rule *rule)
 			return usage("acl '%s': '%s' is given twice", rule->name,
 				     matches[i].keyword);
 		seen[i] = true;
-		err = parse_field(words, matches[i].keyword, matches[i].set, rule);
+		err = matches[i].is_switch
+			      ? matches[i].set(rule, "on")
+			      : parse_field(words, matches[i].keyword, matches[i].set, rule);
 	}
 	return err;
 }

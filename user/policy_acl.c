@@ -177,6 +177,19 @@ static bool show_log(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
 	return rule->log && policy_say_number(text, rule->log);
 }
 
+static int read_stateless(void *object, const char *text)
+{
+	return acl_set_stateless(object, text);
+}
+
+static bool show_stateless(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
+{
+	const struct roam_acl_rule *rule = object;
+
+	(void)i;
+	return rule->stateless && policy_say(text, "on");
+}
+
 /* `dir` and `proto` before those that they give a meaning to: keys are read in this order. */
 static const struct policy_key acl_keys[] = {
 	{ "name", POLICY_TEXT, .required = true, .unique = true, .read = read_rule_name,
@@ -192,6 +205,7 @@ static const struct policy_key acl_keys[] = {
 	{ "flags", POLICY_TEXT, .read = read_flags, .show = show_flags },
 	{ "type", POLICY_VALUE, .read = read_type, .show = show_type },
 	{ "log", POLICY_VALUE, .read = read_log, .show = show_log },
+	{ "stateless", POLICY_SWITCH, .read = read_stateless, .show = show_stateless },
 };
 
 static int check_rule(void *object)

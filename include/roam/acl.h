@@ -52,7 +52,9 @@ struct roam_acl_rule {
 	__u8 has_icmp_code ROAM_CARRY("uint", "later"); /* 1: only of icmp_code */
 	__u8 icmp_code ROAM_CARRY("uint", "later");
 	__u8 log ROAM_CARRY("uint", "optional"); /* matches told in a second; 0: none are */
-	__u8 pad[4];
+	/* 1: what matches, and is of no known flow, is not tracked */
+	__u8 stateless ROAM_CARRY("uint", "later");
+	__u8 pad[3];
 };
 
 ROAM_ASSERT_SIZE(struct roam_acl_rule, 136);
@@ -79,8 +81,8 @@ struct roam_acl_match {
 	__u8 icmp_type_mask; /* 0xff, or 0 for any */
 	__u8 icmp_code;
 	__u8 icmp_code_mask;
-	__u8 log; /* as in the rule */
-	__u8 pad;
+	__u8 log; /* as in the rule, as the next */
+	__u8 stateless;
 };
 
 ROAM_ASSERT_SIZE(struct roam_acl_match, 88);

@@ -51,6 +51,7 @@ enum roam_pkt_ct {
 	ROAM_PKT_CT_OPENING,   /* would open a flow */
 	ROAM_PKT_CT_MIDSTREAM, /* would open a flow in the middle of a TCP connection */
 	ROAM_PKT_CT_LEARN,     /* the same of any protocol, for a VM that learns */
+	ROAM_PKT_CT_STRAY,     /* may not open one; passes if a rule without tracking says so */
 };
 
 struct roam_pkt {

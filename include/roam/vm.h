@@ -59,6 +59,7 @@ enum roam_vm_feature {
 	ROAM_VM_IPS = 1 << 1,
 	ROAM_VM_LB = 1 << 2,
 	ROAM_VM_LEARN = 1 << 3, /* look at learn_until_ns */
+	ROAM_VM_STATELESS = 1 << 4, /* some of its rules do not track */
 };
 
 struct roam_vm {

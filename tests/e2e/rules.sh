@@ -122,11 +122,56 @@ test_audit()
 	check "a rule's is not" sock client tcp "$VM4" 22
 }
 
+test_stateless()
+{
+	check "setup" world_roam
+	serve vm 22,443,5300
+	serve client 443
+	acl add vm web name web in allow tcp dport 443 stateless
+	acl add vm web name dns in allow udp dport 5300 stateless
+	shows web "stateless"
+	check_not "answers have no rule" sock client tcp "$VM4" 443
+	check "drops" test "$(counter out midstream)" -gt 0
+	acl add vm web name web-out out allow tcp sport 443 stateless
+	acl add vm web name dns-out out allow udp sport 5300 stateless
+	for addr in "$VM4" "$VM6"; do
+		check "both have, $addr" sock client tcp "$addr" 443
+		check_eq "udp, $addr" "$(sock client udp "$addr" 5300 5)" 5
+		check_not "another port, $addr" sock client tcp "$addr" 22
+	done
+	check_eq "no flow" "$(host ct show vm web)" ""
+	check_eq "nor an opening" "$(counter in opened)$(counter out opened)" 00
+	check "each packet is counted" test "$(rule_hits web)" -ge 6
+	check "ips" host ips set vm web rate 1 burst 1 block 1h max 1d
+	check_eq "they are no openings" "$(sock client udp "$VM4" 5300 5)" 5
+	check "ips" host ips del vm web
+	hold client "$VM4" 443 3
+	acl del vm web name web
+	acl add vm web name web in allow tcp dport 443
+	check_eq "what was not tracked is unknown" "$(alive "$HELD")" 0
+	acl add vm web name web2 in prio 10 allow tcp dport 443 stateless
+	hold client "$VM6" 443 2
+	acl del vm web name web-out
+	check_eq "the answers' rule is gone" "$(alive "$HELD")" 0
+}
+
+test_flows_outlive_a_stateless_rule()
+{
+	check "setup" world_roam
+	serve vm 443
+	acl add vm web name web in allow tcp dport 443
+	hold client "$VM4" 443 3
+	acl add vm web name web2 in prio 10 allow tcp dport 443 stateless
+	check_eq "they go on" "$(alive "$HELD")" 3
+	check_eq "as flows" "$(host ct show vm web | grep -c 'established.*rule web2')" 3
+}
+
 test_they_move()
 {
 	check "setup" world_roam
 	acl add vm web name a in allow tcp flags syn/syn,ack dport 443
 	acl add vm web name b in audit icmp type unreachable/3 log 7
+	acl add vm web name c out allow udp stateless
 	host acl show vm web > "$TMP/before"
 	host policy show vm web > "$TMP/policy"
 	check "save" host state save web "$TMP/image"

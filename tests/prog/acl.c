@@ -295,6 +295,81 @@ TEST_46_F(acl_test, audited_flows_are_marked_until_policy_admits_them)
 	CHECK_EQ(flow.flags, ROAM_FLOW_AUDITED);
 }
 
+/* Of a VM that has a rule without tracking for port 40000; IPS would count openings. */
+static void make_stateless(struct acl_test *self, enum roam_action action)
+{
+	struct roam_acl_match rules[] = { rule(1, ROAM_ACTION_DROP), rule(2, action) };
+	struct roam_vm conf = cast_vm().conf;
+
+	rules[0].rport = (struct roam_port_range){ 444, 444 };
+	rules[1].lport = (struct roam_port_range){ CAST_VM_PORT, CAST_VM_PORT };
+	rules[1].stateless = 1;
+	set_rules(self, rules, 2);
+	conf.features = ROAM_VM_STATELESS;
+	fixture_set_conf(&self->fixture, CAST_SLOT, &conf);
+}
+
+static uint32_t all_flows(struct acl_test *self)
+{
+	return fixture_flow_count(&self->fixture, CAST_SLOT, ROAM_CT_HALF) +
+	       fixture_flow_count(&self->fixture, CAST_SLOT, ROAM_CT_FLOWS);
+}
+
+TEST_46_F(acl_test, stateless_rules_make_no_flow)
+{
+	struct packet_spec syn = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
+	struct packet_spec ack = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_ACK);
+	struct packet_spec udp = cast_packet(family, ROAM_DIR_IN, IPPROTO_UDP);
+
+	make_stateless(self, ROAM_ACTION_ALLOW);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &syn, ROAM_REASON_UNTRACKED);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_UNTRACKED);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &udp, ROAM_REASON_UNTRACKED);
+	CHECK_EQ(all_flows(self), 0);
+	CHECK_EQ(fixture_hits(&self->fixture, CAST_SLOT, 2).packets, 3);
+	ack.sport = 444; /* the first rule has the first say, and what it drops is no opening */
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_MIDSTREAM);
+	ack.sport = CAST_PEER_PORT;
+	ack.dport = 1;
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_MIDSTREAM);
+	udp.dport = 1;
+	cast_expect(&self->fixture, ROAM_DIR_IN, &udp, ROAM_REASON_ACL_DEFAULT);
+	make_stateless(self, ROAM_ACTION_DROP);
+	ack.dport = CAST_VM_PORT;
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_ACL_RULE);
+	make_stateless(self, ROAM_ACTION_AUDIT);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_AUDITED);
+	CHECK_EQ(all_flows(self), 0);
+}
+
+/* The other direction has rules of its own: by default, an opening. */
+TEST_46_F(acl_test, stateless_rules_are_of_one_direction)
+{
+	struct packet_spec syn = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
+	struct packet_spec reply = cast_tcp(family, ROAM_DIR_OUT, ROAM_TCP_SYN | ROAM_TCP_ACK);
+	struct packet_spec udp = cast_packet(family, ROAM_DIR_OUT, IPPROTO_UDP);
+
+	make_stateless(self, ROAM_ACTION_ALLOW);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &syn, ROAM_REASON_UNTRACKED);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &reply, ROAM_REASON_MIDSTREAM);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &udp, ROAM_REASON_OPENED);
+}
+
+/* A known flow goes on as one; when it is over, what follows it is not tracked, and it is gone. */
+TEST_46_F(acl_test, stateless_rules_take_no_flow_over)
+{
+	struct packet_spec syn = cast_tcp(family, ROAM_DIR_OUT, ROAM_TCP_SYN);
+	struct packet_spec reply = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN | ROAM_TCP_ACK);
+
+	make_stateless(self, ROAM_ACTION_ALLOW);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &syn, ROAM_REASON_OPENED);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &reply, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(all_flows(self), 1);
+	self->fixture.now_ns += 500ULL * 1000000000ULL;
+	cast_expect(&self->fixture, ROAM_DIR_IN, &reply, ROAM_REASON_UNTRACKED);
+	CHECK_EQ(all_flows(self), 0);
+}
+
 TEST_F(acl_test, a_thousand_rules_are_walked_to_the_end)
 {
 	static struct roam_acl_match rules[1000];

@@ -450,6 +450,18 @@ static void add_rules(struct test_host *host, uint32_t slot)
 		.rport = any,
 	};
 
+	struct roam_acl_rule loose = {
+		.name = "loose",
+		.action = ROAM_ACTION_ALLOW,
+		.stateless = 1,
+		.dir = pick(2),
+		.proto = pick(2) ? IPPROTO_TCP : IPPROTO_UDP,
+		.lport = { 40001, 40001 },
+		.rport = any,
+	};
+
+	if (pick(2))
+		CHECK_OK(acl_add(host->host, slot, &loose));
 	if (pick(3))
 		CHECK_OK(acl_add(host->host, slot, &syn));
 	if (pick(3))

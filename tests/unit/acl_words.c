@@ -219,6 +219,7 @@ static const struct beyond {
 	  "name a in allow icmp6 type unreachable/200",
 	  { .has_icmp_type = 1, .icmp_type = 1, .has_icmp_code = 1, .icmp_code = 200 } },
 	{ "log", "name a in audit tcp log 255 dport 80", { .log = 255 } },
+	{ "stateless", "name a in allow tcp stateless dport 80", { .stateless = 1 } },
 	{ "numbers", "name a in allow icmp type 0/0", { .has_icmp_type = 1, .has_icmp_code = 1 } },
 };
 
@@ -235,6 +236,7 @@ TEST_EACH(accepts_beyond_ports, beyond)
 	CHECK_EQ(rule.has_icmp_code, row->rule.has_icmp_code);
 	CHECK_EQ(rule.icmp_code, row->rule.icmp_code);
 	CHECK_EQ(rule.log, row->rule.log);
+	CHECK_EQ(rule.stateless, row->rule.stateless);
 }
 
 /* What is said of flags and types is what they are read from. */
@@ -313,6 +315,7 @@ static const struct refusal {
 	{ "log of nothing", "name a in allow log 0", "log 0 is not" },
 	{ "too much of it", "name a in allow log 256", "log 256 is not" },
 	{ "log without a rate", "name a in allow log", "log" },
+	{ "stateless twice", "name a in allow stateless stateless", "given twice" },
 	{ "more words", "name a in allow tcp from any please", "please" },
 };
 

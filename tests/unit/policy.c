@@ -263,6 +263,8 @@ static const struct refusal {
 	  "f:2:47: acl 'r': a type without icmp or icmp6" },
 	{ "a flag", "vm: {name: a}\nacl: [{" RULE ", proto: tcp, flags: sin}]",
 	  "f:2:60: flags: 'sin' is none of" },
+	{ "half a switch", "vm: {name: a}\nacl: [{" RULE ", stateless: half}]",
+	  "f:2:52: stateless 'half' is neither on nor off" },
 	{ "ports of anything", "vm: {name: a}\nacl: [{" RULE ", dport: 80}]",
 	  "f:2:7: acl 'r': ports without tcp or udp" },
 	{ "a bad rate", "vm: {name: a}\nqos: {in: {rate: fast}}", "f:2:18: rate 'fast'" },
@@ -418,6 +420,7 @@ static const struct round {
 		   "flags: syn}]" },
 	{ "audit", "vm: {name: a, default: {in: audit}}\nacl: [{name: p, dir: in, action: audit, "
 		   "log: 20}]" },
+	{ "stateless", "vm: {name: a}\nacl: [{name: p, dir: in, action: drop, stateless: on}]" },
 	{ "types", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, proto: icmp, type: 8}, "
 		   "{name: q, dir: in, action: allow, proto: icmp6, type: 1/4}, "
 		   "{name: r, dir: in, action: allow, proto: icmp, type: 200}, "

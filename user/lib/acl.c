@@ -86,6 +86,26 @@ int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list)
 	return 0;
 }
 
+bool acl_has_stateless(struct host *host, uint32_t slot)
+{
+	enum { ROWS = 128 };
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_acl_policy, slot);
+	uint32_t keys[ROWS], at, *from = NULL, count = ROWS;
+	struct roam_acl_rule rules[ROWS];
+
+	/* ENOENT: the last rows, fewer than asked for */
+	while (fd >= 0 && (!bpf_map_lookup_batch(fd, from, &at, keys, rules, &count, NULL) ||
+			   (errno == ENOENT && count))) {
+		for (uint32_t i = 0; i < count; i++) {
+			if (rules[i].stateless)
+				return true;
+		}
+		from = &at;
+		count = ROWS;
+	}
+	return false;
+}
+
 static void compile_prefix(const struct roam_prefix *prefix, __be32 value[4], __be32 mask[4])
 {
 	for (unsigned int bit = 0; bit < prefix->bits; bit++)
@@ -110,6 +130,7 @@ static void compile_rule(const struct roam_acl_rule *rule, struct roam_acl_match
 		.icmp_code = rule->icmp_code,
 		.icmp_code_mask = rule->has_icmp_code ? UINT8_MAX : 0,
 		.log = rule->log,
+		.stateless = rule->stateless,
 	};
 	compile_prefix(&rule->local, ret_match->local, ret_match->local_mask);
 	compile_prefix(&rule->remote, ret_match->remote, ret_match->remote_mask);

@@ -25,6 +25,8 @@ int acl_validate(const struct roam_acl_rule *rule);
  */
 int acl_compare_rules(const void *a, const void *b);
 int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list);
+/* Whether some rule does not track. */
+bool acl_has_stateless(struct host *host, uint32_t slot);
 
 /* Writes the row and its counters (NULL: zero); gives the rule its id. Nothing is compiled. */
 int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,

@@ -60,7 +60,7 @@ int acl_validate(const struct roam_acl_rule *rule)
 		return fail(-EINVAL, "acl '%s': an unknown direction or action", rule->name);
 	if (rule->family && rule->family != ROAM_FAMILY_IPV4 && rule->family != ROAM_FAMILY_IPV6)
 		return fail(-EINVAL, "acl '%s': an unknown family", rule->name);
-	if (rule->any_proto > 1)
+	if (rule->any_proto > 1 || rule->stateless > 1)
 		return fail(-EINVAL, "acl '%s': a switch that is neither on nor off", rule->name);
 	if (rule->lport.first > rule->lport.last || rule->rport.first > rule->rport.last)
 		return fail(-EINVAL, "acl '%s': a port range that ends before it begins",
