@@ -12,6 +12,7 @@
 #include <roam/acl.h>
 #include <roam/monitor.h>
 #include <roam/pkt.h>
+#include "acl_reject.h"
 #include "bucket.h"
 #include "stages.h"
 
@@ -222,6 +223,8 @@ __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 		return ROAM_CONTINUE;
 	case ROAM_ACTION_ALLOW:
 		return ROAM_CONTINUE;
+	case ROAM_ACTION_REJECT:
+		return reject(pkt);
 	default:
 		return drop(pkt, pkt->rule != ROAM_RULE_NONE ? ROAM_REASON_ACL_RULE
 							     : ROAM_REASON_ACL_DEFAULT);

@@ -178,6 +178,8 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 
 	pkt->reason = read_frame(ctx, pkt);
 	verdict = port_check(pkt);
+	if (verdict == ROAM_CONTINUE && pkt->mark)
+		verdict = acl_answer(pkt);
 	if (verdict == ROAM_CONTINUE) {
 		view(pkt);
 		verdict = spoof_check(pkt);

@@ -24,6 +24,8 @@ enum roam_verdict ips_check(struct roam_pkt *pkt);
 enum roam_verdict acl_check(struct roam_pkt *pkt);
 /* Before it, of what would open a flow: ct becomes NONE if a rule says that it is not tracked. */
 enum roam_verdict acl_stateless(struct roam_pkt *pkt);
+/* Of a frame with a mark: PASS if it is the answer to one that was rejected. */
+enum roam_verdict acl_answer(struct roam_pkt *pkt);
 enum roam_verdict qos_check(struct roam_pkt *pkt);
 
 /*

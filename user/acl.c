@@ -99,7 +99,7 @@ static const struct verb verbs[] = {
 	  "rules in the order in which they are matched, and what they have decided",
 	  acl_show_cmd },
 	{ "add",
-	  "vm NAME name RULE in|out [prio N] allow|drop|audit [tcp|udp|icmp|icmp6|proto N|any]\n"
+	  "vm NAME name RULE in|out [prio N] allow|drop|reject|audit [tcp|udp|icmp|icmp6|proto N|any]\n"
 	  "               [from PREFIX|any|any4|any6] [to PREFIX|any|any4|any6]\n"
 	  "               [sport PORT[-PORT]] [dport PORT[-PORT]]\n"
 	  "               [flags FLAGS[/MASK]] [type TYPE[/CODE]] [log N] [stateless]",

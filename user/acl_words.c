@@ -84,11 +84,13 @@ static int parse_head(struct words *words, struct roam_acl_rule *rule)
 			err = text_u32_parse("prio", text, &rule->prio);
 	}
 	if (!err && !words_peek(words))
-		return usage("acl '%s': the action is missing", rule->name);
+		return usage("acl '%s': 'allow' or 'drop', or another action, is missing",
+			     rule->name);
 	if (!err)
 		text = words_next(words);
 	if (!err && text_enum_parse(&text_action, text, &rule->action))
-		return usage("acl '%s': '%.80s' is none of allow, drop, audit", rule->name, text);
+		return usage("acl '%s': '%.80s' is none of allow, drop, reject, audit", rule->name,
+			     text);
 	return err;
 }
 

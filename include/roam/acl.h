@@ -89,8 +89,8 @@ ROAM_ASSERT_SIZE(struct roam_acl_match, 88);
 
 /*
  * Packets that a rule decided: openings of flows, and every packet of what is not tracked. Written
- * with atomic adds; last_ns without: of two racing writers either time is right. The last two are of
- * rules with `log`.
+ * with atomic adds; last_ns without: of two racing writers either time is right. The last two are
+ * of rules with `log`.
  */
 struct roam_acl_hits {
 	__u64 packets ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
@@ -102,6 +102,21 @@ struct roam_acl_hits {
 };
 
 ROAM_ASSERT_SIZE(struct roam_acl_hits, 40);
+
+/* Answers to packets that are rejected, in a second, for one VM. */
+#define ROAM_ACL_ANSWERS 100
+
+/*
+ * Map `acl_reject`: ARRAY by VM slot. Written by programs, by compare-and-swap; in an image the
+ * bucket is roam_vm.reject_paid_ns.
+ */
+struct roam_acl_reject {
+	__u64 paid_ns; /* the bucket of answers (bpf/bucket.h) */
+	__u32 mark;    /* of those that are on their way (skb->mark); 0: there was none yet */
+	__u32 pad;
+};
+
+ROAM_ASSERT_SIZE(struct roam_acl_reject, 16);
 
 /* A rule and its counters as an image carries them. */
 struct roam_acl_rec {

@@ -131,7 +131,9 @@ struct roam_pkt {
 	__u16 events;    /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
 	__u8 audited;    /* 1: what admitted it is only audited */
 	__u8 either_dir; /* 1: who opened the flow is not known: policy may admit it in either */
-	__u8 pad[6];
+	__u8 answer;     /* 1: rejected, and the front end may answer */
+	__u8 pad;
+	__u32 mark; /* the frame's own (set by the front end), then what its answer will have */
 };
 
 ROAM_ASSERT_SIZE(struct roam_pkt, 208);

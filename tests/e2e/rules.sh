@@ -166,12 +166,86 @@ test_flows_outlive_a_stateless_rule()
 	check_eq "as flows" "$(host ct show vm web | grep -c 'established.*rule web2')" 3
 }
 
+# What a socket is told at once: refused by a reset or by "port unreachable".
+# $1: who, $2: address, $3: port, $4: tcp or udp
+refused()
+{
+	ns "$1" "$PYTHON" -S "$TOP/tests/e2e/refused.py" "$4" "$2" "$3"
+}
+
+reject_both_ways()
+{
+	local addr from
+	for from in client vm; do
+		for addr in $(addresses_behind "$from"); do
+			check_eq "$1: tcp from $from to $addr" "$(refused "$from" "$addr" 22 tcp)" refused
+			check_eq "$1: udp from $from to $addr" "$(refused "$from" "$addr" 22 udp)" refused
+		done
+	done
+}
+
+test_reject()
+{
+	check "setup" world_roam default in reject out allow
+	acl add vm web name no out reject any log 9
+	serve vm 443
+	acl add vm web name web in allow tcp dport 443
+	reject_both_ways "sums left to the devices"
+	# A device that computes no sums has the kernel do it for frames whose sum is still to come.
+	for dev in up0 port0; do
+		ns host ethtool -K "$dev" tx off > "$TMP/ethtool"
+	done
+	reject_both_ways "sums of the kernel's"
+	for name in client vm; do
+		ns "$name" ethtool -K eth0 tx off > "$TMP/ethtool"
+	done
+	reject_both_ways "sums of the sender's"
+	check_eq "rejected" "$(counter in rejected) $(counter out rejected)" "12 12"
+	check_eq "answered" "$(counter out answered) $(counter in answered)" "12 12"
+	check_eq "hits" "$(rule_hits no)" 12
+	check "others may" sock client tcp "$VM4" 443
+}
+
+test_rejecting_has_its_limit()
+{
+	check "setup" world_roam default in reject
+	judged in rejected 400 in-udp4 in-udp6
+	answered=$(counter out answered)
+	check "a second's worth, and what came meanwhile" test "$answered" -ge 100
+	check "no more" test "$answered" -lt 600
+}
+
+test_what_is_not_answered()
+{
+	check "setup" world_roam default in reject out reject
+	judged in rejected 1 in-error4 in-error6
+	judged in midstream 1 in-rst4 in-rst6
+	check_eq "nothing" "$(counter out answered)" 0
+	check "a VLAN" host port del vm web mac "$VM_MAC"
+	check "port" host port add vm web dev port0 mac "$VM_MAC" addr "$VM4" addr "$VM6" vlan 7
+	judged in rejected 1 in-syn4@7 in-udp6@7
+	check_eq "tagged ones are" "$(counter out answered)" 2
+}
+
+test_a_rejected_flow_is_reset()
+{
+	check "setup" world_roam
+	serve vm 443
+	acl add vm web name web in allow tcp dport 443
+	hold client "$VM4" 443 3
+	acl add vm web name no in prio 5 reject tcp dport 443
+	check_eq "all are gone" "$(alive "$HELD")" 0
+	check_eq "revoked" "$(($(counter in revoked) + $(counter out revoked)))" 3
+	check_eq "and told" "$(($(counter in answered) + $(counter out answered)))" 3
+}
+
 test_they_move()
 {
 	check "setup" world_roam
 	acl add vm web name a in allow tcp flags syn/syn,ack dport 443
 	acl add vm web name b in audit icmp type unreachable/3 log 7
 	acl add vm web name c out allow udp stateless
+	acl add vm web name d out reject any
 	host acl show vm web > "$TMP/before"
 	host policy show vm web > "$TMP/policy"
 	check "save" host state save web "$TMP/image"

@@ -223,11 +223,13 @@ TEST_F(acl_test, audit_yields_to_allow)
 
 	set_rules(self, &audit, 1);
 	pkt.ct = ROAM_PKT_CT_MIDSTREAM;
+	pkt.either_dir = 1;
 	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
 	CHECK_EQ(pkt.audited, 0); /* out: allow */
 	CHECK_EQ(pkt.open_dir, ROAM_DIR_OUT);
 	pkt = opening(4, IPPROTO_TCP);
 	pkt.ct = ROAM_PKT_CT_MIDSTREAM;
+	pkt.either_dir = 1;
 	pkt.default_action[ROAM_DIR_OUT] = ROAM_ACTION_DROP;
 	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
 	CHECK_EQ(pkt.audited, 1);

@@ -34,8 +34,9 @@ struct traced {
 	enum roam_dir dir;
 	enum front_end front;
 	enum roam_verdict verdict;
+	bool answered; /* it was rejected */
 	struct packet packet;
-	struct packet after; /* what the list has made of it, if it passed */
+	struct packet after; /* what the list has made of it, if it passed or was answered */
 };
 
 struct image {
@@ -51,6 +52,7 @@ struct final {
 	struct roam_stats stats;
 	struct roam_acl_rec rules[8];
 	uint32_t rule_count;
+	__u64 reject_paid_ns;
 	struct roam_qos_rec qos[ROAM_DIR_COUNT];
 	struct lb_services services; /* of the host */
 	uint32_t wire_rows;          /* second keys */
@@ -330,6 +332,7 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 	}
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		age(&final->qos[dir].state.paid_ns, now_ns);
+	age(&final->reject_paid_ns, now_ns);
 	normalize_ips(final, now_ns);
 	qsort(final->flows, final->count, sizeof(final->flows[0]), compare_flows);
 }
@@ -349,6 +352,7 @@ static bool collect(struct test_host *host, struct final *final)
 		return false;
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		CHECK_OK(qos_get(host->host, slot, dir, &final->qos[dir]));
+	CHECK_OK(acl_reject_get(host->host, slot, &final->reject_paid_ns));
 	CHECK_OK(lb_list(host->host, &final->services));
 	final->wire_rows = hosts_wire_rows(host, slot);
 	CHECK_OK(ips_get(host->host, slot, &final->ips));
@@ -371,11 +375,13 @@ static void run_packet(struct test_host *host, struct traced *traced, uint64_t u
 	verdict = hosts_run(host, traced->front, traced->dir, &traced->packet);
 	if (noting) {
 		traced->verdict = verdict;
+		traced->answered = host->answered;
 		traced->after = host->after;
 		return;
 	}
 	CHECK_EQ(verdict, traced->verdict);
-	if (verdict != ROAM_PASS)
+	CHECK_EQ(host->answered, traced->answered);
+	if (verdict != ROAM_PASS && !traced->answered)
 		return;
 	CHECK_EQ(host->after.len, traced->after.len);
 	CHECK_MEM(host->after.bytes, traced->after.bytes, traced->after.len);
@@ -389,6 +395,7 @@ static void compare(const struct final *here, const struct final *there)
 		CHECK_MEM(&there->flows[i].flow, &here->flows[i].flow, sizeof(here->flows[i].flow));
 	}
 	CHECK_MEM(&there->stats, &here->stats, sizeof(here->stats));
+	CHECK_EQ(there->reject_paid_ns, here->reject_paid_ns);
 	CHECK_EQ(there->rule_count, here->rule_count);
 	CHECK_MEM(there->rules, here->rules, sizeof(here->rules));
 	CHECK_MEM(there->qos, here->qos, sizeof(here->qos));
@@ -460,6 +467,18 @@ static void add_rules(struct test_host *host, uint32_t slot)
 		.rport = any,
 	};
 
+	struct roam_acl_rule no = {
+		.name = "no",
+		.prio = 50,
+		.action = ROAM_ACTION_REJECT,
+		.dir = pick(2),
+		.any_proto = 1,
+		.lport = any,
+		.rport = any,
+	};
+
+	if (pick(2))
+		CHECK_OK(acl_add(host->host, slot, &no));
 	if (pick(2))
 		CHECK_OK(acl_add(host->host, slot, &loose));
 	if (pick(3))

@@ -285,7 +285,7 @@ static const struct refusal {
 	{ "no direction", "name a", "missing" },
 	{ "a bad direction", "name a forward allow", "forward" },
 	{ "no action", "name a in prio 5", "missing" },
-	{ "a bad action", "name a in reject", "reject" },
+	{ "a bad action", "name a in deny", "deny" },
 	{ "a bad priority", "name a in prio x allow", "prio 'x'" },
 	{ "a bad protocol", "name a in allow sctp", "sctp" },
 	{ "a protocol above 255", "name a in allow proto 256", "256" },

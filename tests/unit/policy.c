@@ -212,7 +212,7 @@ static const struct refusal {
 	{ "a bad name", "vm: {name: -a}", "f:1:12: vm '-a' is not a name" },
 	{ "a bad uuid", "vm: {name: a, uuid: 12}", "f:1:21: uuid '12' is not of the form" },
 	{ "a life", "vm: {name: a, life: making}", "f:1:21: life 'making' is neither" },
-	{ "a default", "vm: {name: a, default: {in: reject}}", "f:1:29: 'reject' is no action" },
+	{ "a default", "vm: {name: a, default: {in: deny}}", "f:1:29: 'deny' is no action" },
 	{ "a midstream", "vm: {name: a, midstream: lax}", "f:1:26: 'lax' is no" },
 	{ "a quota that is none", "vm: {name: a, flows: many}",
 	  "f:1:22: flows 'many' is not a number" },
