@@ -2,14 +2,18 @@
 /*
  * The acl stage: a VM's rules in priority order, first match. It sees what the ct stage could not
  * judge: openings, packets that are not tracked, and flows that an older policy admitted, which are
- * matched again as their opening, without counting as a hit. Owns the rules and their counters.
+ * matched again as their opening, without counting as a hit. Of VMs that have rules without
+ * tracking, acl_stateless says before which openings are none. Owns the rules and their counters.
  */
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 #include <roam/acl.h>
+#include <roam/monitor.h>
 #include <roam/pkt.h>
+#include "acl_reject.h"
+#include "bucket.h"
 #include "stages.h"
 
 struct acl_policy_rows {
@@ -58,15 +62,25 @@ struct {
 	__array(values, struct acl_hit_rows);
 } acl_hits SEC(".maps");
 
+/* What a list says of a packet. */
+struct decision {
+	__u32 rule; /* that matched, or ROAM_RULE_NONE */
+	__u8 action;
+	__u8 log;
+	__u8 stateless;
+};
+
 /* A walk through one list. */
 struct walk {
 	void *list;
 	struct roam_flow_key key;
 	__u16 lport; /* host byte order; rules hold ranges */
 	__u16 rport;
-	__u32 rule; /* out: that matched, or ROAM_RULE_NONE */
-	__u8 action;
+	struct decision got; /* out */
 	__u8 has_ports;
+	__u8 tcp_flags; /* of the opening, or of a packet that is not tracked */
+	__u8 icmp_type;
+	__u8 icmp_code;
 };
 
 static __always_inline bool prefix_match(const struct roam_addr *addr, const __be32 *value,
@@ -90,6 +104,10 @@ static __always_inline bool rule_matches(const struct walk *walk, const struct r
 		return false;
 	if (!rule->any_proto && rule->proto != walk->key.proto)
 		return false;
+	if ((walk->tcp_flags & rule->tcp_mask) != rule->tcp_flags ||
+	    (walk->icmp_type & rule->icmp_type_mask) != rule->icmp_type ||
+	    (walk->icmp_code & rule->icmp_code_mask) != rule->icmp_code)
+		return false;
 	return range_match(walk, walk->lport, rule->lport) &&
 	       range_match(walk, walk->rport, rule->rport) &&
 	       prefix_match(&walk->key.remote, rule->remote, rule->remote_mask) &&
@@ -104,8 +122,10 @@ static long walk_step(__u32 i, struct walk *walk)
 		return 1;
 	if (!rule_matches(walk, rule))
 		return 0;
-	walk->rule = rule->id;
-	walk->action = rule->action;
+	walk->got.rule = rule->id;
+	walk->got.action = rule->action;
+	walk->got.log = rule->log;
+	walk->got.stateless = rule->stateless;
 	return 1;
 }
 
@@ -114,17 +134,21 @@ static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
 				  struct walk *ret_walk)
 {
 	__u32 index = pkt->vm * ROAM_DIR_COUNT + (dir & 1);
+	bool tracked = pkt->ct != ROAM_PKT_CT_NONE;
 
 	*ret_walk = (struct walk){
 		.list = bpf_map_lookup_elem(&acl_match, &index),
 		.key = pkt->key,
 		.lport = bpf_ntohs(pkt->key.lport),
 		.rport = bpf_ntohs(pkt->key.rport),
-		.rule = ROAM_RULE_NONE,
-		.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
-					     : pkt->default_action[ROAM_DIR_OUT],
+		.got.rule = ROAM_RULE_NONE,
+		.got.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
+						 : pkt->default_action[ROAM_DIR_OUT],
 		.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP ||
 			     pkt->key.proto == IPPROTO_SCTP,
+		.tcp_flags = tracked ? pkt->open_tcp_flags : pkt->tcp_flags,
+		.icmp_type = tracked ? pkt->open_icmp_type : pkt->icmp_type,
+		.icmp_code = tracked ? pkt->open_icmp_code : pkt->icmp_code,
 	};
 	if (!ret_walk->list)
 		return false;
@@ -132,7 +156,22 @@ static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
 	return true;
 }
 
-static __always_inline void count_hit(const struct roam_pkt *pkt)
+/* Tells the match to those who listen, unless the rule has told as many as it may. */
+static __always_inline void log_match(struct roam_pkt *pkt, struct roam_acl_hits *hits, __u8 rate)
+{
+	struct bucket_take take = {
+		.now_ns = pkt->now_ns,
+		.burst_ns = NS_PER_S,
+		.cost_ns = NS_PER_S / rate,
+	};
+
+	if (bucket_take(&hits->log_paid_ns, &take))
+		pkt->events |= ROAM_EVENT_BIT(ROAM_EVENT_LOGGED);
+	else
+		__sync_fetch_and_add(&hits->log_lost, 1);
+}
+
+static __always_inline void count_hit(struct roam_pkt *pkt, __u8 log)
 {
 	__u32 slot = pkt->vm, rule = pkt->rule;
 	struct roam_acl_hits *hits;
@@ -145,30 +184,76 @@ static __always_inline void count_hit(const struct roam_pkt *pkt)
 	__sync_fetch_and_add(&hits->packets, 1);
 	__sync_fetch_and_add(&hits->bytes, pkt->len);
 	hits->last_ns = pkt->now_ns;
+	if (log)
+		log_match(pkt, hits, log);
+}
+
+/*
+ * What policy says of the packet as an opening; false if the VM has no list. Who opened what is
+ * picked up in the middle is not known: the opening may have come from the other end.
+ */
+static __always_inline bool decide(struct roam_pkt *pkt, struct walk *walk)
+{
+	__u8 dir = pkt->ct == ROAM_PKT_CT_NONE ? pkt->dir : pkt->open_dir;
+	struct decision first;
+
+	if (!match(pkt, dir, walk))
+		return false;
+	if (walk->got.action == ROAM_ACTION_ALLOW || !pkt->either_dir)
+		return true;
+	first = walk->got;
+	if (!match(pkt, !dir, walk))
+		return false;
+	if (first.action == ROAM_ACTION_AUDIT && walk->got.action != ROAM_ACTION_ALLOW)
+		walk->got = first;
+	else
+		pkt->open_dir = !dir;
+	return true;
 }
 
 __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 {
 	struct walk walk;
-	__u8 dir;
 
 	if (!pkt)
 		return ROAM_DROP;
-	dir = pkt->ct == ROAM_PKT_CT_NONE ? pkt->dir : pkt->open_dir;
-	if (!match(pkt, dir, &walk))
+	if (!decide(pkt, &walk))
 		return drop(pkt, ROAM_REASON_NO_TABLE);
-	if (walk.action != ROAM_ACTION_ALLOW && pkt->either_dir) {
-		/* Who opened it is not known: the opening may have come from the other end. */
-		dir = !dir;
-		if (!match(pkt, dir, &walk))
-			return drop(pkt, ROAM_REASON_NO_TABLE);
-		pkt->open_dir = dir;
-	}
-	pkt->rule = walk.rule;
-	if (walk.rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE && !pkt->dry_run)
-		count_hit(pkt);
-	if (walk.action == ROAM_ACTION_ALLOW)
+	pkt->rule = walk.got.rule;
+	if (pkt->rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE && !pkt->dry_run)
+		count_hit(pkt, walk.got.log);
+	switch (walk.got.action) {
+	case ROAM_ACTION_AUDIT:
+		pkt->audited = 1;
 		return ROAM_CONTINUE;
-	return drop(pkt,
-		    walk.rule != ROAM_RULE_NONE ? ROAM_REASON_ACL_RULE : ROAM_REASON_ACL_DEFAULT);
+	case ROAM_ACTION_ALLOW:
+		return ROAM_CONTINUE;
+	case ROAM_ACTION_REJECT:
+		return reject(pkt);
+	default:
+		return drop(pkt, pkt->rule != ROAM_RULE_NONE ? ROAM_REASON_ACL_RULE
+							     : ROAM_REASON_ACL_DEFAULT);
+	}
+}
+
+/*
+ * For packets of no known flow, before anything asks for a new one: where the first match is a rule
+ * without tracking, the packet becomes one that is not tracked, and is judged as such. What comes
+ * for a service is tracked all the same, or answers could not be translated.
+ */
+__noinline enum roam_verdict acl_stateless(struct roam_pkt *pkt)
+{
+	struct walk walk;
+
+	if (!pkt)
+		return ROAM_DROP;
+	if (!pkt->lb_role && !pkt->lb_hairpin) {
+		if (!match(pkt, pkt->dir, &walk))
+			return drop(pkt, ROAM_REASON_NO_TABLE);
+		if (walk.got.stateless) {
+			pkt->ct = ROAM_PKT_CT_NONE;
+			return ROAM_CONTINUE;
+		}
+	}
+	return pkt->ct == ROAM_PKT_CT_STRAY ? drop(pkt, ROAM_REASON_MIDSTREAM) : ROAM_CONTINUE;
 }

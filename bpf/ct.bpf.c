@@ -161,6 +161,15 @@ static __always_inline bool may_be_learned(const struct roam_pkt *pkt)
 	}
 }
 
+/* Opens nothing. Where a VM has rules without tracking, they are asked first. */
+static __always_inline enum roam_verdict stray(struct roam_pkt *pkt)
+{
+	if (!(pkt->features & ROAM_VM_STATELESS))
+		return drop(pkt, ROAM_REASON_MIDSTREAM);
+	pkt->ct = ROAM_PKT_CT_STRAY;
+	return ROAM_CONTINUE;
+}
+
 /* No live flow: whether this packet may open one, as far as its protocol goes. */
 static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 {
@@ -176,7 +185,7 @@ static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 	}
 	if (!opens(pkt)) {
 		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || ends(pkt))
-			return drop(pkt, ROAM_REASON_MIDSTREAM);
+			return stray(pkt);
 		pkt->ct = ROAM_PKT_CT_MIDSTREAM;
 		pkt->either_dir = 1;
 	}
@@ -268,6 +277,17 @@ __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 	return advance(pkt, &ref, &key, next);
 }
 
+/* No other flag changes in a flow's life, so there is nothing that this could undo. */
+static __always_inline void note_audit(const struct roam_pkt *pkt, struct roam_flow *flow)
+{
+	__u8 flags = flow->flags & ~ROAM_FLOW_AUDITED;
+
+	if (pkt->audited)
+		flags |= ROAM_FLOW_AUDITED;
+	if (flow->flags != flags)
+		flow->flags = flags;
+}
+
 /* Policy of today admits the flow: it is as good as new. */
 static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 {
@@ -285,6 +305,7 @@ static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 		ref.flow->open_dir = pkt->open_dir;
 		ref.flow->flags &= ~ROAM_FLOW_EITHER_DIR;
 	}
+	note_audit(pkt, ref.flow);
 	verdict = advance(pkt, &ref, &key, ct_step(ref.flow, pkt));
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
@@ -329,6 +350,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 				      ROAM_FLOW_EITHER_DIR;
 		scratch->flow.gen = 0; /* older than all policy */
 	}
+	note_audit(pkt, &scratch->flow);
 	update_row(&scratch->flow, pkt, state);
 	if (pkt->ct_replaces)
 		delete_flow(pkt, &key);
@@ -337,7 +359,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 		unclaim(pkt, &key);
 		return full(pkt, kind, err);
 	}
-	return pass(pkt, ROAM_REASON_OPENED);
+	return pass(pkt, pkt->audited ? ROAM_REASON_AUDITED : ROAM_REASON_OPENED);
 }
 
 __noinline enum roam_verdict ct_commit(struct roam_pkt *pkt)
@@ -346,7 +368,7 @@ __noinline enum roam_verdict ct_commit(struct roam_pkt *pkt)
 		return ROAM_DROP;
 	switch (pkt->ct) {
 	case ROAM_PKT_CT_NONE:
-		return pass(pkt, ROAM_REASON_UNTRACKED);
+		return pass(pkt, pkt->audited ? ROAM_REASON_AUDITED : ROAM_REASON_UNTRACKED);
 	case ROAM_PKT_CT_STALE:
 		if (is_error(pkt)) /* policy still admits the flow, but this is none of its packets
 				    */
@@ -372,6 +394,18 @@ __noinline enum roam_verdict ct_revoke(struct roam_pkt *pkt)
 	if (ct_find(pkt, &key, &ref) && !pkt->dry_run)
 		ct_delete(ref.table, &key);
 	return drop(pkt, ROAM_REASON_REVOKED);
+}
+
+__noinline enum roam_verdict ct_forget(struct roam_pkt *pkt)
+{
+	struct roam_flow_key key;
+
+	if (!pkt)
+		return ROAM_DROP;
+	key = pkt->key;
+	delete_flow(pkt, &key);
+	pkt->ct_replaces = 0;
+	return ROAM_CONTINUE;
 }
 
 static long load_row(__u32 i, struct roam_ct_load *load)

@@ -87,10 +87,12 @@ static __always_inline __u32 events_of(const struct roam_pkt *pkt, enum roam_ver
 {
 	__u32 events = pkt->events;
 
+	if (verdict == ROAM_PASS && pkt->reason == ROAM_REASON_OPENED)
+		return events | ROAM_EVENT_BIT(ROAM_EVENT_OPENED);
+	if (verdict == ROAM_PASS && pkt->reason == ROAM_REASON_AUDITED)
+		return events | ROAM_EVENT_BIT(ROAM_EVENT_AUDITED);
 	if (verdict == ROAM_PASS)
-		return pkt->reason == ROAM_REASON_OPENED
-			       ? events | ROAM_EVENT_BIT(ROAM_EVENT_OPENED)
-			       : events;
+		return events;
 	return events | (is_limit(pkt->reason) ? ROAM_EVENT_BIT(ROAM_EVENT_LIMIT)
 					       : ROAM_EVENT_BIT(ROAM_EVENT_DROPPED));
 }

@@ -133,6 +133,9 @@ static __always_inline enum roam_verdict balance(struct roam_pkt *pkt)
 
 	if (!(pkt->features & ROAM_VM_LB) || !pkt->l4_off || pkt->ct == ROAM_PKT_CT_STALE)
 		return ROAM_CONTINUE;
+	/* Answers to what is not tracked would not find back. */
+	if (pkt->ct == ROAM_PKT_CT_NONE && pkt->dir == ROAM_DIR_OUT)
+		return ROAM_CONTINUE;
 	for (int i = 0; i < LB_TRIES; i++) {
 		pkt->lb_try = i;
 		verdict = note(pkt, ROAM_STAGE_LB, lb_check(pkt));
@@ -145,11 +148,27 @@ static __always_inline enum roam_verdict balance(struct roam_pkt *pkt)
 	return verdict;
 }
 
+/* What would open a flow, but is not to be tracked. */
+static __always_inline enum roam_verdict stateless(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict;
+
+	if (!(pkt->features & ROAM_VM_STATELESS) || pkt->ct == ROAM_PKT_CT_NONE ||
+	    pkt->ct == ROAM_PKT_CT_FLOW || pkt->ct == ROAM_PKT_CT_STALE)
+		return ROAM_CONTINUE;
+	verdict = note(pkt, ROAM_STAGE_STATELESS, acl_stateless(pkt));
+	if (verdict == ROAM_CONTINUE && pkt->ct == ROAM_PKT_CT_NONE && pkt->ct_replaces)
+		return ct_forget(pkt);
+	return verdict;
+}
+
 static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = note(pkt, ROAM_STAGE_CT,
 					 is_error(pkt) ? ct_related(pkt) : ct_check(pkt));
 
+	if (verdict == ROAM_CONTINUE)
+		verdict = stateless(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = ips(pkt);
 	if (verdict != ROAM_CONTINUE)
@@ -195,7 +214,8 @@ static __always_inline enum roam_verdict judge(struct roam_pkt *pkt)
 /* The end of every packet. */
 static __always_inline enum roam_verdict end(struct roam_pkt *pkt, enum roam_verdict verdict)
 {
-	if (verdict != ROAM_PASS || pkt->reason == ROAM_REASON_OPENED || pkt->events)
+	if (verdict != ROAM_PASS || pkt->reason == ROAM_REASON_OPENED ||
+	    pkt->reason == ROAM_REASON_AUDITED || pkt->events)
 		monitor_tell(pkt, verdict);
 	return stats_count(pkt, verdict);
 }
@@ -210,6 +230,8 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 		pkt->reason = read_quote(ctx, pkt);
 	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
 	verdict = note(pkt, ROAM_STAGE_PORT, port_check(pkt));
+	if (verdict == ROAM_CONTINUE && pkt->mark)
+		verdict = note(pkt, ROAM_STAGE_ANSWER, acl_answer(pkt));
 	if (verdict == ROAM_CONTINUE && pkt->frag)
 		verdict = note(pkt, ROAM_STAGE_FRAG, frag_view(pkt));
 	if (verdict == ROAM_CONTINUE) {

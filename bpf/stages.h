@@ -23,6 +23,10 @@ enum roam_verdict ct_related(struct roam_pkt *pkt); /* instead, for ICMP errors 
 enum roam_verdict ips_early(struct roam_pkt *pkt);
 enum roam_verdict ips_check(struct roam_pkt *pkt);
 enum roam_verdict acl_check(struct roam_pkt *pkt);
+/* Before it, of what would open a flow: ct becomes NONE if a rule says that it is not tracked. */
+enum roam_verdict acl_stateless(struct roam_pkt *pkt);
+/* Of a frame with a mark: PASS if it is the answer to one that was rejected. */
+enum roam_verdict acl_answer(struct roam_pkt *pkt);
 enum roam_verdict qos_check(struct roam_pkt *pkt);
 
 /*
@@ -77,6 +81,9 @@ enum roam_verdict ct_commit(struct roam_pkt *pkt);
 
 /* After the list: the flow of a packet that policy no longer admits is gone. */
 enum roam_verdict ct_revoke(struct roam_pkt *pkt);
+
+/* The row of a flow that is over, where a packet that is not tracked follows it: it goes. */
+enum roam_verdict ct_forget(struct roam_pkt *pkt);
 
 /* Tells those who listen what has become of a packet. Returns its argument's verdict. */
 enum roam_verdict monitor_tell(const struct roam_pkt *pkt, enum roam_verdict verdict);

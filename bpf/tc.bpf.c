@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 #include "frame_skb.h"
 #include "pipeline.h"
+#include "answer.h"
 
 static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 {
@@ -16,14 +17,21 @@ static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 	if (!pkt)
 		return TC_ACT_SHOT;
 	pkt->can_translate = 1;
+	pkt->mark = skb->mark;
 
 	switch (port_pipeline(skb, pkt)) {
 	case ROAM_PASS:
 		if (turns_back(pkt))
 			return bpf_redirect(pkt->ifindex, 0);
+		if (pkt->reason == ROAM_REASON_ANSWERED)
+			skb->mark = 0;
 		return TC_ACT_UNSPEC; /* TCX_NEXT: other programs of the chain run */
 	case ROAM_CONTINUE:
 	case ROAM_DROP:
+		if (!answer_frame(skb, pkt))
+			return TC_ACT_SHOT;
+		skb->mark = pkt->mark;
+		return bpf_redirect(pkt->ifindex, dir == ROAM_DIR_OUT ? 0 : BPF_F_INGRESS);
 	default:
 		return TC_ACT_SHOT;
 	}

@@ -18,6 +18,7 @@
 
 struct roam_acl_match acl_match;
 struct roam_acl_rec acl_rec;
+struct roam_acl_reject acl_reject;
 struct roam_ct_fill ct_fill;
 struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;

@@ -99,10 +99,11 @@ static const struct verb verbs[] = {
 	  "rules in the order in which they are matched, and what they have decided",
 	  acl_show_cmd },
 	{ "add",
-	  "vm NAME name RULE in|out [prio N] allow|drop\n"
+	  "vm NAME name RULE in|out [prio N] allow|drop|reject|audit\n"
 	  "               [tcp|udp|sctp|icmp|icmp6|gre|esp|ah|proto N|any]\n"
 	  "               [from PREFIX|any|any4|any6] [to PREFIX|any|any4|any6]\n"
-	  "               [sport PORT[-PORT]] [dport PORT[-PORT]]",
+	  "               [sport PORT[-PORT]] [dport PORT[-PORT]]\n"
+	  "               [flags FLAGS[/MASK]] [type TYPE[/CODE]] [log N] [stateless]",
 	  "adds a rule; lower priorities first (1000 if not given), then by name", acl_add_cmd },
 	{ "del", "vm NAME name RULE", "removes a rule; flows that it admitted are matched again",
 	  acl_del_cmd },

@@ -114,3 +114,58 @@ int acl_set_dport(struct roam_acl_rule *rule, const char *text)
 {
 	return text_range_parse(text, rule->dir == ROAM_DIR_OUT ? &rule->rport : &rule->lport);
 }
+
+int acl_set_flags(struct roam_acl_rule *rule, const char *text)
+{
+	return text_tcp_flags_parse(text, &rule->tcp_flags, &rule->tcp_mask);
+}
+
+int acl_set_type(struct roam_acl_rule *rule, const char *text)
+{
+	struct text_icmp icmp;
+	int err;
+
+	if (rule->any_proto || (rule->proto != IPPROTO_ICMP && rule->proto != IPPROTO_ICMPV6))
+		return fail(-EINVAL, "acl '%s': a type without icmp or icmp6", rule->name);
+	err = text_icmp_parse(rule->proto, text, &icmp);
+	if (err)
+		return err;
+	rule->has_icmp_type = 1;
+	rule->icmp_type = icmp.type;
+	rule->has_icmp_code = icmp.has_code;
+	rule->icmp_code = icmp.code;
+	return 0;
+}
+
+const char *acl_say_type(const struct roam_acl_rule *rule, char buf[TEXT_ICMP_LEN])
+{
+	const struct text_icmp icmp = {
+		.type = rule->icmp_type,
+		.has_code = rule->has_icmp_code,
+		.code = rule->icmp_code,
+	};
+
+	return text_icmp(rule->proto, &icmp, buf);
+}
+
+int acl_set_log(struct roam_acl_rule *rule, const char *text)
+{
+	uint32_t rate;
+	int err = text_u32_parse("log", text, &rate);
+
+	if (!err && (rate < 1 || rate > UINT8_MAX))
+		err = fail(-ERANGE, "log %u is not from 1 to %u", rate, UINT8_MAX);
+	if (!err)
+		rule->log = rate;
+	return err;
+}
+
+int acl_set_stateless(struct roam_acl_rule *rule, const char *text)
+{
+	bool on = !strcmp(text, "on");
+
+	if (!on && strcmp(text, "off") != 0)
+		return fail(-EINVAL, "stateless '%.80s' is neither on nor off", text);
+	rule->stateless = on;
+	return 0;
+}

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <roam/acl.h>
+#include "text.h"
 
 #define ACL_PRIO_DEFAULT 1000
 
@@ -27,5 +28,15 @@ int acl_set_to(struct roam_acl_rule *rule, const char *text);
 /* "443", "1024-65535" */
 int acl_set_sport(struct roam_acl_rule *rule, const char *text);
 int acl_set_dport(struct roam_acl_rule *rule, const char *text);
+/* "syn/syn,ack": these of those; "syn" alone: at least these */
+int acl_set_flags(struct roam_acl_rule *rule, const char *text);
+/* "echo-request", "8", "unreachable/1", "3/1"; the protocol comes before it */
+int acl_set_type(struct roam_acl_rule *rule, const char *text);
+/* "10": matches told in a second */
+int acl_set_log(struct roam_acl_rule *rule, const char *text);
+/* "on", "off" */
+int acl_set_stateless(struct roam_acl_rule *rule, const char *text);
+/* What acl_set_type() takes, of a rule that has one. */
+const char *acl_say_type(const struct roam_acl_rule *rule, char buf[TEXT_ICMP_LEN]);
 
 #endif

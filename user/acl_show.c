@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* A rule's fields: see acl_show.h. */
 #include <stdbool.h>
+#include "acl_fields.h"
 #include "acl_show.h"
 #include "text.h"
 
@@ -26,7 +27,7 @@ static void show_range(struct out *out, const char *keyword, struct roam_port_ra
 void acl_show_rule(struct out *out, const struct roam_acl_rule *rule)
 {
 	bool is_out = rule->dir == ROAM_DIR_OUT;
-	char text[4];
+	char text[4], flags[TEXT_FLAGS_LEN], type[TEXT_ICMP_LEN];
 	const char *proto = text_proto(rule->proto, text);
 
 	out_text(out, "name", rule->name);
@@ -43,6 +44,14 @@ void acl_show_rule(struct out *out, const struct roam_acl_rule *rule)
 	show_prefix(out, "to", is_out ? &rule->remote : &rule->local, rule->family);
 	show_range(out, "sport", is_out ? rule->lport : rule->rport);
 	show_range(out, "dport", is_out ? rule->rport : rule->lport);
+	if (rule->tcp_mask)
+		out_text(out, "flags", text_tcp_flags(rule->tcp_flags, rule->tcp_mask, flags));
+	if (rule->has_icmp_type)
+		out_text(out, "type", acl_say_type(rule, type));
+	if (rule->log)
+		out_number(out, "log", rule->log);
+	if (rule->stateless)
+		out_switch(out, "stateless", true);
 }
 
 void acl_show_hits(struct out *out, const struct roam_acl_hits *hits, uint64_t now_ns)
@@ -51,4 +60,6 @@ void acl_show_hits(struct out *out, const struct roam_acl_hits *hits, uint64_t n
 	out_number(out, "bytes", hits->bytes);
 	if (hits->last_ns)
 		out_signed(out, "last_s", (int64_t)(now_ns - hits->last_ns) / (int64_t)NS_PER_S);
+	if (hits->log_lost)
+		out_number(out, "log_lost", hits->log_lost);
 }

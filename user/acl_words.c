@@ -32,11 +32,12 @@ static int parse_field(struct words *words, const char *keyword,
 static const struct {
 	const char *keyword;
 	int (*set)(struct roam_acl_rule *rule, const char *text);
+	bool is_switch; /* stands alone, and means "on" */
 } matches[] = {
-	{ "from", acl_set_from },
-	{ "to", acl_set_to },
-	{ "sport", acl_set_sport },
-	{ "dport", acl_set_dport },
+	{ "from", acl_set_from, false },   { "to", acl_set_to, false },
+	{ "sport", acl_set_sport, false }, { "dport", acl_set_dport, false },
+	{ "flags", acl_set_flags, false }, { "type", acl_set_type, false },
+	{ "log", acl_set_log, false },     { "stateless", acl_set_stateless, true },
 };
 
 /* Twice the same word would leave a rule that is not what either of them says. */
@@ -56,7 +57,9 @@ static int parse_match(struct words *words, struct roam_acl_rule *rule)
 			return usage("acl '%s': '%s' is given twice", rule->name,
 				     matches[i].keyword);
 		seen[i] = true;
-		err = parse_field(words, matches[i].keyword, matches[i].set, rule);
+		err = matches[i].is_switch
+			      ? matches[i].set(rule, "on")
+			      : parse_field(words, matches[i].keyword, matches[i].set, rule);
 	}
 	return err;
 }
@@ -81,11 +84,13 @@ static int parse_head(struct words *words, struct roam_acl_rule *rule)
 			err = text_u32_parse("prio", text, &rule->prio);
 	}
 	if (!err && !words_peek(words))
-		return usage("acl '%s': 'allow' or 'drop' is missing", rule->name);
+		return usage("acl '%s': 'allow' or 'drop', or another action, is missing",
+			     rule->name);
 	if (!err)
 		text = words_next(words);
 	if (!err && text_enum_parse(&text_action, text, &rule->action))
-		return usage("acl '%s': '%.80s' is neither allow nor drop", rule->name, text);
+		return usage("acl '%s': '%.80s' is none of allow, drop, reject, audit", rule->name,
+			     text);
 	return err;
 }
 

@@ -41,6 +41,7 @@ void ct_show_flow(struct out *out, const struct roam_flow_rec *rec, uint64_t now
 	}
 	out_switch(out, "picked_up", flow->flags & ROAM_FLOW_PICKED_UP);
 	out_switch(out, "learned", flow->flags & ROAM_FLOW_LEARNED);
+	out_switch(out, "audited", flow->flags & ROAM_FLOW_AUDITED);
 }
 
 void ct_show_imported(struct out *out, const struct ct_imported *imported)

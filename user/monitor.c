@@ -218,7 +218,7 @@ static int monitor_show_cmd(struct cmd *cmd)
 
 static const struct verb verbs[] = {
 	{ "show", "[vm NAME] [event TYPE] ... [count N] [buffer BYTES]",
-	  "events as they happen: opened, closed, dropped, limit, blocked, loaded",
+	  "events as they happen: opened, closed, dropped, limit, blocked, loaded, logged, audited",
 	  monitor_show_cmd },
 };
 

@@ -138,7 +138,59 @@ static bool show_dport(const void *object, uint32_t i, char text[POLICY_TEXT_LEN
 	return say_range(text, rule->dir == ROAM_DIR_OUT ? rule->rport : rule->lport);
 }
 
-/* `dir` before those that it gives a meaning to: keys are read in this order. */
+static int read_flags(void *object, const char *text)
+{
+	return acl_set_flags(object, text);
+}
+
+static bool show_flags(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
+{
+	const struct roam_acl_rule *rule = object;
+
+	(void)i;
+	return rule->tcp_mask && text_tcp_flags(rule->tcp_flags, rule->tcp_mask, text);
+}
+
+static int read_type(void *object, const char *text)
+{
+	return acl_set_type(object, text);
+}
+
+static bool show_type(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
+{
+	const struct roam_acl_rule *rule = object;
+
+	(void)i;
+	return rule->has_icmp_type && acl_say_type(rule, text);
+}
+
+static int read_log(void *object, const char *text)
+{
+	return acl_set_log(object, text);
+}
+
+static bool show_log(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
+{
+	const struct roam_acl_rule *rule = object;
+
+	(void)i;
+	return rule->log && policy_say_number(text, rule->log);
+}
+
+static int read_stateless(void *object, const char *text)
+{
+	return acl_set_stateless(object, text);
+}
+
+static bool show_stateless(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
+{
+	const struct roam_acl_rule *rule = object;
+
+	(void)i;
+	return rule->stateless && policy_say(text, "on");
+}
+
+/* `dir` and `proto` before those that they give a meaning to: keys are read in this order. */
 static const struct policy_key acl_keys[] = {
 	{ "name", POLICY_TEXT, .required = true, .unique = true, .read = read_rule_name,
 	  .show = show_rule_name },
@@ -150,6 +202,10 @@ static const struct policy_key acl_keys[] = {
 	{ "to", POLICY_TEXT, .read = read_to, .show = show_to },
 	{ "sport", POLICY_VALUE, .read = read_sport, .show = show_sport },
 	{ "dport", POLICY_VALUE, .read = read_dport, .show = show_dport },
+	{ "flags", POLICY_TEXT, .read = read_flags, .show = show_flags },
+	{ "type", POLICY_VALUE, .read = read_type, .show = show_type },
+	{ "log", POLICY_VALUE, .read = read_log, .show = show_log },
+	{ "stateless", POLICY_SWITCH, .read = read_stateless, .show = show_stateless },
 };
 
 static int check_rule(void *object)

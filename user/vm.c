@@ -206,13 +206,13 @@ static int vm_show_cmd(struct cmd *cmd)
 }
 
 #define SETTINGS                                                                                   \
-	"[default in drop|allow out drop|allow] [midstream strict|pickup]\n"                       \
+	"[default in ACTION out ACTION] [midstream strict|pickup]\n"                               \
 	"              [flows N] [half N] [shut|active]"
 
 static const struct verb verbs[] = {
 	{ "show", "[NAME]", "settings, quotas and what is used of them", vm_show_cmd },
-	{ "add", "NAME [uuid UUID] " SETTINGS, "makes a VM; what no default allows is dropped",
-	  vm_add_cmd },
+	{ "add", "NAME [uuid UUID] " SETTINGS,
+	  "makes a VM; ACTION is drop, allow, reject or audit; drop if not given", vm_add_cmd },
 	{ "set", "NAME " SETTINGS, "changes settings; a quota changes without losing a flow",
 	  vm_set_cmd },
 	{ "del", "NAME", "removes a VM with its ports, rules and flows", vm_del_cmd },

@@ -40,14 +40,24 @@ struct roam_acl_rule {
 	__u8 family ROAM_CARRY("uint", "required");    /* ROAM_FAMILY_*; 0 is both */
 	__u8 proto ROAM_CARRY("uint", "required");     /* IPPROTO_*; meaningless with any_proto */
 	__u8 any_proto ROAM_CARRY("uint", "required"); /* 1: every protocol */
-	__u8 pad[3];
+	/* TCP: the opening's flags within the mask; 0/0 is any. */
+	__u8 tcp_flags ROAM_CARRY("uint", "later");
+	__u8 tcp_mask ROAM_CARRY("uint", "later");
+	__u8 has_icmp_type ROAM_CARRY("uint", "later"); /* 1: only of icmp_type */
 	struct roam_prefix local;
 	struct roam_prefix remote;
 	struct roam_port_range lport;
 	struct roam_port_range rport;
+	__u8 icmp_type ROAM_CARRY("uint", "later");
+	__u8 has_icmp_code ROAM_CARRY("uint", "later"); /* 1: only of icmp_code */
+	__u8 icmp_code ROAM_CARRY("uint", "later");
+	__u8 log ROAM_CARRY("uint", "optional"); /* matches told in a second; 0: none are */
+	/* 1: what matches, and is of no known flow, is not tracked */
+	__u8 stateless ROAM_CARRY("uint", "later");
+	__u8 pad[3];
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_rule, 128);
+ROAM_ASSERT_SIZE(struct roam_acl_rule, 136);
 
 /* `action` of the entry that ends a list. */
 #define ROAM_ACL_END 0xff
@@ -65,21 +75,48 @@ struct roam_acl_match {
 	__u8 family;
 	__u8 proto;
 	__u8 any_proto;
+	__u8 tcp_flags;
+	__u8 tcp_mask;
+	__u8 icmp_type;
+	__u8 icmp_type_mask; /* 0xff, or 0 for any */
+	__u8 icmp_code;
+	__u8 icmp_code_mask;
+	__u8 log; /* as in the rule, as the next */
+	__u8 stateless;
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_match, 80);
+ROAM_ASSERT_SIZE(struct roam_acl_match, 88);
 
 /*
  * Packets that a rule decided: openings of flows, and every packet of what is not tracked. Written
- * with atomic adds; last_ns without: of two racing writers either time is right.
+ * with atomic adds; last_ns without: of two racing writers either time is right. The last two are
+ * of rules with `log`.
  */
 struct roam_acl_hits {
 	__u64 packets ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
 	__u64 bytes ROAM_CARRY("uint", "optional") ROAM_MERGE("max");
 	__u64 last_ns ROAM_CARRY("age", "optional") ROAM_MERGE("max"); /* 0: never */
+	/* The bucket of events (bpf/bucket.h): up to when what was told is paid for; 0: full. */
+	__u64 log_paid_ns ROAM_CARRY("age", "optional") ROAM_MERGE("max");
+	__u64 log_lost ROAM_CARRY("uint", "optional") ROAM_MERGE("max"); /* matches not told */
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_hits, 24);
+ROAM_ASSERT_SIZE(struct roam_acl_hits, 40);
+
+/* Answers to packets that are rejected, in a second, for one VM. */
+#define ROAM_ACL_ANSWERS 100
+
+/*
+ * Map `acl_reject`: ARRAY by VM slot. Written by programs, by compare-and-swap; in an image the
+ * bucket is roam_vm.reject_paid_ns.
+ */
+struct roam_acl_reject {
+	__u64 paid_ns; /* the bucket of answers (bpf/bucket.h) */
+	__u32 mark;    /* of those that are on their way (skb->mark); 0: there was none yet */
+	__u32 pad;
+};
+
+ROAM_ASSERT_SIZE(struct roam_acl_reject, 16);
 
 /* A rule and its counters as an image carries them. */
 struct roam_acl_rec {

@@ -125,6 +125,7 @@ enum roam_flow_flags {
 	ROAM_FLOW_PICKED_UP = 1 << 0, /* tracking began in the middle of the connection */
 	ROAM_FLOW_LEARNED = 1 << 1, /* taken in without policy, which is asked at the end of that */
 	ROAM_FLOW_EITHER_DIR = 1 << 2, /* who opened it is not known: open_dir is a guess */
+	ROAM_FLOW_AUDITED = 1 << 3,    /* admitted only because policy is audited */
 };
 
 /*

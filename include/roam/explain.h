@@ -16,6 +16,8 @@
 	X(VIEW, "view")                                                                            \
 	X(SPOOF, "spoof")                                                                          \
 	X(FRAG, "frag")                                                                            \
+	X(ANSWER, "answer")                                                                        \
+	X(STATELESS, "stateless")                                                                  \
 	X(CT, "ct")                                                                                \
 	X(IPS, "ips")                                                                              \
 	X(ACL, "acl")                                                                              \

@@ -26,7 +26,9 @@
 	X(DROPPED, "dropped") /* a packet, for a reason that is none of the next */                \
 	X(LIMIT, "limit")     /* a packet, by a rate or a quota */                                 \
 	X(BLOCKED, "blocked") /* a source, from now on */                                          \
-	X(LOADED, "loaded")   /* an image: the VM is here now */
+	X(LOADED, "loaded")   /* an image: the VM is here now */                                   \
+	X(LOGGED, "logged")   /* a packet that was matched by a rule with `log` */                 \
+	X(AUDITED, "audited") /* a packet that policy would drop, were it not audited */
 
 enum roam_event_type {
 #define X(id, text) ROAM_EVENT_##id,

@@ -51,6 +51,7 @@ enum roam_pkt_ct {
 	ROAM_PKT_CT_OPENING,   /* would open a flow */
 	ROAM_PKT_CT_MIDSTREAM, /* would open a flow in the middle of a TCP connection */
 	ROAM_PKT_CT_LEARN,     /* the same of any protocol, for a VM that learns */
+	ROAM_PKT_CT_STRAY,     /* may not open one; passes if a rule without tracking says so */
 };
 
 /* What part of a datagram a packet is. */
@@ -150,12 +151,14 @@ struct roam_pkt {
 	__u16 lb_backend;
 	__u8 lb_hairpin; /* 1: on the way from the client's end of a hairpin to the server's */
 	__u8 lb_try;     /* picks that have clashed */
-	__u8 events;     /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
+	__u16 events;    /* ROAM_EVENT_BIT of what stages have to tell (monitor.h) */
+	__u8 audited;    /* 1: what admitted it is only audited */
 	__u8 either_dir; /* 1: who opened the flow is not known: policy may admit it in either */
 
 	/* Tunnels, at the uplink. Parse: */
 	__u16 tunnel_off;  /* where the packet within one begins; 0: there is none */
 	__be16 tunnel_tag; /* of the backend that is meant (lb.h) */
+	__u8 pad1[2];
 	/* Load balancing: the ends of the one to lb_addr, or ::. */
 	struct roam_addr lb_host;
 	struct roam_addr lb_from;
@@ -163,10 +166,12 @@ struct roam_pkt {
 
 	__u8 dry_run;    /* 1: explained, not judged: every stage leaves its maps as they are */
 	__u8 sctp_chunk; /* enum roam_sctp_chunk, or any other: type of the first one */
-	__u8 pad[5];
+	__u8 answer;     /* 1: rejected, and the front end may answer */
+	__u32 mark; /* the frame's own (set by the front end), then what its answer will have */
+	__u8 pad[4];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 280);
+ROAM_ASSERT_SIZE(struct roam_pkt, 288);
 
 #define ROAM_PKT_NO_SCALE 0xff
 
@@ -192,6 +197,7 @@ enum roam_tcp_flag {
 	ROAM_TCP_PSH = 0x08,
 	ROAM_TCP_ACK = 0x10,
 	ROAM_TCP_URG = 0x20,
+	ROAM_TCP_ALL = 0x3f, /* that are read */
 };
 
 #endif

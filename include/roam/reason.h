@@ -23,7 +23,9 @@ enum roam_verdict {
 	X(ESTABLISHED, "established", PASS, "belongs to a tracked flow")                           \
 	X(OPENED, "opened", PASS, "opened a flow that policy admits")                              \
 	X(RELATED, "related", PASS, "an ICMP error about a tracked flow")                          \
-	X(UNTRACKED, "untracked", PASS, "admitted by policy, of a kind that is not tracked")       \
+	X(UNTRACKED, "untracked", PASS, "admitted by policy, and not tracked")                     \
+	X(AUDITED, "audited", PASS, "would be dropped by policy, which is only audited")           \
+	X(ANSWERED, "answered", PASS, "the answer to a packet that was rejected")                  \
 	X(ARP, "arp", PASS, "ARP for a bound address")                                             \
 	X(RARP, "rarp", PASS, "RARP announcement with the port's MAC")                             \
 	X(ND, "nd", PASS, "IPv6 neighbour discovery")                                              \
@@ -62,6 +64,7 @@ enum roam_verdict {
 	/* dropped by the firewall */                                                              \
 	X(ACL_RULE, "acl_rule", DROP, "a rule says drop")                                          \
 	X(ACL_DEFAULT, "acl_default", DROP, "no rule matches and the default is drop")             \
+	X(REJECTED, "rejected", DROP, "a rule or the default says reject")                         \
 	X(REVOKED, "revoked", DROP, "policy no longer admits this flow")                           \
 	X(MIDSTREAM, "midstream", DROP, "TCP or SCTP of no known flow, and not an opening")        \
 	X(CT_INVALID, "ct_invalid", DROP, "does not fit the state of its flow")                    \

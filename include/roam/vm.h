@@ -27,7 +27,9 @@ enum roam_life {
 
 #define ROAM_ACTIONS(X)                                                                            \
 	X(DROP, "drop")                                                                            \
-	X(ALLOW, "allow")
+	X(ALLOW, "allow")                                                                          \
+	X(AUDIT, "audit")   /* as allow, but told and counted as what would have been dropped */   \
+	X(REJECT, "reject") /* drop, and say so to the sender */
 
 enum roam_action {
 #define X(id, text) ROAM_ACTION_##id,
@@ -57,7 +59,8 @@ enum roam_vm_feature {
 	ROAM_VM_QOS = 1 << 0,
 	ROAM_VM_IPS = 1 << 1,
 	ROAM_VM_LB = 1 << 2,
-	ROAM_VM_LEARN = 1 << 3, /* look at learn_until_ns */
+	ROAM_VM_LEARN = 1 << 3,     /* look at learn_until_ns */
+	ROAM_VM_STATELESS = 1 << 4, /* some of its rules do not track */
 };
 
 struct roam_vm {
@@ -91,9 +94,11 @@ struct roam_vm {
 	 * ROAM_FLOW_LEARNED). CLOCK_MONOTONIC; 0: never.
 	 */
 	__u64 learn_until_ns ROAM_CARRY("until", "later");
+	/* In an image only: the bucket of answers to what is rejected (acl.h). */
+	__u64 reject_paid_ns ROAM_CARRY("age", "optional") ROAM_MERGE("max");
 };
 
-ROAM_ASSERT_SIZE(struct roam_vm, 136);
+ROAM_ASSERT_SIZE(struct roam_vm, 144);
 ROAM_ASSERT_OFFSET(struct roam_vm, name, 16);
 
 #define ROAM_QUOTA_FLOWS_DEFAULT 16384

@@ -28,7 +28,7 @@ VM6, CLIENT6, OTHER6, NO6, ALL6 = (
     for a in ("fd09::10", "fd09::1", "fd09::66", "::", "ff02::1"))
 IPV4, IPV6, ARP, RARP, LLDP = 0x0800, 0x86DD, 0x0806, 0x8035, 0x88CC
 TCP, UDP, ICMP, ICMP6, DESTINATION_OPTIONS, FRAGMENT = 6, 17, 1, 58, 60, 44
-SYN, FIN, ACK = 0x02, 0x01, 0x10
+SYN, FIN, RST, ACK = 0x02, 0x01, 0x04, 0x10
 TRAILER = b"roam-frame:%s;"
 CAUGHT = re.compile(rb"roam-frame:([a-z0-9-]+);")
 
@@ -79,6 +79,15 @@ def tcp(source, dest, flags=SYN, dport=443):
                                              0, 0))
 
 
+def error(source, dest):
+    """Port unreachable, about a datagram that nobody has sent."""
+    if len(source) == 4:
+        body = struct.pack("!BBHI", 3, 3, 0, 0) + udp(dest, source, 4009, 4010)[:28]
+        return ip(source, dest, ICMP, body[:2] + struct.pack("!H", checksum(body)) + body[4:])
+    return ip(source, dest, ICMP6, struct.pack("!BBHI", 1, 4, 0, 0) +
+              udp(dest, source, 4009, 4010)[:48])
+
+
 def echo(source, dest):
     if len(source) == 4:
         body = struct.pack("!BBHHH", 8, 0, 0, 77, 1)
@@ -125,6 +134,8 @@ def of_family(prefix, me, my4, my6, you, your4, your6):
         put("syn", tcp(mine, yours))
         put("denied", udp(mine, yours, 4000, 23))
         put("ack", tcp(mine, yours, ACK))
+        put("rst", tcp(mine, yours, RST))
+        put("error", error(mine, yours))
         put("echo", echo(mine, yours))
         put("mac", udp(mine, yours), source=VM_MAC if prefix == "in" else OTHER_MAC)
         put("addr", udp(yours if prefix == "in" else other, yours))

@@ -2,6 +2,7 @@
 /* The acl stage: order, what matches, counters, and the end of a list. */
 #include <arpa/inet.h>
 #include <string.h>
+#include <roam/monitor.h>
 #include "cast.h"
 #include "harness.h"
 
@@ -135,6 +136,48 @@ TEST_46_F(acl_test, prefixes)
 	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
 }
 
+TEST_46_F(acl_test, tcp_flags_of_the_opening)
+{
+	struct roam_acl_match allow = rule(1, ROAM_ACTION_ALLOW);
+	struct roam_pkt pkt = opening(family, IPPROTO_TCP);
+
+	allow.tcp_flags = ROAM_TCP_SYN;
+	allow.tcp_mask = ROAM_TCP_SYN | ROAM_TCP_ACK;
+	set_rules(self, &allow, 1);
+	pkt.open_tcp_flags = ROAM_TCP_SYN | ROAM_TCP_PSH;
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.open_tcp_flags = ROAM_TCP_SYN | ROAM_TCP_ACK;
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	pkt.open_tcp_flags = ROAM_TCP_SYN;
+	pkt.tcp_flags = ROAM_TCP_ACK; /* of a later packet: no matter */
+	pkt.ct = ROAM_PKT_CT_STALE;
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+}
+
+TEST_46_F(acl_test, icmp_type_and_code)
+{
+	struct roam_acl_match allow = rule(1, ROAM_ACTION_ALLOW);
+	struct roam_pkt pkt = opening(family, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+
+	allow.icmp_type = pkt.open_icmp_type = family == 4 ? 8 : 128;
+	allow.icmp_type_mask = 0xff;
+	set_rules(self, &allow, 1);
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.open_icmp_code = 5; /* any */
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.open_icmp_type = 0;
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	allow.icmp_type = 0; /* a type of its own, not any */
+	allow.icmp_code_mask = 0xff;
+	set_rules(self, &allow, 1);
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+	pkt.open_icmp_code = 0;
+	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
+	pkt.ct = ROAM_PKT_CT_NONE; /* not tracked: by its own */
+	pkt.icmp_type = 3;
+	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_DEFAULT);
+}
+
 TEST_F(acl_test, openings_count_as_hits_and_old_flows_do_not)
 {
 	struct roam_acl_match allow = rule(9, ROAM_ACTION_ALLOW);
@@ -150,6 +193,183 @@ TEST_F(acl_test, openings_count_as_hits_and_old_flows_do_not)
 	CHECK_EQ(hits.packets, 2);
 	CHECK_EQ(hits.bytes, 200);
 	CHECK_EQ(hits.last_ns, 1);
+}
+
+TEST_46_F(acl_test, audit_lets_pass_and_marks)
+{
+	struct roam_acl_match audit = rule(1, ROAM_ACTION_AUDIT);
+	struct roam_pkt pkt = opening(family, IPPROTO_TCP);
+
+	set_rules(self, &audit, 1);
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 1);
+	CHECK_EQ(pkt.rule, 1);
+	set_rules(self, NULL, 0);
+	pkt = opening(family, IPPROTO_TCP);
+	pkt.default_action[ROAM_DIR_IN] = ROAM_ACTION_AUDIT;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 1);
+	pkt = opening(family, IPPROTO_TCP);
+	pkt.default_action[ROAM_DIR_IN] = ROAM_ACTION_ALLOW;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 0);
+}
+
+/* Of what is picked up, the direction that allows counts more than the one that is audited. */
+TEST_F(acl_test, audit_yields_to_allow)
+{
+	struct roam_acl_match audit = rule(1, ROAM_ACTION_AUDIT);
+	struct roam_pkt pkt = opening(4, IPPROTO_TCP);
+
+	set_rules(self, &audit, 1);
+	pkt.ct = ROAM_PKT_CT_MIDSTREAM;
+	pkt.either_dir = 1;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 0); /* out: allow */
+	CHECK_EQ(pkt.open_dir, ROAM_DIR_OUT);
+	pkt = opening(4, IPPROTO_TCP);
+	pkt.ct = ROAM_PKT_CT_MIDSTREAM;
+	pkt.either_dir = 1;
+	pkt.default_action[ROAM_DIR_OUT] = ROAM_ACTION_DROP;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.audited, 1);
+	CHECK_EQ(pkt.open_dir, ROAM_DIR_IN);
+	CHECK_EQ(pkt.rule, 1);
+}
+
+TEST_F(acl_test, log_tells_so_many_a_second_and_counts_the_rest)
+{
+	struct roam_acl_match drop = rule(3, ROAM_ACTION_DROP);
+	uint32_t told = 0;
+
+	drop.log = 4;
+	set_rules(self, &drop, 1);
+	for (uint64_t ms = 1; ms <= 2000; ms += 100) {
+		struct roam_pkt pkt = opening(4, IPPROTO_TCP);
+
+		pkt.now_ns = 1000000000000 + ms * 1000000;
+		CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_DROP);
+		told += !!(pkt.events & ROAM_EVENT_BIT(ROAM_EVENT_LOGGED));
+	}
+	CHECK_EQ(told, 4 + 7); /* the burst, and what 1.9 s allow */
+	CHECK_EQ(fixture_hits(&self->fixture, CAST_SLOT, 3).packets, 20);
+	CHECK_EQ(fixture_hits(&self->fixture, CAST_SLOT, 3).log_lost, 20 - told);
+}
+
+TEST_F(acl_test, a_flow_that_is_matched_again_is_not_told)
+{
+	struct roam_acl_match allow = rule(3, ROAM_ACTION_ALLOW);
+	struct roam_pkt pkt = opening(4, IPPROTO_TCP);
+
+	allow.log = 1;
+	set_rules(self, &allow, 1);
+	pkt.ct = ROAM_PKT_CT_STALE;
+	CHECK_EQ(fixture_run_stage(&self->fixture, "stage_acl", &pkt), ROAM_CONTINUE);
+	CHECK_EQ(pkt.events, 0);
+}
+
+/* ---- the whole list ---- */
+
+TEST_46_F(acl_test, audited_flows_are_marked_until_policy_admits_them)
+{
+	struct packet_spec syn = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
+	struct packet_spec reply = cast_tcp(family, ROAM_DIR_OUT, ROAM_TCP_SYN | ROAM_TCP_ACK);
+	struct roam_flow_key key = cast_key(family, IPPROTO_TCP);
+	struct roam_vm conf = cast_vm().conf;
+	struct roam_flow flow;
+
+	conf.default_action[ROAM_DIR_IN] = ROAM_ACTION_AUDIT;
+	fixture_set_conf(&self->fixture, CAST_SLOT, &conf);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &syn, ROAM_REASON_AUDITED);
+	CHECK_EQ(fixture_flow(&self->fixture, CAST_SLOT, &key, &flow), ROAM_CT_HALF);
+	CHECK_EQ(flow.flags, ROAM_FLOW_AUDITED);
+	conf.default_action[ROAM_DIR_IN] = ROAM_ACTION_ALLOW;
+	conf.gen++;
+	fixture_set_conf(&self->fixture, CAST_SLOT, &conf);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &reply, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(fixture_flow(&self->fixture, CAST_SLOT, &key, &flow), ROAM_CT_HALF);
+	CHECK_EQ(flow.flags, 0);
+	conf.default_action[ROAM_DIR_IN] = ROAM_ACTION_AUDIT;
+	conf.gen++;
+	fixture_set_conf(&self->fixture, CAST_SLOT, &conf);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &reply, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(fixture_flow(&self->fixture, CAST_SLOT, &key, &flow), ROAM_CT_HALF);
+	CHECK_EQ(flow.flags, ROAM_FLOW_AUDITED);
+}
+
+/* Of a VM that has a rule without tracking for port 40000; IPS would count openings. */
+static void make_stateless(struct acl_test *self, enum roam_action action)
+{
+	struct roam_acl_match rules[] = { rule(1, ROAM_ACTION_DROP), rule(2, action) };
+	struct roam_vm conf = cast_vm().conf;
+
+	rules[0].rport = (struct roam_port_range){ 444, 444 };
+	rules[1].lport = (struct roam_port_range){ CAST_VM_PORT, CAST_VM_PORT };
+	rules[1].stateless = 1;
+	set_rules(self, rules, 2);
+	conf.features = ROAM_VM_STATELESS;
+	fixture_set_conf(&self->fixture, CAST_SLOT, &conf);
+}
+
+static uint32_t all_flows(struct acl_test *self)
+{
+	return fixture_flow_count(&self->fixture, CAST_SLOT, ROAM_CT_HALF) +
+	       fixture_flow_count(&self->fixture, CAST_SLOT, ROAM_CT_FLOWS);
+}
+
+TEST_46_F(acl_test, stateless_rules_make_no_flow)
+{
+	struct packet_spec syn = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
+	struct packet_spec ack = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_ACK);
+	struct packet_spec udp = cast_packet(family, ROAM_DIR_IN, IPPROTO_UDP);
+
+	make_stateless(self, ROAM_ACTION_ALLOW);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &syn, ROAM_REASON_UNTRACKED);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_UNTRACKED);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &udp, ROAM_REASON_UNTRACKED);
+	CHECK_EQ(all_flows(self), 0);
+	CHECK_EQ(fixture_hits(&self->fixture, CAST_SLOT, 2).packets, 3);
+	ack.sport = 444; /* the first rule has the first say, and what it drops is no opening */
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_MIDSTREAM);
+	ack.sport = CAST_PEER_PORT;
+	ack.dport = 1;
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_MIDSTREAM);
+	udp.dport = 1;
+	cast_expect(&self->fixture, ROAM_DIR_IN, &udp, ROAM_REASON_ACL_DEFAULT);
+	make_stateless(self, ROAM_ACTION_DROP);
+	ack.dport = CAST_VM_PORT;
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_ACL_RULE);
+	make_stateless(self, ROAM_ACTION_AUDIT);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &ack, ROAM_REASON_AUDITED);
+	CHECK_EQ(all_flows(self), 0);
+}
+
+/* The other direction has rules of its own: by default, an opening. */
+TEST_46_F(acl_test, stateless_rules_are_of_one_direction)
+{
+	struct packet_spec syn = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
+	struct packet_spec reply = cast_tcp(family, ROAM_DIR_OUT, ROAM_TCP_SYN | ROAM_TCP_ACK);
+	struct packet_spec udp = cast_packet(family, ROAM_DIR_OUT, IPPROTO_UDP);
+
+	make_stateless(self, ROAM_ACTION_ALLOW);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &syn, ROAM_REASON_UNTRACKED);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &reply, ROAM_REASON_MIDSTREAM);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &udp, ROAM_REASON_OPENED);
+}
+
+/* A known flow goes on as one; when it is over, what follows it is not tracked, and it is gone. */
+TEST_46_F(acl_test, stateless_rules_take_no_flow_over)
+{
+	struct packet_spec syn = cast_tcp(family, ROAM_DIR_OUT, ROAM_TCP_SYN);
+	struct packet_spec reply = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN | ROAM_TCP_ACK);
+
+	make_stateless(self, ROAM_ACTION_ALLOW);
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &syn, ROAM_REASON_OPENED);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &reply, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(all_flows(self), 1);
+	self->fixture.now_ns += 500ULL * 1000000000ULL;
+	cast_expect(&self->fixture, ROAM_DIR_IN, &reply, ROAM_REASON_UNTRACKED);
+	CHECK_EQ(all_flows(self), 0);
 }
 
 TEST_F(acl_test, a_thousand_rules_are_walked_to_the_end)

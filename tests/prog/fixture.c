@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <roam/frag.h>
@@ -163,8 +164,11 @@ static void make_stats(struct fixture *fixture, uint32_t slot)
 void fixture_make_vm(struct fixture *fixture, const struct fixture_vm *vm)
 {
 	struct roam_port port = vm->port;
+	struct roam_acl_reject full = {};
 	uint32_t ifindex = FIXTURE_IFINDEX;
 
+	must(!bpf_map_update_elem(outer_fd(fixture, "acl_reject"), &vm->slot, &full, BPF_ANY),
+	     "acl_reject");
 	make_tables(fixture, vm->slot, ROAM_CT_FLOWS, vm->quota_flows ? vm->quota_flows : 1024);
 	make_tables(fixture, vm->slot, ROAM_CT_HALF, vm->quota_half ? vm->quota_half : 1024);
 	put_inner(fixture, "frag_table", vm->slot,
@@ -227,9 +231,13 @@ void fixture_claim(struct fixture *fixture, uint32_t slot, const uint8_t *mac,
 enum roam_verdict fixture_run(struct fixture *fixture, enum front_end front, enum roam_dir dir,
 			      const struct packet *packet)
 {
-	struct __sk_buff skb = { .ifindex = FIXTURE_IFINDEX };
+	struct __sk_buff skb = {
+		.ifindex = FIXTURE_IFINDEX,
+		.mark = fixture->mark_in,
+	};
 	struct xdp_md xdp = { .ingress_ifindex = FIXTURE_IFINDEX, .data_end = packet->len };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->len);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet->bytes, .data_size_in = packet->len,
+		    .data_out = fixture->after.bytes, .data_size_out = PACKET_MAX);
 	struct roam_test *skel = fixture->skel;
 	int fd;
 
@@ -238,9 +246,12 @@ enum roam_verdict fixture_run(struct fixture *fixture, enum front_end front, enu
 	if (front == FRONT_TC) {
 		fd = bpf_program__fd(dir == ROAM_DIR_OUT ? skel->progs.tc_out_at
 							 : skel->progs.tc_in_at);
-		opts.ctx_in = &skb;
-		opts.ctx_size_in = sizeof(skb);
+		opts.ctx_in = opts.ctx_out = &skb;
+		opts.ctx_size_in = opts.ctx_size_out = sizeof(skb);
 		must(!bpf_prog_test_run_opts(fd, &opts), "running a packet behind tc");
+		fixture->mark = skb.mark;
+		fixture->after.len = opts.data_size_out;
+		fixture->answered = opts.retval == TC_ACT_STOLEN;
 		return (int)opts.retval == -1 ? ROAM_PASS : ROAM_DROP;
 	}
 	fd = bpf_program__fd(dir == ROAM_DIR_OUT ? skel->progs.xdp_out_at : skel->progs.xdp_in_at);

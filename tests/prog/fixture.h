@@ -35,6 +35,12 @@ struct fixture {
 	/* Set before opening: what to load besides the list behind tc. Each takes a while. */
 	bool with_xdp;    /* the list behind XDP */
 	bool with_stages; /* the stages by themselves */
+	uint32_t mark_in; /* of frames behind tc; the test may set it */
+	/* Of the last packet behind tc: whether it was answered, the frame as it is then, its mark.
+	 */
+	bool answered;
+	uint32_t mark;
+	struct packet after;
 };
 
 /* How a VM is made; zero is the usual: untagged, no switches, drop both ways, small quotas. */

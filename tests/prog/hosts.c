@@ -192,6 +192,7 @@ enum roam_verdict hosts_run(struct test_host *host, enum front_end front, enum r
 	must(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), "running a packet");
 	host->after.len = opts.data_size_out;
 	host->turned_back = front == FRONT_TC && opts.retval == TC_ACT_REDIRECT;
+	host->answered = front == FRONT_TC && opts.retval == TC_ACT_STOLEN;
 	if (front == FRONT_TC)
 		return (int)opts.retval == -1 || host->turned_back ? ROAM_PASS : ROAM_DROP;
 	return opts.retval == XDP_PASS ? ROAM_PASS : ROAM_DROP;

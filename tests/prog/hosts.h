@@ -24,6 +24,7 @@ struct test_host {
 	uint64_t now_ns;     /* the clock of this host; the test sets it */
 	struct packet after; /* the last packet as it was when its list had ended */
 	bool turned_back;    /* it passed, and goes back to the VM (hairpin) */
+	bool answered;       /* it was rejected, and `after` is the answer */
 };
 
 /* The namespaces; once, before the first host. */

@@ -121,7 +121,7 @@ static void absurd_epoch(struct lies *self)
 
 static void unnamed_action(struct lies *self)
 {
-	set(self, "vm", "default_action", 2);
+	set(self, "vm", "default_action", ROAM_ACTION_COUNT);
 }
 
 static void unknown_action(struct lies *self)
@@ -384,7 +384,7 @@ static const struct lie {
 	{ "tiny quota", tiny_quota, "flows 1 is not from" },
 	{ "absurd quota", absurd_quota, "half 4294967295 is not from" },
 	{ "absurd epoch", absurd_epoch, "the epoch is absurd" },
-	{ "action without a name", unnamed_action, "vm.default_action is 2, which has no name" },
+	{ "action without a name", unnamed_action, "vm.default_action is 4, which has no name" },
 	{ "unknown action", unknown_action, "is 'perhaps', which is unknown here" },
 	{ "port twice", port_twice, "a port with mac 52:54:00:aa:bb:10 already" },
 	{ "too many ports", seventeen_ports, "more than 16 ports" },

@@ -37,8 +37,9 @@ struct traced {
 	enum roam_dir dir;
 	enum front_end front;
 	enum roam_verdict verdict;
+	bool answered; /* it was rejected */
 	struct packet packet;
-	struct packet after; /* what the list has made of it, if it passed */
+	struct packet after; /* what the list has made of it, if it passed or was answered */
 };
 
 struct image {
@@ -54,6 +55,7 @@ struct final {
 	struct roam_stats stats;
 	struct roam_acl_rec rules[8];
 	uint32_t rule_count;
+	__u64 reject_paid_ns;
 	struct roam_qos_rec qos[ROAM_DIR_COUNT];
 	struct lb_services services; /* of the host */
 	uint32_t wire_rows;          /* second keys */
@@ -448,11 +450,12 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 	}
 	for (uint32_t i = 0; i < final->rule_count; i++) {
 		final->rules[i].rule.id = 0;
-		if (final->rules[i].hits.last_ns)
-			final->rules[i].hits.last_ns = now_ns - final->rules[i].hits.last_ns;
+		age(&final->rules[i].hits.last_ns, now_ns);
+		age(&final->rules[i].hits.log_paid_ns, now_ns);
 	}
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		age(&final->qos[dir].state.paid_ns, now_ns);
+	age(&final->reject_paid_ns, now_ns);
 	normalize_ips(final, now_ns);
 	for (uint32_t i = 0; i < final->train_count; i++)
 		age(&final->trains[i].frag.since_ns, now_ns);
@@ -475,6 +478,7 @@ static bool collect(struct test_host *host, struct final *final)
 		return false;
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		CHECK_OK(qos_get(host->host, slot, dir, &final->qos[dir]));
+	CHECK_OK(acl_reject_get(host->host, slot, &final->reject_paid_ns));
 	CHECK_OK(lb_list(host->host, &final->services));
 	final->wire_rows = hosts_wire_rows(host, slot);
 	CHECK_OK(ips_get(host->host, slot, &final->ips));
@@ -498,11 +502,13 @@ static void run_packet(struct test_host *host, struct traced *traced, uint64_t u
 	verdict = hosts_run(host, traced->front, traced->dir, &traced->packet);
 	if (noting) {
 		traced->verdict = verdict;
+		traced->answered = host->answered;
 		traced->after = host->after;
 		return;
 	}
 	CHECK_EQ(verdict, traced->verdict);
-	if (verdict != ROAM_PASS)
+	CHECK_EQ(host->answered, traced->answered);
+	if (verdict != ROAM_PASS && !traced->answered)
 		return;
 	CHECK_EQ(host->after.len, traced->after.len);
 	CHECK_MEM(host->after.bytes, traced->after.bytes, traced->after.len);
@@ -516,6 +522,7 @@ static void compare(const struct final *here, const struct final *there)
 		CHECK_MEM(&there->flows[i].flow, &here->flows[i].flow, sizeof(here->flows[i].flow));
 	}
 	CHECK_MEM(&there->stats, &here->stats, sizeof(here->stats));
+	CHECK_EQ(there->reject_paid_ns, here->reject_paid_ns);
 	CHECK_EQ(there->rule_count, here->rule_count);
 	CHECK_MEM(there->rules, here->rules, sizeof(here->rules));
 	CHECK_MEM(there->qos, here->qos, sizeof(here->qos));
@@ -551,6 +558,64 @@ static void learn(struct test_host *host, uint32_t slot)
 	CHECK_OK(vm_sync_features(host->host, slot));
 }
 
+/* Rules that look at more than a tuple, before those that every VM of these tests has. */
+static void add_rules(struct test_host *host, uint32_t slot)
+{
+	const struct roam_port_range any = { 0, UINT16_MAX };
+	struct roam_acl_rule syn = {
+		.name = "syn",
+		.prio = 1,
+		.action = ROAM_ACTION_ALLOW,
+		.proto = IPPROTO_TCP,
+		.tcp_flags = ROAM_TCP_SYN,
+		.log = pick(3),
+		.tcp_mask = pick(2) ? ROAM_TCP_SYN | ROAM_TCP_PSH : ROAM_TCP_SYN,
+		.lport = { 40000, 40000 },
+		.rport = any,
+	};
+	struct roam_acl_rule ping = {
+		.name = "ping",
+		.prio = 1,
+		.action = pick(2) ? ROAM_ACTION_ALLOW : ROAM_ACTION_AUDIT,
+		.family = 4,
+		.proto = IPPROTO_ICMP,
+		.has_icmp_type = 1,
+		.icmp_type = 8,
+		.has_icmp_code = pick(2),
+		.lport = any,
+		.rport = any,
+	};
+
+	struct roam_acl_rule loose = {
+		.name = "loose",
+		.action = ROAM_ACTION_ALLOW,
+		.stateless = 1,
+		.dir = pick(2),
+		.proto = pick(2) ? IPPROTO_TCP : IPPROTO_UDP,
+		.lport = { 40001, 40001 },
+		.rport = any,
+	};
+
+	struct roam_acl_rule no = {
+		.name = "no",
+		.prio = 50,
+		.action = ROAM_ACTION_REJECT,
+		.dir = pick(2),
+		.any_proto = 1,
+		.lport = any,
+		.rport = any,
+	};
+
+	if (pick(2))
+		CHECK_OK(acl_add(host->host, slot, &no));
+	if (pick(2))
+		CHECK_OK(acl_add(host->host, slot, &loose));
+	if (pick(3))
+		CHECK_OK(acl_add(host->host, slot, &syn));
+	if (pick(3))
+		CHECK_OK(acl_add(host->host, slot, &ping));
+}
+
 /* A rate that a trace exceeds now and then, and a mark; a limit on new connections. */
 static void add_features(struct test_host *host)
 {
@@ -567,6 +632,7 @@ static void add_features(struct test_host *host)
 	CHECK_OK(vm_find(host->host, "vm", &slot));
 	if (!pick(3))
 		learn(host, slot);
+	add_rules(host, slot);
 	if (pick(4))
 		CHECK_OK(lb_use(host->host, slot, true));
 	ips.rate = 1 + pick(2);

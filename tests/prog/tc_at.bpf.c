@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 #include "frame_skb.h"
 #include "pipeline.h"
+#include "answer.h"
 
 volatile __u64 tc_now_ns;
 
@@ -18,8 +19,15 @@ static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 	if (!pkt)
 		return TC_ACT_SHOT;
 	pkt->can_translate = 1;
-	if (port_pipeline(skb, pkt) != ROAM_PASS)
-		return TC_ACT_SHOT;
+	pkt->mark = skb->mark;
+	if (port_pipeline(skb, pkt) != ROAM_PASS) {
+		if (!answer_frame(skb, pkt))
+			return TC_ACT_SHOT;
+		skb->mark = pkt->mark;
+		return TC_ACT_STOLEN; /* answered */
+	}
+	if (pkt->reason == ROAM_REASON_ANSWERED)
+		skb->mark = 0;
 	return turns_back(pkt) ? TC_ACT_REDIRECT : TC_ACT_UNSPEC;
 }
 

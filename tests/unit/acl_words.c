@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <netinet/in.h>
+#include <roam/pkt.h>
 #include "acl.h"
 #include "acl_words.h"
 #include "harness.h"
@@ -217,6 +218,86 @@ TEST_EACH(accepts, rules)
 	CHECK_MEM(&rule.rport, &row->rport, sizeof(row->rport));
 }
 
+static const struct beyond {
+	const char *name;
+	const char *words;
+	struct roam_acl_rule rule; /* no more than these fields */
+} beyond[] = {
+	{ "flags",
+	  "name a in allow tcp flags syn/syn,ack,rst",
+	  { .tcp_flags = ROAM_TCP_SYN, .tcp_mask = ROAM_TCP_SYN | ROAM_TCP_ACK | ROAM_TCP_RST } },
+	{ "flags without a mask",
+	  "name a in allow tcp flags syn,psh dport 80",
+	  { .tcp_flags = ROAM_TCP_SYN | ROAM_TCP_PSH, .tcp_mask = ROAM_TCP_SYN | ROAM_TCP_PSH } },
+	{ "no flag", "name a in allow tcp flags none/urg", { .tcp_mask = ROAM_TCP_URG } },
+	{ "a type's name",
+	  "name a in allow icmp type echo-request",
+	  { .has_icmp_type = 1, .icmp_type = 8 } },
+	{ "the other family's",
+	  "name a in allow icmp6 type echo-request",
+	  { .has_icmp_type = 1, .icmp_type = 128 } },
+	{ "a code's name",
+	  "name a in allow icmp type port-unreachable",
+	  { .has_icmp_type = 1, .icmp_type = 3, .has_icmp_code = 1, .icmp_code = 3 } },
+	{ "a name and a code",
+	  "name a in allow icmp6 type unreachable/200",
+	  { .has_icmp_type = 1, .icmp_type = 1, .has_icmp_code = 1, .icmp_code = 200 } },
+	{ "log", "name a in audit tcp log 255 dport 80", { .log = 255 } },
+	{ "stateless", "name a in allow tcp stateless dport 80", { .stateless = 1 } },
+	{ "numbers", "name a in allow icmp type 0/0", { .has_icmp_type = 1, .has_icmp_code = 1 } },
+};
+
+TEST_EACH(accepts_beyond_ports, beyond)
+{
+	struct roam_acl_rule rule;
+
+	if (!CHECK_OK(parse(row->words, &rule)))
+		return;
+	CHECK_EQ(rule.tcp_flags, row->rule.tcp_flags);
+	CHECK_EQ(rule.tcp_mask, row->rule.tcp_mask);
+	CHECK_EQ(rule.has_icmp_type, row->rule.has_icmp_type);
+	CHECK_EQ(rule.icmp_type, row->rule.icmp_type);
+	CHECK_EQ(rule.has_icmp_code, row->rule.has_icmp_code);
+	CHECK_EQ(rule.icmp_code, row->rule.icmp_code);
+	CHECK_EQ(rule.log, row->rule.log);
+	CHECK_EQ(rule.stateless, row->rule.stateless);
+}
+
+/* What is said of flags and types is what they are read from. */
+TEST(says_what_it_reads)
+{
+	char text[TEXT_ICMP_LEN], flags_text[TEXT_FLAGS_LEN];
+
+	for (uint32_t kind = 0; kind < 1 << 18; kind++) {
+		struct text_icmp icmp = {
+			.type = kind,
+			.has_code = kind >> 16 & 1,
+			.code = kind >> 8,
+		};
+		uint8_t proto = kind >> 17 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+		struct text_icmp again;
+
+		if (!icmp.has_code)
+			icmp.code = 0;
+		if (!CHECK_OK(text_icmp_parse(proto, text_icmp(proto, &icmp, text), &again)))
+			return;
+		CHECK_MEM(&again, &icmp, sizeof(icmp));
+	}
+	for (int mask = 1; mask <= ROAM_TCP_ALL; mask++) {
+		for (int flags = 0; flags <= ROAM_TCP_ALL; flags++) {
+			uint8_t again, mask_again;
+
+			if (flags & ~mask)
+				continue;
+			text_tcp_flags(flags, mask, flags_text);
+			if (!CHECK_OK(text_tcp_flags_parse(flags_text, &again, &mask_again)))
+				return;
+			CHECK_EQ(again, flags);
+			CHECK_EQ(mask_again, mask);
+		}
+	}
+}
+
 static const struct refusal {
 	const char *name;
 	const char *words;
@@ -228,7 +309,7 @@ static const struct refusal {
 	{ "no direction", "name a", "missing" },
 	{ "a bad direction", "name a forward allow", "forward" },
 	{ "no action", "name a in prio 5", "missing" },
-	{ "a bad action", "name a in reject", "reject" },
+	{ "a bad action", "name a in deny", "deny" },
 	{ "a bad priority", "name a in prio x allow", "prio 'x'" },
 	{ "a bad protocol", "name a in allow dccp", "dccp" },
 	{ "a protocol above 255", "name a in allow proto 256", "256" },
@@ -241,6 +322,25 @@ static const struct refusal {
 	{ "ports of icmp", "name a in allow icmp dport 4", "ports" },
 	{ "ports of anything", "name a in allow any sport 4", "ports" },
 	{ "ports back to front", "name a in allow tcp dport 9-4", "9-4" },
+	{ "a flag that is none", "name a in allow tcp flags syn,foo", "'foo'" },
+	{ "a flag twice", "name a in allow tcp flags syn,syn", "'syn' is given twice" },
+	{ "a flag outside of the mask", "name a in allow tcp flags syn/ack", "syn/ack" },
+	{ "a mask of none", "name a in allow tcp flags none", "matches anything" },
+	{ "an empty mask", "name a in allow tcp flags syn/", "flags: ''" },
+	{ "flags of udp", "name a in allow udp flags syn", "flags without tcp" },
+	{ "flags of anything", "name a in allow any flags syn", "flags without tcp" },
+	{ "a type of tcp", "name a in allow tcp type 8", "without icmp" },
+	{ "a type of any", "name a in allow any type 8", "without icmp" },
+	{ "a type of ICMP over any family", "name a in allow proto 1 type 8", "without icmp" },
+	{ "a type that is none", "name a in allow icmp type packet-too-big", "packet-too-big" },
+	{ "a type above 255", "name a in allow icmp type 256", "256" },
+	{ "a code above 255", "name a in allow icmp type 3/256", "256" },
+	{ "a code of a code", "name a in allow icmp type port-unreachable/3", "one code already" },
+	{ "no code", "name a in allow icmp type 3/", "code" },
+	{ "log of nothing", "name a in allow log 0", "log 0 is not" },
+	{ "too much of it", "name a in allow log 256", "log 256 is not" },
+	{ "log without a rate", "name a in allow log", "log" },
+	{ "stateless twice", "name a in allow stateless stateless", "given twice" },
 	{ "more words", "name a in allow tcp from any please", "please" },
 };
 

@@ -214,7 +214,7 @@ static const struct refusal {
 	{ "a bad name", "vm: {name: -a}", "f:1:12: vm '-a' is not a name" },
 	{ "a bad uuid", "vm: {name: a, uuid: 12}", "f:1:21: uuid '12' is not of the form" },
 	{ "a life", "vm: {name: a, life: making}", "f:1:21: life 'making' is neither" },
-	{ "a default", "vm: {name: a, default: {in: reject}}", "f:1:29: 'reject' is no action" },
+	{ "a default", "vm: {name: a, default: {in: deny}}", "f:1:29: 'deny' is no action" },
 	{ "a midstream", "vm: {name: a, midstream: lax}", "f:1:26: 'lax' is no" },
 	{ "a quota that is none", "vm: {name: a, flows: many}",
 	  "f:1:22: flows 'many' is not a number" },
@@ -261,6 +261,12 @@ static const struct refusal {
 	  "f:2:61: acl 'r': IPv4 and IPv6 in one rule" },
 	{ "bad ports", "vm: {name: a}\nacl: [{" RULE ", proto: udp, sport: 9-4}]",
 	  "f:2:60: port range '9-4' ends before it begins" },
+	{ "a type without a protocol", "vm: {name: a}\nacl: [{" RULE ", type: 8}]",
+	  "f:2:47: acl 'r': a type without icmp or icmp6" },
+	{ "a flag", "vm: {name: a}\nacl: [{" RULE ", proto: tcp, flags: sin}]",
+	  "f:2:60: flags: 'sin' is none of" },
+	{ "half a switch", "vm: {name: a}\nacl: [{" RULE ", stateless: half}]",
+	  "f:2:52: stateless 'half' is neither on nor off" },
 	{ "ports of anything", "vm: {name: a}\nacl: [{" RULE ", dport: 80}]",
 	  "f:2:7: acl 'r': ports without tcp, udp or sctp" },
 	{ "a bad rate", "vm: {name: a}\nqos: {in: {rate: fast}}", "f:2:18: rate 'fast'" },
@@ -483,6 +489,16 @@ static const struct round {
 	{ "all IPv4", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, to: 0.0.0.0/0}]" },
 	{ "ranges", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, proto: udp, "
 		    "sport: 53, dport: 1024-65535}]" },
+	{ "flags", "vm: {name: a}\nacl: [{name: p, dir: in, action: drop, proto: tcp, "
+		   "flags: 'none/syn,ack'}, {name: q, dir: in, action: drop, proto: tcp, "
+		   "flags: syn}]" },
+	{ "audit", "vm: {name: a, default: {in: audit}}\nacl: [{name: p, dir: in, action: audit, "
+		   "log: 20}]" },
+	{ "stateless", "vm: {name: a}\nacl: [{name: p, dir: in, action: drop, stateless: on}]" },
+	{ "types", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, proto: icmp, type: 8}, "
+		   "{name: q, dir: in, action: allow, proto: icmp6, type: 1/4}, "
+		   "{name: r, dir: in, action: allow, proto: icmp, type: 200}, "
+		   "{name: s, dir: in, action: allow, proto: icmp, type: 200/0}]" },
 	{ "marks", "vm: {name: a}\nqos: {in: {dscp: 7}, out: {dscp: cs1}}" },
 	{ "only in", "vm: {name: a}\nqos: {in: {rate: 8kbit}}" },
 	{ "empty profiles", "vm: {name: a}\nqos: {in: {dscp: 1}, out: {}}" },

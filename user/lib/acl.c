@@ -1,52 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Rules of VMs: see acl.h. */
 #include <string.h>
-#include <netinet/in.h>
 #include <bpf/bpf.h>
 #include "acl.h"
 #include "journal.h"
 #include "tables.h"
 #include "text.h"
 #include "vm.h"
-
-static bool range_is_any(struct roam_port_range range)
-{
-	return range.first == 0 && range.last == UINT16_MAX;
-}
-
-static int validate_prefix(const struct roam_acl_rule *rule, const struct roam_prefix *prefix)
-{
-	if (!prefix_is_canonical(prefix))
-		return fail(-EINVAL, "acl '%s': a prefix with bits behind its length", rule->name);
-	if (prefix->bits && rule->family != addr_family(&prefix->addr))
-		return fail(-EINVAL, "acl '%s': a prefix that is not of the rule's family",
-			    rule->name);
-	return 0;
-}
-
-int acl_validate(const struct roam_acl_rule *rule)
-{
-	bool ports = !rule->any_proto &&
-		     (rule->proto == IPPROTO_TCP || rule->proto == IPPROTO_UDP ||
-		      rule->proto == IPPROTO_SCTP);
-	int err;
-
-	if (!text_name_valid(rule->name))
-		return fail(-EINVAL, "acl: the rule's name is not a name");
-	if (rule->dir >= ROAM_DIR_COUNT || rule->action >= ROAM_ACTION_COUNT)
-		return fail(-EINVAL, "acl '%s': an unknown direction or action", rule->name);
-	if (rule->family && rule->family != ROAM_FAMILY_IPV4 && rule->family != ROAM_FAMILY_IPV6)
-		return fail(-EINVAL, "acl '%s': an unknown family", rule->name);
-	if (rule->any_proto > 1)
-		return fail(-EINVAL, "acl '%s': a switch that is neither on nor off", rule->name);
-	if (rule->lport.first > rule->lport.last || rule->rport.first > rule->rport.last)
-		return fail(-EINVAL, "acl '%s': a port range that ends before it begins",
-			    rule->name);
-	if (!ports && (!range_is_any(rule->lport) || !range_is_any(rule->rport)))
-		return fail(-EINVAL, "acl '%s': ports without tcp, udp or sctp", rule->name);
-	err = validate_prefix(rule, &rule->local);
-	return err ? err : validate_prefix(rule, &rule->remote);
-}
 
 int acl_compare_rules(const void *a, const void *b)
 {
@@ -126,6 +86,26 @@ int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list)
 	return 0;
 }
 
+bool acl_has_stateless(struct host *host, uint32_t slot)
+{
+	enum { ROWS = 128 };
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_acl_policy, slot);
+	uint32_t keys[ROWS], at, *from = NULL, count = ROWS;
+	struct roam_acl_rule rules[ROWS];
+
+	/* ENOENT: the last rows, fewer than asked for */
+	while (fd >= 0 && (!bpf_map_lookup_batch(fd, from, &at, keys, rules, &count, NULL) ||
+			   (errno == ENOENT && count))) {
+		for (uint32_t i = 0; i < count; i++) {
+			if (rules[i].stateless)
+				return true;
+		}
+		from = &at;
+		count = ROWS;
+	}
+	return false;
+}
+
 static void compile_prefix(const struct roam_prefix *prefix, __be32 value[4], __be32 mask[4])
 {
 	for (unsigned int bit = 0; bit < prefix->bits; bit++)
@@ -143,6 +123,14 @@ static void compile_rule(const struct roam_acl_rule *rule, struct roam_acl_match
 		.family = rule->family,
 		.proto = rule->proto,
 		.any_proto = rule->any_proto,
+		.tcp_flags = rule->tcp_flags,
+		.tcp_mask = rule->tcp_mask,
+		.icmp_type = rule->icmp_type,
+		.icmp_type_mask = rule->has_icmp_type ? UINT8_MAX : 0,
+		.icmp_code = rule->icmp_code,
+		.icmp_code_mask = rule->has_icmp_code ? UINT8_MAX : 0,
+		.log = rule->log,
+		.stateless = rule->stateless,
 	};
 	compile_prefix(&rule->local, ret_match->local, ret_match->local_mask);
 	compile_prefix(&rule->remote, ret_match->remote, ret_match->remote_mask);

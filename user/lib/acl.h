@@ -25,6 +25,8 @@ int acl_validate(const struct roam_acl_rule *rule);
  */
 int acl_compare_rules(const void *a, const void *b);
 int acl_list(struct host *host, uint32_t slot, struct acl_list *ret_list);
+/* Whether some rule does not track. */
+bool acl_has_stateless(struct host *host, uint32_t slot);
 
 /* Writes the row and its counters (NULL: zero); gives the rule its id. Nothing is compiled. */
 int acl_store(struct host *host, uint32_t slot, struct roam_acl_rule *rule,
@@ -37,6 +39,13 @@ int acl_add(struct host *host, uint32_t slot, struct roam_acl_rule *rule);
 /* Many rules in one change: all or none, compiled once. */
 int acl_add_many(struct host *host, uint32_t slot, struct roam_acl_rule *rules, uint32_t count);
 int acl_del(struct host *host, uint32_t slot, const char *name);
+
+/*
+ * The bucket of answers to what is rejected, up to when it is paid for (roam_acl_reject.paid_ns).
+ * It is put for a slot that no packet has seen yet: answers on their way would lose their mark.
+ */
+int acl_reject_get(struct host *host, uint32_t slot, __u64 *ret_paid_ns);
+int acl_reject_put(struct host *host, uint32_t slot, uint64_t paid_ns);
 
 /* Removes counters of rules that are not there: what a killed process may leave. */
 int acl_drop_stray_hits(struct host *host, uint32_t slot);

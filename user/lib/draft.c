@@ -75,6 +75,10 @@ static int reserve(struct draft *draft)
 		err = journal_begin(draft->host, draft->slot, &draft->entry);
 	if (err)
 		return err;
+	err = acl_reject_put(draft->host, draft->slot, draft->vm.reject_paid_ns);
+	if (err)
+		return err;
+	draft->vm.reject_paid_ns = 0;
 	draft->vm.next_life = draft->vm.life;
 	draft->vm.life = ROAM_LIFE_MAKING;
 	return vm_put(draft->host, draft->slot, &draft->vm);

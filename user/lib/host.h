@@ -28,6 +28,7 @@
 	X(acl_policy)                                                                              \
 	X(acl_match)                                                                               \
 	X(acl_hits)                                                                                \
+	X(acl_reject)                                                                              \
 	X(ct_table)                                                                                \
 	X(ct_clock)                                                                                \
 	X(ct_fill)                                                                                 \

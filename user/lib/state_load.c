@@ -81,6 +81,11 @@ static int adopt_own(struct loading *loading, struct roam_vm *vm)
 			    own.name);
 	if (memcmp(own.uuid, vm->uuid, sizeof(own.uuid)) != 0)
 		return fail(-EEXIST, "state: vm '%s' of this host has another uuid", own.name);
+	err = acl_reject_get(loading->host, placing->replaces, &own.reject_paid_ns);
+	if (err)
+		return err;
+	merge_row(TABLE_VM, &own, vm);
+	own.reject_paid_ns = vm->reject_paid_ns;
 	own.incarnation = vm->incarnation;
 	own.epoch = vm->epoch;
 	*vm = own;

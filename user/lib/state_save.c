@@ -45,6 +45,8 @@ static int read_locked(struct host *host, const char *name, struct policy *polic
 	if (!err)
 		err = vm_get(host, policy->slot, &policy->vm);
 	if (!err)
+		err = acl_reject_get(host, policy->slot, &policy->vm.reject_paid_ns);
+	if (!err)
 		err = acl_list(host, policy->slot, &policy->rules);
 	if (err)
 		return err;

@@ -25,6 +25,8 @@
 #define TEXT_UUID_LEN   37
 #define TEXT_RANGE_LEN  12
 #define TEXT_VLAN_LEN   12
+#define TEXT_FLAGS_LEN  48
+#define TEXT_ICMP_LEN   32
 
 /* An enum with names: `text[value]`. `what` is for error lines. */
 struct text_enum {
@@ -76,6 +78,20 @@ const char *text_vlan(uint32_t vlan, char buf[TEXT_VLAN_LEN]);
 const char *text_uuid(const uint8_t uuid[16], char buf[TEXT_UUID_LEN]);
 /* "tcp", "udp", "sctp", "icmp", "icmp6", "gre", "esp", "ah", or the number. */
 const char *text_proto(uint8_t proto, char buf[4]);
+
+/* An ICMP or ICMPv6 message's kind. */
+struct text_icmp {
+	uint8_t type;
+	uint8_t has_code; /* 0: of any code */
+	uint8_t code;
+};
+
+/* "syn,ack/syn,ack,rst": these of those; "none" for no flag; without a mask it is the flags. */
+int text_tcp_flags_parse(const char *text, uint8_t *ret_flags, uint8_t *ret_mask);
+const char *text_tcp_flags(uint8_t flags, uint8_t mask, char buf[TEXT_FLAGS_LEN]);
+/* "echo-request", "port-unreachable", "8", "3/3", "unreachable/3"; proto: whose message it is. */
+int text_icmp_parse(uint8_t proto, const char *text, struct text_icmp *ret_icmp);
+const char *text_icmp(uint8_t proto, const struct text_icmp *icmp, char buf[TEXT_ICMP_LEN]);
 
 bool addr_is_ipv4(const struct roam_addr *addr);
 uint8_t addr_family(const struct roam_addr *addr);

@@ -94,6 +94,8 @@ uint8_t vm_features(struct host *host, uint32_t slot)
 		features |= ROAM_VM_LB;
 	if (vm.learn_until_ns) /* programs ask the time */
 		features |= ROAM_VM_LEARN;
+	if (acl_has_stateless(host, slot))
+		features |= ROAM_VM_STATELESS;
 	return features;
 }
 

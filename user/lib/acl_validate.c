@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Whether a rule makes sense as a whole, from wherever it comes: see acl.h. */
+#include <netinet/in.h>
+#include <roam/pkt.h>
+#include "acl.h"
+#include "text.h"
+
+static bool range_is_any(struct roam_port_range range)
+{
+	return range.first == 0 && range.last == UINT16_MAX;
+}
+
+static int validate_prefix(const struct roam_acl_rule *rule, const struct roam_prefix *prefix)
+{
+	if (!prefix_is_canonical(prefix))
+		return fail(-EINVAL, "acl '%s': a prefix with bits behind its length", rule->name);
+	if (prefix->bits && rule->family != addr_family(&prefix->addr))
+		return fail(-EINVAL, "acl '%s': a prefix that is not of the rule's family",
+			    rule->name);
+	return 0;
+}
+
+static bool has_icmp(const struct roam_acl_rule *rule)
+{
+	if (rule->any_proto)
+		return false;
+	return (rule->proto == IPPROTO_ICMP && rule->family == ROAM_FAMILY_IPV4) ||
+	       (rule->proto == IPPROTO_ICMPV6 && rule->family == ROAM_FAMILY_IPV6);
+}
+
+/* Flags of TCP, and what ICMP has in their stead. */
+static int validate_beyond_ports(const struct roam_acl_rule *rule)
+{
+	bool tcp = !rule->any_proto && rule->proto == IPPROTO_TCP;
+
+	if ((rule->tcp_flags & ~rule->tcp_mask) || (rule->tcp_mask & ~ROAM_TCP_ALL))
+		return fail(-EINVAL, "acl '%s': flags that are not in their mask, or unknown",
+			    rule->name);
+	if (rule->tcp_mask && !tcp)
+		return fail(-EINVAL, "acl '%s': flags without tcp", rule->name);
+	if (rule->has_icmp_type > 1 || rule->has_icmp_code > 1)
+		return fail(-EINVAL, "acl '%s': a switch that is neither on nor off", rule->name);
+	if (rule->has_icmp_type && !has_icmp(rule))
+		return fail(-EINVAL, "acl '%s': a type without icmp or icmp6", rule->name);
+	if ((rule->icmp_type && !rule->has_icmp_type) ||
+	    (rule->icmp_code && !rule->has_icmp_code) ||
+	    (rule->has_icmp_code && !rule->has_icmp_type))
+		return fail(-EINVAL, "acl '%s': a code without its type", rule->name);
+	return 0;
+}
+
+int acl_validate(const struct roam_acl_rule *rule)
+{
+	bool ports = !rule->any_proto &&
+		     (rule->proto == IPPROTO_TCP || rule->proto == IPPROTO_UDP ||
+		      rule->proto == IPPROTO_SCTP);
+	int err;
+
+	if (!text_name_valid(rule->name))
+		return fail(-EINVAL, "acl: the rule's name is not a name");
+	if (rule->dir >= ROAM_DIR_COUNT || rule->action >= ROAM_ACTION_COUNT)
+		return fail(-EINVAL, "acl '%s': an unknown direction or action", rule->name);
+	if (rule->family && rule->family != ROAM_FAMILY_IPV4 && rule->family != ROAM_FAMILY_IPV6)
+		return fail(-EINVAL, "acl '%s': an unknown family", rule->name);
+	if (rule->any_proto > 1 || rule->stateless > 1)
+		return fail(-EINVAL, "acl '%s': a switch that is neither on nor off", rule->name);
+	if (rule->lport.first > rule->lport.last || rule->rport.first > rule->rport.last)
+		return fail(-EINVAL, "acl '%s': a port range that ends before it begins",
+			    rule->name);
+	if (!ports && (!range_is_any(rule->lport) || !range_is_any(rule->rport)))
+		return fail(-EINVAL, "acl '%s': ports without tcp, udp or sctp", rule->name);
+	err = validate_beyond_ports(rule);
+	if (!err)
+		err = validate_prefix(rule, &rule->local);
+	return err ? err : validate_prefix(rule, &rule->remote);
+}
