@@ -10,6 +10,7 @@
 #include <bpf/bpf_endian.h>
 #include <roam/acl.h>
 #include <roam/pkt.h>
+#include "acl_search.h"
 #include "stages.h"
 
 struct acl_policy_rows {
@@ -33,7 +34,7 @@ struct acl_match_list {
 	__uint(map_flags, BPF_F_INNER_MAP); /* lists differ in length */
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct roam_acl_match));
+	__uint(value_size, sizeof(struct roam_acl_row));
 };
 
 struct {
@@ -58,16 +59,22 @@ struct {
 	__array(values, struct acl_hit_rows);
 } acl_hits SEC(".maps");
 
-/* A walk through one list. */
+/* A search of one list for one packet. */
 struct walk {
-	void *list;
+	struct acl_search search; /* first: acl_candidate() gets it */
 	struct roam_flow_key key;
-	__u16 lport; /* host byte order; rules hold ranges */
-	__u16 rport;
+	struct acl_ports ports;
 	__u32 rule; /* out: that matched, or ROAM_RULE_NONE */
 	__u8 action;
-	__u8 has_ports;
 };
+
+/* One a CPU; programs run with softirqs off, so no other packet comes between. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct walk);
+} acl_walk SEC(".maps");
 
 static __always_inline bool prefix_match(const struct roam_addr *addr, const __be32 *value,
 					 const __be32 *mask)
@@ -81,7 +88,7 @@ static __always_inline bool range_match(const struct walk *walk, __u16 port,
 {
 	if (range.first == 0 && range.last == 0xffff)
 		return true;
-	return walk->has_ports && port >= range.first && port <= range.last;
+	return walk->ports.has_ports && port >= range.first && port <= range.last;
 }
 
 static __always_inline bool rule_matches(const struct walk *walk, const struct roam_acl_match *rule)
@@ -90,18 +97,17 @@ static __always_inline bool rule_matches(const struct walk *walk, const struct r
 		return false;
 	if (!rule->any_proto && rule->proto != walk->key.proto)
 		return false;
-	return range_match(walk, walk->lport, rule->lport) &&
-	       range_match(walk, walk->rport, rule->rport) &&
+	return range_match(walk, walk->ports.local, rule->lport) &&
+	       range_match(walk, walk->ports.remote, rule->rport) &&
 	       prefix_match(&walk->key.remote, rule->remote, rule->remote_mask) &&
 	       prefix_match(&walk->key.local, rule->local, rule->local_mask);
 }
 
-static long walk_step(__u32 i, struct walk *walk)
+static __always_inline long acl_candidate(struct acl_search *search,
+					  const struct roam_acl_match *rule)
 {
-	const struct roam_acl_match *rule = bpf_map_lookup_elem(walk->list, &i);
+	struct walk *walk = (struct walk *)search;
 
-	if (!rule || rule->action == ROAM_ACL_END)
-		return 1;
 	if (!rule_matches(walk, rule))
 		return 0;
 	walk->rule = rule->id;
@@ -109,25 +115,37 @@ static long walk_step(__u32 i, struct walk *walk)
 	return 1;
 }
 
-/* Matches the packet's tuple as an opening in `dir`; false if the VM has no list. */
-static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
-				  struct walk *ret_walk)
+static __always_inline struct walk *walk_here(void)
 {
-	__u32 index = pkt->vm * ROAM_DIR_COUNT + (dir & 1);
+	__u32 zero = 0;
 
-	*ret_walk = (struct walk){
-		.list = bpf_map_lookup_elem(&acl_match, &index),
-		.key = pkt->key,
-		.lport = bpf_ntohs(pkt->key.lport),
-		.rport = bpf_ntohs(pkt->key.rport),
-		.rule = ROAM_RULE_NONE,
-		.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
-					     : pkt->default_action[ROAM_DIR_OUT],
-		.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP,
-	};
-	if (!ret_walk->list)
+	return bpf_map_lookup_elem(&acl_walk, &zero);
+}
+
+/*
+ * Matches the packet's tuple as an opening in `dir`, into walk_here(); false if the VM has no list.
+ * Global, so that the verifier checks it once for both times that it may be called.
+ */
+__noinline bool acl_match_as(const struct roam_pkt *pkt, __u32 dir)
+{
+	struct walk *walk = walk_here();
+	void *list;
+	__u32 index;
+
+	if (!pkt || !walk)
 		return false;
-	bpf_loop(ROAM_ACL_RULES + 1, walk_step, ret_walk, 0);
+	index = pkt->vm * ROAM_DIR_COUNT + (dir & 1);
+	list = bpf_map_lookup_elem(&acl_match, &index);
+	if (!list)
+		return false;
+	walk->key = pkt->key;
+	walk->ports.local = bpf_ntohs(pkt->key.lport);
+	walk->ports.remote = bpf_ntohs(pkt->key.rport);
+	walk->ports.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP;
+	walk->rule = ROAM_RULE_NONE;
+	walk->action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
+					  : pkt->default_action[ROAM_DIR_OUT];
+	acl_search(list, &walk->search, &walk->key, &walk->ports);
 	return true;
 }
 
@@ -148,26 +166,26 @@ static __always_inline void count_hit(const struct roam_pkt *pkt)
 
 __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 {
-	struct walk walk;
+	const struct walk *walk = walk_here();
 	__u8 dir;
 
-	if (!pkt)
+	if (!pkt || !walk)
 		return ROAM_DROP;
 	dir = pkt->ct == ROAM_PKT_CT_NONE ? pkt->dir : pkt->open_dir;
-	if (!match(pkt, dir, &walk))
+	if (!acl_match_as(pkt, dir))
 		return drop(pkt, ROAM_REASON_NO_TABLE);
-	if (walk.action != ROAM_ACTION_ALLOW && pkt->either_dir) {
+	if (walk->action != ROAM_ACTION_ALLOW && pkt->either_dir) {
 		/* Who opened it is not known: the opening may have come from the other end. */
 		dir = !dir;
-		if (!match(pkt, dir, &walk))
+		if (!acl_match_as(pkt, dir))
 			return drop(pkt, ROAM_REASON_NO_TABLE);
 		pkt->open_dir = dir;
 	}
-	pkt->rule = walk.rule;
-	if (walk.rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE)
+	pkt->rule = walk->rule;
+	if (walk->rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE)
 		count_hit(pkt);
-	if (walk.action == ROAM_ACTION_ALLOW)
+	if (walk->action == ROAM_ACTION_ALLOW)
 		return ROAM_CONTINUE;
 	return drop(pkt,
-		    walk.rule != ROAM_RULE_NONE ? ROAM_REASON_ACL_RULE : ROAM_REASON_ACL_DEFAULT);
+		    walk->rule != ROAM_RULE_NONE ? ROAM_REASON_ACL_RULE : ROAM_REASON_ACL_DEFAULT);
 }

@@ -27,7 +27,7 @@ E2E_C := $(call test_names,tests/e2e)
 VM_C  := $(call test_names,tests/vm)
 GATES := $(patsubst tests/%.c,%,$(wildcard tests/abi/*.c tests/budget/*.c))
 # What several folders use.
-SHARED := tests/harness.c tests/image_parts.c
+SHARED := tests/harness.c tests/image_parts.c tests/rulesets.c
 UNIT_HELP := $(call helpers,tests/unit)
 PROG_HELP := $(call helpers,tests/prog)
 
