@@ -35,8 +35,8 @@ struct fixture {
 	struct roam_test *skel;
 	uint64_t now_ns; /* the time that packets see; the test sets it */
 	/* Set before opening: what to load besides the list behind tc. Each takes a while. */
-	bool with_xdp;    /* the list behind XDP */
-	bool with_stages; /* the stages by themselves */
+	bool with_xdp;                 /* the list behind XDP */
+	bool with_stages;              /* the stages by themselves */
 	struct acl_index_limits index; /* of rules that are set; zero: the usual */
 };
 
