@@ -13,6 +13,7 @@
 #include <roam/monitor.h>
 #include <roam/pkt.h>
 #include "acl_reject.h"
+#include "acl_search.h"
 #include "bucket.h"
 #include "stages.h"
 
@@ -37,7 +38,7 @@ struct acl_match_list {
 	__uint(map_flags, BPF_F_INNER_MAP); /* lists differ in length */
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct roam_acl_match));
+	__uint(value_size, sizeof(struct roam_acl_row));
 };
 
 struct {
@@ -70,18 +71,27 @@ struct decision {
 	__u8 stateless;
 };
 
-/* A walk through one list. */
+/* A search of one list for one packet. */
 struct walk {
-	void *list;
+	struct acl_search search; /* first: acl_candidate() gets it */
 	struct roam_flow_key key;
-	__u16 lport; /* host byte order; rules hold ranges */
-	__u16 rport;
+	struct acl_ports ports;
 	struct decision got; /* out */
-	__u8 has_ports;
-	__u8 tcp_flags; /* of the opening, or of a packet that is not tracked */
+	__u8 tcp_flags;      /* of the opening, or of a packet that is not tracked */
 	__u8 icmp_type;
 	__u8 icmp_code;
 };
+
+/*
+ * One a CPU; programs run with softirqs off, so no other packet comes between. The second one is
+ * for dry runs, which real packets may interrupt.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct walk);
+} acl_walk SEC(".maps");
 
 static __always_inline bool prefix_match(const struct roam_addr *addr, const __be32 *value,
 					 const __be32 *mask)
@@ -95,7 +105,7 @@ static __always_inline bool range_match(const struct walk *walk, __u16 port,
 {
 	if (range.first == 0 && range.last == 0xffff)
 		return true;
-	return walk->has_ports && port >= range.first && port <= range.last;
+	return walk->ports.has_ports && port >= range.first && port <= range.last;
 }
 
 static __always_inline bool rule_matches(const struct walk *walk, const struct roam_acl_match *rule)
@@ -108,18 +118,17 @@ static __always_inline bool rule_matches(const struct walk *walk, const struct r
 	    (walk->icmp_type & rule->icmp_type_mask) != rule->icmp_type ||
 	    (walk->icmp_code & rule->icmp_code_mask) != rule->icmp_code)
 		return false;
-	return range_match(walk, walk->lport, rule->lport) &&
-	       range_match(walk, walk->rport, rule->rport) &&
+	return range_match(walk, walk->ports.local, rule->lport) &&
+	       range_match(walk, walk->ports.remote, rule->rport) &&
 	       prefix_match(&walk->key.remote, rule->remote, rule->remote_mask) &&
 	       prefix_match(&walk->key.local, rule->local, rule->local_mask);
 }
 
-static long walk_step(__u32 i, struct walk *walk)
+static __always_inline long acl_candidate(struct acl_search *search,
+					  const struct roam_acl_match *rule)
 {
-	const struct roam_acl_match *rule = bpf_map_lookup_elem(walk->list, &i);
+	struct walk *walk = (struct walk *)search;
 
-	if (!rule || rule->action == ROAM_ACL_END)
-		return 1;
 	if (!rule_matches(walk, rule))
 		return 0;
 	walk->got.rule = rule->id;
@@ -129,30 +138,45 @@ static long walk_step(__u32 i, struct walk *walk)
 	return 1;
 }
 
-/* Matches the packet's tuple as an opening in `dir`; false if the VM has no list. */
-static __always_inline bool match(const struct roam_pkt *pkt, enum roam_dir dir,
-				  struct walk *ret_walk)
+static __always_inline struct walk *walk_here(const struct roam_pkt *pkt)
 {
-	__u32 index = pkt->vm * ROAM_DIR_COUNT + (dir & 1);
-	bool tracked = pkt->ct != ROAM_PKT_CT_NONE;
+	__u32 dry_run = pkt->dry_run;
 
-	*ret_walk = (struct walk){
-		.list = bpf_map_lookup_elem(&acl_match, &index),
-		.key = pkt->key,
-		.lport = bpf_ntohs(pkt->key.lport),
-		.rport = bpf_ntohs(pkt->key.rport),
-		.got.rule = ROAM_RULE_NONE,
-		.got.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
-						 : pkt->default_action[ROAM_DIR_OUT],
-		.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP ||
-			     pkt->key.proto == IPPROTO_SCTP,
-		.tcp_flags = tracked ? pkt->open_tcp_flags : pkt->tcp_flags,
-		.icmp_type = tracked ? pkt->open_icmp_type : pkt->icmp_type,
-		.icmp_code = tracked ? pkt->open_icmp_code : pkt->icmp_code,
-	};
-	if (!ret_walk->list)
+	return bpf_map_lookup_elem(&acl_walk, &dry_run);
+}
+
+/*
+ * Matches the packet's tuple as an opening in `dir`, into walk_here(); false if the VM has no list.
+ * Global, so that the verifier checks it once for both times that it may be called.
+ */
+__noinline bool acl_match_as(const struct roam_pkt *pkt, __u32 dir)
+{
+	struct walk *walk = pkt ? walk_here(pkt) : NULL;
+	bool tracked;
+	void *list;
+	__u32 index;
+
+	if (!walk)
 		return false;
-	bpf_loop(ROAM_ACL_RULES + 1, walk_step, ret_walk, 0);
+	index = pkt->vm * ROAM_DIR_COUNT + (dir & 1);
+	list = bpf_map_lookup_elem(&acl_match, &index);
+	if (!list)
+		return false;
+	walk->key = pkt->key;
+	walk->ports.local = bpf_ntohs(pkt->key.lport);
+	walk->ports.remote = bpf_ntohs(pkt->key.rport);
+	walk->ports.has_ports = pkt->key.proto == IPPROTO_TCP || pkt->key.proto == IPPROTO_UDP ||
+				pkt->key.proto == IPPROTO_SCTP;
+	tracked = pkt->ct != ROAM_PKT_CT_NONE;
+	walk->tcp_flags = tracked ? pkt->open_tcp_flags : pkt->tcp_flags;
+	walk->icmp_type = tracked ? pkt->open_icmp_type : pkt->icmp_type;
+	walk->icmp_code = tracked ? pkt->open_icmp_code : pkt->icmp_code;
+	walk->got = (struct decision){
+		.rule = ROAM_RULE_NONE,
+		.action = dir == ROAM_DIR_IN ? pkt->default_action[ROAM_DIR_IN]
+					     : pkt->default_action[ROAM_DIR_OUT],
+	};
+	acl_search(list, &walk->search, &walk->key, &walk->ports);
 	return true;
 }
 
@@ -192,17 +216,18 @@ static __always_inline void count_hit(struct roam_pkt *pkt, __u8 log)
  * What policy says of the packet as an opening; false if the VM has no list. Who opened what is
  * picked up in the middle is not known: the opening may have come from the other end.
  */
-static __always_inline bool decide(struct roam_pkt *pkt, struct walk *walk)
+static __always_inline bool decide(struct roam_pkt *pkt)
 {
+	struct walk *walk = walk_here(pkt);
 	__u8 dir = pkt->ct == ROAM_PKT_CT_NONE ? pkt->dir : pkt->open_dir;
 	struct decision first;
 
-	if (!match(pkt, dir, walk))
+	if (!walk || !acl_match_as(pkt, dir))
 		return false;
 	if (walk->got.action == ROAM_ACTION_ALLOW || !pkt->either_dir)
 		return true;
 	first = walk->got;
-	if (!match(pkt, !dir, walk))
+	if (!acl_match_as(pkt, !dir))
 		return false;
 	if (first.action == ROAM_ACTION_AUDIT && walk->got.action != ROAM_ACTION_ALLOW)
 		walk->got = first;
@@ -213,16 +238,16 @@ static __always_inline bool decide(struct roam_pkt *pkt, struct walk *walk)
 
 __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 {
-	struct walk walk;
+	const struct walk *walk = pkt ? walk_here(pkt) : NULL;
 
-	if (!pkt)
+	if (!walk)
 		return ROAM_DROP;
-	if (!decide(pkt, &walk))
+	if (!decide(pkt))
 		return drop(pkt, ROAM_REASON_NO_TABLE);
-	pkt->rule = walk.got.rule;
+	pkt->rule = walk->got.rule;
 	if (pkt->rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE && !pkt->dry_run)
-		count_hit(pkt, walk.got.log);
-	switch (walk.got.action) {
+		count_hit(pkt, walk->got.log);
+	switch (walk->got.action) {
 	case ROAM_ACTION_AUDIT:
 		pkt->audited = 1;
 		return ROAM_CONTINUE;
@@ -243,14 +268,14 @@ __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
  */
 __noinline enum roam_verdict acl_stateless(struct roam_pkt *pkt)
 {
-	struct walk walk;
+	const struct walk *walk = pkt ? walk_here(pkt) : NULL;
 
-	if (!pkt)
+	if (!walk)
 		return ROAM_DROP;
 	if (!pkt->lb_role && !pkt->lb_hairpin) {
-		if (!match(pkt, pkt->dir, &walk))
+		if (!acl_match_as(pkt, pkt->dir))
 			return drop(pkt, ROAM_REASON_NO_TABLE);
-		if (walk.got.stateless) {
+		if (walk->got.stateless) {
 			pkt->ct = ROAM_PKT_CT_NONE;
 			return ROAM_CONTINUE;
 		}

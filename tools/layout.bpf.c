@@ -5,6 +5,7 @@
  * BTF will not do: clang leaves out what only an inner map's definition refers to.
  */
 #include <roam/acl.h>
+#include <roam/acl_index.h>
 #include <roam/ct.h>
 #include <roam/frag.h>
 #include <roam/ips.h>
@@ -19,6 +20,7 @@
 struct roam_acl_match acl_match;
 struct roam_acl_rec acl_rec;
 struct roam_acl_reject acl_reject;
+struct roam_acl_row acl_row;
 struct roam_ct_fill ct_fill;
 struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;
@@ -56,6 +58,7 @@ struct roam_stats_rec stats_rec;
 struct roam_vm vm;
 
 /* Lists: their numbers stand in rows of pinned maps, which another version may read. */
+enum roam_acl_end acl_end;
 enum roam_action action;
 enum roam_ct_kind ct_kind;
 enum roam_ct_state ct_state;

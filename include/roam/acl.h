@@ -4,8 +4,8 @@
  *
  * Map `acl_policy`: ARRAY_OF_MAPS by VM slot; inner HASH, __u32 rule id -> struct roam_acl_rule:
  * the rules as they were written. Map `acl_match`: ARRAY_OF_MAPS by slot * 2 + direction; inner
- * ARRAY of struct roam_acl_match: what the stage walks, in priority order, ended by an entry with
- * action ROAM_ACL_END; replaced as a whole when policy changes. Map `acl_hits`: ARRAY_OF_MAPS by VM
+ * ARRAY of struct roam_acl_row: the rules in priority order and, if there are many, an index of
+ * them (acl_index.h); replaced as a whole when policy changes. Map `acl_hits`: ARRAY_OF_MAPS by VM
  * slot; inner HASH, __u32 rule id -> struct roam_acl_hits; rows live as long as their rule.
  */
 #ifndef ROAM_ACL_H
@@ -59,9 +59,6 @@ struct roam_acl_rule {
 
 ROAM_ASSERT_SIZE(struct roam_acl_rule, 136);
 
-/* `action` of the entry that ends a list. */
-#define ROAM_ACL_END 0xff
-
 /* A rule as the stage reads it: a packet matches if (packet & mask) == value on every field. */
 struct roam_acl_match {
 	__be32 local[4];
@@ -71,7 +68,7 @@ struct roam_acl_match {
 	struct roam_port_range lport;
 	struct roam_port_range rport;
 	__u32 id;
-	__u8 action; /* enum roam_action or ROAM_ACL_END */
+	__u8 action; /* enum roam_action */
 	__u8 family;
 	__u8 proto;
 	__u8 any_proto;

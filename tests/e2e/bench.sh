@@ -55,6 +55,16 @@ test_cost()
 	ratio_at_most "among 1000 vms" 2
 }
 
+test_rules()
+{
+	needs nft
+	bench rules
+	ratio_at_most "10000 rules, denied" 2.5
+	ratio_at_most "10000 rules, admitted" 2.5
+	ratio_at_most "whole list, 10000 rules" 60
+	ratio_at_most "apply 10,000 rules" 6
+}
+
 test_images()
 {
 	needs conntrack
@@ -71,6 +81,7 @@ test_packets()
 	needs nft
 	needs conntrack
 	bench packets
+	ratio_at_most "openings, 1000 rules, added" 0.5
 }
 
 test_balance()

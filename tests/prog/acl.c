@@ -5,6 +5,7 @@
 #include <roam/monitor.h>
 #include "cast.h"
 #include "harness.h"
+#include "rulesets.h"
 
 struct acl_test {
 	struct fixture fixture;
@@ -386,4 +387,46 @@ TEST_F(acl_test, a_thousand_rules_are_walked_to_the_end)
 	expect(self, pkt, ROAM_CONTINUE, ROAM_REASON_NONE);
 	pkt.key.lport = htons(500);
 	expect(self, pkt, ROAM_DROP, ROAM_REASON_ACL_RULE);
+}
+
+/* A set's packets as the stage judges them, and as trying rule after rule does. */
+static void try_set(struct acl_test *self, struct ruleset_random *random, unsigned int number,
+		    uint32_t count)
+{
+	static struct roam_acl_match rules[10000];
+	enum ruleset_shape shape = number % RULESET_SHAPES;
+	unsigned int wrong = 0;
+
+	ruleset_make(random, shape, rules, count);
+	set_rules(self, rules, count);
+	for (int i = 0; i < 200; i++) {
+		struct roam_pkt pkt = opening(4, IPPROTO_TCP);
+		uint32_t first;
+
+		pkt.key = ruleset_packet(random, shape, rules, count);
+		first = ruleset_first(rules, count, &pkt.key);
+		fixture_run_stage(&self->fixture, "stage_acl", &pkt);
+		wrong += pkt.rule != (first < count ? rules[first].id : ROAM_RULE_NONE);
+	}
+	if (!CHECK_EQ(wrong, 0))
+		note("set %u, shape %d, of %u rules", number, shape, count);
+}
+
+TEST_F(acl_test, an_index_finds_what_a_walk_does)
+{
+	struct ruleset_random random = { harness_seed() };
+
+	for (unsigned int i = 0; i < harness_rounds(60) && !harness_stopped(); i++) {
+		self->fixture.index.from = 1;
+		self->fixture.index.bytes = i % 2; /* 1: as coarse as can be */
+		try_set(self, &random, i, 1 + ruleset_below(&random, 200));
+	}
+}
+
+TEST_F(acl_test, ten_thousand_rules)
+{
+	struct ruleset_random random = { harness_seed() };
+
+	for (unsigned int i = 0; i < RULESET_SHAPES; i++)
+		try_set(self, &random, i, 10000);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <roam/acl_index.h>
 #include "acl.h"
 #include "audit.h"
 #include "ct.h"
@@ -52,13 +53,20 @@ static void print_matches(struct audit *audit, uint32_t slot, enum roam_dir dir,
 {
 	_cleanup_close_ int fd = host_inner(audit->host, HOST_MAP_acl_match,
 					    slot * ROAM_DIR_COUNT + dir);
-	struct roam_acl_match match;
-	uint32_t i = 0;
+	struct roam_acl_row row = {};
+	uint32_t i = 0, rules = 0;
 
-	for (; !bpf_map_lookup_elem(fd, &i, &match) && match.action != ROAM_ACL_END; i++)
+	if (!bpf_map_lookup_elem(fd, &i, &row))
+		rules = row.head.rules;
+	for (; i < rules; i++) {
+		uint32_t at = ROAM_ACL_RULE_ROW + i / ROAM_ACL_ROW_RULES;
+		const struct roam_acl_match *match = &row.rules[i % ROAM_ACL_ROW_RULES];
+
+		bpf_map_lookup_elem(fd, &at, &row);
 		fprintf(audit->to, "%s: %s list has at %u port %u, %s\n", name,
-			text_enum_name(&text_dir, dir), i, match.lport.first,
-			text_enum_name(&text_action, match.action));
+			text_enum_name(&text_dir, dir), i, match->lport.first,
+			text_enum_name(&text_action, match->action));
+	}
 	fprintf(audit->to, "%s: %s list of %u\n", name, text_enum_name(&text_dir, dir), i);
 }
 

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <roam/frag.h>
+#include "acl_index.h"
 #include "fixture.h"
 #include "roam_test.skel.h"
 
@@ -196,25 +197,34 @@ void fixture_set_conf(struct fixture *fixture, uint32_t slot, const struct roam_
 	must(!bpf_map_update_elem(outer_fd(fixture, "vm_conf"), &slot, conf, BPF_ANY), "vm_conf");
 }
 
+/* A new list; the rules' rows come from libroam, as the host's do. */
+static int make_list(const struct fixture *fixture, const struct roam_acl_match *rules,
+		     uint32_t count)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
+	_cleanup_acl_rows_ struct acl_rows rows = {};
+	int list;
+
+	must(!acl_index_build_within(rules, count, &fixture->index, &rows), "compiling rules");
+	list = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(uint32_t), sizeof(*rows.row),
+			      rows.count, &opts);
+	must(list >= 0, "making a list of rules");
+	for (uint32_t i = 0; i < rows.count; i++)
+		must(!bpf_map_update_elem(list, &i, &rows.row[i], BPF_ANY), "a row of rules");
+	return list;
+}
+
 void fixture_set_rules(struct fixture *fixture, uint32_t slot, enum roam_dir dir,
 		       const struct roam_acl_match *rules, uint32_t count)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
-	struct roam_acl_match end = { .action = ROAM_ACL_END };
 	struct roam_acl_hits none = {};
-	int hits, list;
+	int hits = get_inner(fixture, "acl_hits", slot);
 
-	list = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(uint32_t), sizeof(*rules), count + 1,
-			      &opts);
-	must(list >= 0, "making a list of rules");
-	hits = get_inner(fixture, "acl_hits", slot);
-	for (uint32_t i = 0; i < count; i++) {
-		must(!bpf_map_update_elem(list, &i, &rules[i], BPF_ANY), "a rule");
+	for (uint32_t i = 0; i < count; i++)
 		bpf_map_update_elem(hits, &rules[i].id, &none, BPF_NOEXIST);
-	}
-	must(!bpf_map_update_elem(list, &count, &end, BPF_ANY), "the end of a list");
 	close(hits);
-	put_inner(fixture, "acl_match", slot * ROAM_DIR_COUNT + dir, list);
+	put_inner(fixture, "acl_match", slot * ROAM_DIR_COUNT + dir,
+		  make_list(fixture, rules, count));
 }
 
 void fixture_claim(struct fixture *fixture, uint32_t slot, const uint8_t *mac,

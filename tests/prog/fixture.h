@@ -2,7 +2,8 @@
 /*
  * A host in a test's hands: the programs of roam_test.bpf.o over maps of their own, VMs made by
  * writing rows, and packets run through with BPF_PROG_TEST_RUN. It uses the kernel only, not
- * libroam, so that what a stage does is tested apart from what user space does.
+ * libroam (but for the compiler of rules, which is pure), so that what a stage does is tested apart
+ * from what user space does.
  *
  * Every function aborts with a message when the kernel refuses: that is never what is tested here.
  */
@@ -17,6 +18,7 @@
 #include <roam/port.h>
 #include <roam/stats.h>
 #include <roam/vm.h>
+#include "acl_index.h"
 #include "packet.h"
 
 #define FIXTURE_IFINDEX 1 /* loopback: BPF_PROG_TEST_RUN wants a device that exists */
@@ -41,6 +43,7 @@ struct fixture {
 	bool answered;
 	uint32_t mark;
 	struct packet after;
+	struct acl_index_limits index; /* of rules that are set; zero: the usual */
 };
 
 /* How a VM is made; zero is the usual: untagged, no switches, drop both ways, small quotas. */

@@ -7,15 +7,19 @@ Frames are put into the bridge's port toward the client (blast.c); what is measu
 kernel does with them up to the VM's stack, on one CPU. `added` is what either firewall adds to the
 way without one; a figure is the least of a few runs, because all noise adds.
 """
+import ipaddress
+import json
+import random
 import statistics
 import subprocess
 import time
 
-from world import BUILD, VM, World
+from world import BUILD, CLIENT, VM, World
 
 PACKETS = 200000
 OPENINGS = 20000
 RULES = (1, 100, 1000)
+TUPLES = 10000
 
 
 def rule_ports(count):
@@ -23,11 +27,24 @@ def rule_ports(count):
     return list(range(10000, 10000 + count - 1)) + [5300]
 
 
+def tuples(count):
+    """Random (source prefix, ports) of `count` rules; the last one is that which matches."""
+    dice = random.Random(count)
+    found = {}
+    while len(found) < count - 1:
+        bits = dice.randint(20, 32)
+        prefix = f"{dice.randint(11, 223)}.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randrange(256)}"
+        net = ipaddress.ip_network(f"{prefix}/{bits}", strict=False)
+        first = dice.randint(1, 65000)
+        found[str(net)] = (first, first + dice.randrange(500))
+    return [*found.items(), (f"{CLIENT[4]}/32", (5300, 5300))]
+
+
 class Firewalls:
     """The three ways through the same bridge; one at a time is on."""
 
     def __init__(self, world):
-        self.world, self.count = world, 1
+        self.world, self.accept, self.sets = world, "", ""
         self.family, self.from_vm = "bridge", 'iifname "port0"'
         if not self.tracks_bridge():
             self.family, self.from_vm = "inet", "ip saddr 10.9.0.10 accept; ip6 saddr fd09::10"
@@ -63,22 +80,38 @@ class Firewalls:
         """roam's rules stay in place while its port is away."""
         lines = [f"acl add vm web name r{port} in prio {i} allow udp dport {port}"
                  for i, port in enumerate(rule_ports(count))]
-        self.count = count
+        self.accept = "\n".join(f"udp dport {port} accept" for port in rule_ports(count))
+        self.sets = ""
         self.world.roam("vm", "del", "web")
         self.world.roam("vm", "add", "web", "default", "out", "allow", "flows", "262144", "half",
                         "262144")
         self.world.roam("batch", "-", input="\n".join(lines) + "\n")
 
+    def set_tuples(self, count):
+        """The same rules for both; nftables has them in one set, the best that it has for such."""
+        rules = [{"name": f"r{i}", "dir": "in", "prio": i, "action": "allow", "proto": "udp",
+                  "from": net, "to": f"{VM[4]}/32", "dport": f"{first}-{last}"}
+                 for i, (net, (first, last)) in enumerate(tuples(count))]
+        elements = ",\n".join(f"{net} . {VM[4]} . {first}-{last}"
+                              for net, (first, last) in tuples(count))
+        self.sets = f"""set rules {{ type ipv4_addr . ipv4_addr . inet_service; flags interval;
+ elements = {{ {elements} }}; }}"""
+        self.accept = "ip saddr . ip daddr . udp dport @rules accept"
+        self.world.roam("vm", "del", "web")
+        self.world.roam("policy", "apply", "-", input=json.dumps(
+            {"vm": {"name": "web", "default": {"in": "drop", "out": "allow"}, "flows": 262144,
+                    "half": 262144}, "acl": rules}))
+
     def start_nft(self):
         self.hand_over(self.family == "inet")
-        accept = "\n".join(f"udp dport {port} accept" for port in rule_ports(self.count))
         self.world.ns("host", "nft", "-f", "-", input=f"""
 table {self.family} bench {{
+ {self.sets}
  chain forward {{
   type filter hook forward priority 0; policy drop;
   ct state established accept
   {self.from_vm} accept
-  {accept}
+  {self.accept}
  }}
 }}
 """)
@@ -152,6 +185,13 @@ def measure_frames(rows, world):
         add_rows(rows, f"openings, {count} rules", walls.name, rounds)
 
 
+def measure_tuples(rows, world):
+    walls = Firewalls(world)
+    walls.set_tuples(TUPLES)
+    rounds = [one_round(world, walls, lambda: openings(world, OPENINGS)) for _ in range(rows.rounds(5))]
+    add_rows(rows, f"openings, {TUPLES:,} rules", f"{walls.name}, a set", rounds)
+
+
 def transfer(world, seconds):
     """Gbit/s of one TCP connection from the client to the VM, as a user's sockets see it."""
     server = subprocess.Popen([*world.inside("vm"), "python3", "-c", """
@@ -215,4 +255,5 @@ def measure(rows):
         world.make_host("default", "out", "allow")
         world.roam("port", "del", "vm", "web", "mac", "52:54:00:00:00:10")
         measure_frames(rows, world)
+        measure_tuples(rows, world)
         measure_tcp(rows, world)

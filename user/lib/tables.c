@@ -3,6 +3,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include "frag.h"
+#include "acl_index.h"
 #include "places.h"
 #include "tables.h"
 
@@ -101,20 +102,26 @@ void tables_clear_bank(struct host *host, uint32_t slot, uint32_t bank)
 	clear_gauges(host, slot, bank);
 }
 
-/* The descriptor of a new list, or -1. */
+/* The descriptor of a new list, or -errno. */
 static int make_list(const struct roam_acl_match *rules, uint32_t count)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
-	struct roam_acl_match end = { .action = ROAM_ACL_END };
-	_cleanup_close_ int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "roam", sizeof(uint32_t),
-						sizeof(*rules), count + 1, &opts);
+	_cleanup_acl_rows_ struct acl_rows rows = {};
+	_cleanup_free_ uint32_t *keys = NULL;
+	_cleanup_close_ int fd = -1;
+	int err = acl_index_build(rules, count, &rows);
 
-	for (uint32_t i = 0; i < count && fd >= 0; i++) {
-		if (bpf_map_update_elem(fd, &i, &rules[i], BPF_ANY))
-			return -1;
-	}
-	if (fd < 0 || bpf_map_update_elem(fd, &count, &end, BPF_ANY))
-		return -1;
+	if (err)
+		return err;
+	keys = calloc(rows.count, sizeof(*keys));
+	if (!keys)
+		return fail(-ENOMEM, "acl: out of memory");
+	for (uint32_t i = 0; i < rows.count; i++)
+		keys[i] = i;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "roam", sizeof(uint32_t), sizeof(*rows.row),
+			    rows.count, &opts);
+	if (fd < 0 || bpf_map_update_batch(fd, keys, rows.row, &rows.count, NULL))
+		return fail_errno(-errno, "acl: cannot make a table of rules");
 	return TAKE_FD(fd);
 }
 
@@ -124,8 +131,11 @@ static int add_lists(struct places *places, uint32_t slot, const struct roam_acl
 	int err = 0;
 
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
-		err = places_add(places, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir,
-				 make_list(rules, counts[dir]));
+		int fd = make_list(rules, counts[dir]);
+
+		if (fd < 0)
+			return fd;
+		err = places_add(places, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir, fd);
 		rules += counts[dir];
 	}
 	return err;

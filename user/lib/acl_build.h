@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The making of an index of rules: what acl_index.c, which plans it, and acl_fill.c, which lays out
+ * and fills its rows, have in common. Nobody else includes this.
+ */
+#ifndef ROAM_LIB_ACL_BUILD_H
+#define ROAM_LIB_ACL_BUILD_H
+
+#include <stdbool.h>
+#include "acl_classes.h"
+
+/* The fields whose values are cut: addresses by enum roam_acl_end, then ports. */
+enum acl_field {
+	FIELD_REMOTE,
+	FIELD_LOCAL,
+	FIELD_RPORT,
+	FIELD_LPORT,
+	FIELDS,
+	FIELD_ADDR = FIELD_REMOTE,
+	FIELD_PORT = FIELD_RPORT,
+};
+
+#define ACL_FAMILIES 2
+
+struct acl_build {
+	const struct roam_acl_match *rules;
+	uint32_t count;
+	uint32_t stride;
+	struct acl_span *spans[FIELDS]; /* one a rule */
+	struct acl_classes classes[FIELDS];
+	uint16_t *set[FIELDS]; /* by class; short ones are numbered behind all others */
+	uint16_t proto_set[ACL_FAMILIES][ROAM_ACL_ROW_CLASSES];
+	uint32_t sets;
+	uint32_t shorts;
+	uint16_t *ports[ROAM_ACL_ENDS]; /* set by port */
+	struct roam_acl_row *rows;
+	struct roam_acl_head head;
+	uint32_t row_count;
+};
+
+static inline bool acl_set_is_short(const struct acl_classes *classes, uint32_t class)
+{
+	return classes->rules[class] <= ROAM_ACL_SHORT;
+}
+
+/* Lays out what was planned and fills it: build->rows. */
+int acl_fill(struct acl_build *build);
+
+#endif
