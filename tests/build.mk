@@ -5,6 +5,7 @@
 #
 #   tests/unit/NAME.c  build/tests/unit/NAME   harness, libroam, the CLI without main()
 #   tests/prog/NAME.c  build/tests/prog/NAME   the same, and build/gen/roam_test.skel.h
+#   tests/peers/NAME.c build/tests/peers/NAME  as prog, with prog's helpers: oracles
 #   tests/fuzz/NAME.c  build/tests/fuzz/NAME   libFuzzer; libroam with -DROAM_FUZZ
 #   tests/e2e/NAME.c   build/tests/e2e/NAME    helpers of the shell tests, plain, no libraries
 #   tests/vm/NAME.c    build/tests/vm/NAME     helpers inside guests: plain, libbpf, prog's helpers
@@ -22,6 +23,7 @@ test_names = $(patsubst $(1)/%.c,%,$(filter-out %.bpf.c $(call helpers,$(1)),$(w
 
 UNIT  := $(call test_names,tests/unit)
 PROG  := $(call test_names,tests/prog)
+PEERS := $(call test_names,tests/peers)
 FUZZ  := $(call test_names,tests/fuzz)
 E2E_C := $(call test_names,tests/e2e)
 VM_C  := $(call test_names,tests/vm)
@@ -30,16 +32,18 @@ GATES := $(patsubst tests/%.c,%,$(wildcard tests/abi/*.c tests/budget/*.c))
 SHARED := tests/harness.c tests/image_parts.c
 UNIT_HELP := $(call helpers,tests/unit)
 PROG_HELP := $(call helpers,tests/prog)
+PEERS_HELP := $(call helpers,tests/peers)
 
 .PHONY: tests fuzzers vm-tests abi-update
 tests: bench-programs $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers vm-tests \
+       $(PEERS:%=$(BUILD)/tests/peers/%) \
        $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
        $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam)
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
 vm-tests: all $(VM_C:%=$(BUILD)/tests/vm/%) $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
 
 $(BUILD)/obj/tests/%.o $(BUILD)/asan/obj/tests/%.o $(BUILD)/fuzz/obj/%.o: EXTRA := $(TEST_INC)
-PROG_OBJ := $(PROG:%=tests/prog/%.o) $(PROG_HELP:.c=.o)
+PROG_OBJ := $(PROG:%=tests/prog/%.o) $(PROG_HELP:.c=.o) $(PEERS:%=tests/peers/%.o) $(PEERS_HELP:.c=.o)
 $(PROG_OBJ:%=$(BUILD)/obj/%) $(PROG_OBJ:%=$(BUILD)/asan/obj/%): | $(BUILD)/gen/roam_test.skel.h
 
 # ---- unit and prog, plain and sanitized -----------------------------------------------------
@@ -74,6 +78,14 @@ $(BUILD)/tests/unit/%: $(BUILD)/asan/obj/tests/unit/%.o $(BUILD)/tests/unit.a $(
 	$(CC) $(ASAN) -o $@ $^ $(LIBS) -lpthread
 
 $(BUILD)/tests/prog/%: $(BUILD)/asan/obj/tests/prog/%.o $(BUILD)/tests/prog.a $(ASAN_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(ASAN) -o $@ $^ $(LIBS) -lpthread
+
+$(BUILD)/tests/peers.a: $(PEERS_HELP:%.c=$(BUILD)/asan/obj/%.o)
+	@mkdir -p $(@D)
+	$(AR_FRESH)
+
+$(BUILD)/tests/peers/%: $(BUILD)/asan/obj/tests/peers/%.o $(BUILD)/tests/peers.a $(BUILD)/tests/prog.a $(ASAN_LIBS)
 	@mkdir -p $(@D)
 	$(CC) $(ASAN) -o $@ $^ $(LIBS) -lpthread
 

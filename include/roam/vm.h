@@ -10,6 +10,7 @@
 #ifndef ROAM_VM_H
 #define ROAM_VM_H
 
+#include "ct.h"
 #include "types.h"
 
 #define ROAM_LIVES(X)                                                                              \
@@ -73,7 +74,9 @@ struct roam_vm {
 			 */
 	__u8 features;  /* enum roam_vm_feature: which of the VM's rows the programs look at */
 	__u8 lb ROAM_CARRY("uint", "later"); /* 1: services of the host are the VM's, too */
-	__u8 pad[2];
+	/* 1: TCP segments outside of their windows pass, but for RST */
+	__u8 liberal ROAM_CARRY("uint", "later");
+	__u8 pad[1];
 
 	/* Policy as written, and what user space must remember. */
 	char name[ROAM_NAME_LEN] ROAM_CARRY("name", "required");
@@ -91,9 +94,11 @@ struct roam_vm {
 	 * ROAM_FLOW_LEARNED). CLOCK_MONOTONIC; 0: never.
 	 */
 	__u64 learn_until_ns ROAM_CARRY("until", "later");
+	struct roam_ct_timeouts timeouts;
+	__u32 pad2;
 };
 
-ROAM_ASSERT_SIZE(struct roam_vm, 136);
+ROAM_ASSERT_SIZE(struct roam_vm, 200);
 ROAM_ASSERT_OFFSET(struct roam_vm, name, 16);
 
 #define ROAM_QUOTA_FLOWS_DEFAULT 16384

@@ -185,6 +185,13 @@ void fixture_set_conf(struct fixture *fixture, uint32_t slot, const struct roam_
 	must(!bpf_map_update_elem(outer_fd(fixture, "vm_conf"), &slot, conf, BPF_ANY), "vm_conf");
 }
 
+void fixture_set_timeouts(struct fixture *fixture, uint32_t slot,
+			  const struct roam_ct_timeouts *timeouts)
+{
+	must(!bpf_map_update_elem(outer_fd(fixture, "ct_timeouts"), &slot, timeouts, BPF_ANY),
+	     "ct_timeouts");
+}
+
 void fixture_set_rules(struct fixture *fixture, uint32_t slot, enum roam_dir dir,
 		       const struct roam_acl_match *rules, uint32_t count)
 {
