@@ -54,27 +54,28 @@ static __always_inline enum roam_verdict full(struct roam_pkt *pkt, __u32 kind, 
 	}
 }
 
+/*
+ * The opener's SYN again does not keep the flow: who tries from the same port all the time would
+ * have it forever, with whatever belongs to it.
+ */
+static __always_inline bool keeps_alive(const struct roam_flow *flow, __u8 state)
+{
+	return state != ROAM_CT_SYN_SENT || flow->state != state || !flow->seen_ns;
+}
+
 static __always_inline void update_row(struct roam_flow *flow, const struct roam_pkt *pkt,
 				       __u8 state)
 {
-	bool out = pkt->dir == ROAM_DIR_OUT;
+	__u32 dir = pkt->dir & 1;
 
 	if (pkt->dry_run)
 		return;
-	flow->seen_ns = pkt->now_ns;
+	if (keeps_alive(flow, state))
+		flow->seen_ns = pkt->now_ns;
+	__sync_fetch_and_add(&flow->packets[dir], 1);
+	__sync_fetch_and_add(&flow->bytes[dir], pkt->len);
 	if (flow->state != state)
 		flow->state = state;
-	if (out) {
-		__sync_fetch_and_add(&flow->packets[ROAM_DIR_OUT], 1);
-		__sync_fetch_and_add(&flow->bytes[ROAM_DIR_OUT], pkt->len);
-		if (pkt->key.proto == IPPROTO_TCP)
-			tcp_track(&flow->tcp[ROAM_DIR_OUT], &flow->tcp[ROAM_DIR_IN], pkt);
-	} else {
-		__sync_fetch_and_add(&flow->packets[ROAM_DIR_IN], 1);
-		__sync_fetch_and_add(&flow->bytes[ROAM_DIR_IN], pkt->len);
-		if (pkt->key.proto == IPPROTO_TCP)
-			tcp_track(&flow->tcp[ROAM_DIR_IN], &flow->tcp[ROAM_DIR_OUT], pkt);
-	}
 }
 
 /* The row moves to the table of established flows: it is there before it leaves the other. */
@@ -118,29 +119,34 @@ static __always_inline bool closes(__u32 before, __u32 after)
 	return is_over(after) && !is_over(before);
 }
 
-/* Brings the flow to where this packet takes it. */
+/* Judges the packet by its flow, and brings that to where the packet takes it. */
 static __always_inline enum roam_verdict advance(struct roam_pkt *pkt, struct ct_ref *ref,
-						 const struct roam_flow_key *key,
-						 struct ct_step next)
+						 const struct roam_flow_key *key)
 {
+	struct ct_step next = ct_step(ref->flow, pkt);
 	__u32 state = next.state;
 
 	if (next.event == CT_DELETE || (next.event == CT_UPDATE && closes(ref->flow->state, state)))
 		pkt->events |= ROAM_EVENT_BIT(ROAM_EVENT_CLOSED);
 	switch (next.event) {
 	case CT_KEEP:
+	case CT_NOTE:
+	case CT_AHEAD:
 		return ROAM_CONTINUE;
 	case CT_DELETE:
 		if (!pkt->dry_run)
 			ct_delete(ref->table, key);
 		return ROAM_CONTINUE;
 	case CT_UPDATE:
+	case CT_RESYNC:
 		if (state >= ROAM_CT_STATE_COUNT)
 			return drop(pkt, ROAM_REASON_CT_INVALID);
 		if (ref->kind == ROAM_CT_HALF && home_kind[state] == ROAM_CT_FLOWS)
 			return promote(pkt, ref, key, state);
 		update_row(ref->flow, pkt, state);
 		return ROAM_CONTINUE;
+	case CT_OUTSIDE:
+		return drop(pkt, ROAM_REASON_TCP_WINDOW);
 	default:
 		return drop(pkt, ROAM_REASON_CT_INVALID);
 	}
@@ -184,7 +190,8 @@ static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 		return ROAM_CONTINUE;
 	}
 	if (!opens(pkt)) {
-		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || ends(pkt))
+		if (pkt->midstream != ROAM_MIDSTREAM_PICKUP || ends(pkt) ||
+		    (pkt->key.proto == IPPROTO_TCP && (pkt->tcp_flags & ROAM_TCP_SYN)))
 			return stray(pkt);
 		pkt->ct = ROAM_PKT_CT_MIDSTREAM;
 		pkt->either_dir = 1;
@@ -216,7 +223,7 @@ static __always_inline bool find_flow(struct roam_pkt *pkt, struct roam_flow_key
 	*key = pkt->key;
 	if (!ct_find(pkt, key, ref))
 		return false;
-	if (!ct_expired(ref->flow, pkt->now_ns))
+	if (!ct_expired(pkt->vm, ref->flow, pkt->now_ns))
 		return true;
 	pkt->ct_replaces = 1;
 	return false;
@@ -247,7 +254,6 @@ __noinline enum roam_verdict ct_related(struct roam_pkt *pkt)
 __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 {
 	struct roam_flow_key key;
-	struct ct_step next;
 	struct ct_ref ref;
 
 	if (!pkt)
@@ -259,8 +265,7 @@ __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 	if (!find_flow(pkt, &key, &ref))
 		return opening(pkt);
 	pkt->ct_replied = ref.kind == ROAM_CT_FLOWS;
-	next = ct_step(ref.flow, pkt);
-	if (next.event == CT_REOPEN) {
+	if (ct_reopens(ref.flow, pkt)) {
 		pkt->ct_replaces = 1;
 		return opening(pkt);
 	}
@@ -274,14 +279,16 @@ __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 		return ROAM_CONTINUE;
 	}
 	pkt->ct = ROAM_PKT_CT_FLOW;
-	return advance(pkt, &ref, &key, next);
+	return advance(pkt, &ref, &key);
 }
 
-/* No other flag changes in a flow's life, so there is nothing that this could undo. */
+/* What else changes in a flow's flags does so before policy can have changed, or with this. */
 static __always_inline void note_audit(const struct roam_pkt *pkt, struct roam_flow *flow)
 {
 	__u8 flags = flow->flags & ~ROAM_FLOW_AUDITED;
 
+	if (pkt->dry_run)
+		return;
 	if (pkt->audited)
 		flags |= ROAM_FLOW_AUDITED;
 	if (flow->flags != flags)
@@ -306,7 +313,7 @@ static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 		ref.flow->flags &= ~ROAM_FLOW_EITHER_DIR;
 	}
 	note_audit(pkt, ref.flow);
-	verdict = advance(pkt, &ref, &key, ct_step(ref.flow, pkt));
+	verdict = advance(pkt, &ref, &key);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
 	return pass(pkt, ROAM_REASON_ESTABLISHED);
@@ -351,6 +358,9 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 		scratch->flow.gen = 0; /* older than all policy */
 	}
 	note_audit(pkt, &scratch->flow);
+	scratch->flow.state = state;
+	if (key.proto == IPPROTO_TCP)
+		ct_tcp(&scratch->flow, pkt);
 	update_row(&scratch->flow, pkt, state);
 	if (pkt->ct_replaces)
 		delete_flow(pkt, &key);

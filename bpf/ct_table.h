@@ -12,6 +12,7 @@
 #include <roam/pkt.h>
 #include <roam/vm.h>
 #include "bucket.h"
+#include "ct_tcp.h"
 #include "ct_wire.h"
 #include "stages.h"
 
@@ -54,6 +55,13 @@ struct {
 	__type(value, struct roam_ct_fill);
 } ct_fill SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ROAM_VM_MAX);
+	__type(key, __u32);
+	__type(value, struct roam_ct_timeouts);
+} ct_timeouts SEC(".maps");
+
 /* A flow found: its row, and the table that it is in. */
 struct ct_ref {
 	struct roam_flow *flow;
@@ -73,14 +81,62 @@ static const __u8 home_kind[ROAM_CT_STATE_COUNT] = {
 #undef X
 };
 
-/* Signed: a flow that came from another host may have been seen before this one booted. */
-static __always_inline bool ct_expired(const struct roam_flow *flow, __u64 now_ns)
+/* How long a flow of the VM may idle, in seconds. Global: verified once. */
+__noinline __u32 ct_patience(__u32 vm, const struct roam_flow *flow)
 {
-	__u32 state = flow->state;
+	const struct roam_ct_timeouts *own = bpf_map_lookup_elem(&ct_timeouts, &vm);
+	__u32 state, patience = 0, unacked;
 
+	if (!flow || !own)
+		return 0;
+	state = flow->state;
 	if (state >= ROAM_CT_STATE_COUNT)
-		return true;
-	return (__s64)(now_ns - flow->seen_ns) > (__s64)(timeout_s[state] * NS_PER_S);
+		return 0;
+	patience = ((const __u32 *)own)[state];
+	if (!patience)
+		patience = timeout_s[state];
+	if (state < ROAM_CT_SYN_SENT || state > ROAM_CT_CLOSE)
+		return patience;
+	unacked = own->unacked ? own->unacked : ROAM_CT_UNACKED_S;
+	if (patience > unacked && (tcp_is_waiting(&flow->tcp[0], &flow->tcp[1]) ||
+				   tcp_is_waiting(&flow->tcp[1], &flow->tcp[0])))
+		return unacked;
+	return patience;
+}
+
+/*
+ * Signed: a flow that came from another host may have been seen before this one booted. No timeout
+ * is below a second, so a flow with traffic pays for no look-up.
+ */
+static __always_inline bool ct_expired(__u32 vm, const struct roam_flow *flow, __u64 now_ns)
+{
+	__s64 idle_ns = now_ns - flow->seen_ns;
+
+	if (idle_ns <= (__s64)NS_PER_S)
+		return false;
+	return idle_ns > (__s64)(ct_patience(vm, flow) * NS_PER_S);
+}
+
+/*
+ * Whether a flow gives up its place where room is needed. It is judged as ever as long as it has
+ * it: shorter timeouts end nothing while nobody wants in.
+ */
+static __always_inline bool ct_gives_way(__u32 table, const struct roam_flow *flow, __u64 now_ns)
+{
+	const struct roam_ct_fill *fill = bpf_map_lookup_elem(&ct_fill, &table);
+	__u64 idle_ns = now_ns - flow->seen_ns, patience_ns;
+	__u32 tenth, room;
+
+	patience_ns = ct_patience(table / ROAM_CT_TABLES, flow) * NS_PER_S;
+	if ((__s64)idle_ns < 0 || !fill)
+		return false;
+	tenth = fill->quota / ROAM_CT_SHRINK;
+	room = fill->used < fill->quota ? fill->quota - fill->used : 0;
+	if (room < tenth / ROAM_CT_SHRINK + 1)
+		room = tenth / ROAM_CT_SHRINK + 1;
+	if (room >= tenth)
+		return idle_ns > patience_ns;
+	return idle_ns > patience_ns / tenth * room;
 }
 
 static __always_inline void ct_count(__u32 table, __s32 rows, __s32 entries)
@@ -145,7 +201,7 @@ static __always_inline void ct_reclaim_one(const struct ct_insert *how, void *ro
 		return;
 	flow = bpf_map_lookup_elem(rows, &tick->key);
 	if (flow && (__u32)flow->created_ns == tick->stamp) {
-		if (!ct_expired(flow, how->now_ns)) {
+		if (!ct_gives_way(how->table, flow, how->now_ns)) {
 			bpf_map_push_elem(clock, tick, BPF_ANY);
 			return;
 		}
@@ -168,7 +224,8 @@ static __always_inline int ct_would_insert(const struct ct_insert *how, void *ro
 	if (!fill || fill->clocked < fill->quota || bpf_map_peek_elem(clock, tick))
 		return 0;
 	flow = bpf_map_lookup_elem(rows, &tick->key);
-	if (!flow || (__u32)flow->created_ns != tick->stamp || ct_expired(flow, how->now_ns))
+	if (!flow || (__u32)flow->created_ns != tick->stamp ||
+	    ct_gives_way(how->table, flow, how->now_ns))
 		return 0;
 	return -ENOSPC;
 }

@@ -98,7 +98,7 @@ static __always_inline struct roam_flow *find_live(const struct roam_pkt *pkt,
 	for (__u32 i = 0; i < ROAM_CT_TABLES; i++) {
 		struct roam_flow *flow = ct_lookup(ROAM_CT_TABLE(pkt->vm, 0, 0) + i, key);
 
-		if (flow && !ct_expired(flow, pkt->now_ns))
+		if (flow && !ct_expired(pkt->vm, flow, pkt->now_ns))
 			return flow;
 	}
 	return NULL;

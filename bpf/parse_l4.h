@@ -39,9 +39,16 @@ struct icmp_header {
 #define TCP_OPTIONS_MAX   40
 #define TCP_OPT_END       0
 #define TCP_OPT_NOP       1
+#define TCP_OPT_LEN_MIN   2
 #define TCP_OPT_SCALE     3
 #define TCP_OPT_SCALE_LEN 3
 #define TCP_SCALE_MAX     14
+#define TCP_OPT_SACK_OK   4
+#define TCP_OPT_SACK      5
+#define TCP_SACK_BLOCK    8
+
+/* The options of nearly every segment: two NOPs, a timestamp (RFC 7323, appendix A). */
+#define TCP_OPT_TIMESTAMP 0x0101080a
 
 #define ND_OPTIONS_WALKED    4
 #define ND_OPT_SOURCE_LLADDR 1
@@ -58,13 +65,32 @@ static __always_inline void set_ports(struct roam_pkt *pkt, __be16 source, __be1
 	pkt->key.rport = pkt->dir == ROAM_DIR_OUT ? dest : source;
 }
 
-/* A walk through a SYN's options. */
+/* A walk through the options. */
 struct tcp_options {
 	__u8 bytes[TCP_OPTIONS_MAX];
 	__u32 off;
 	__u32 len;
-	__u8 scale; /* out: window scale (RFC 7323), or ROAM_PKT_NO_SCALE */
+	__u32 blocks; /* of a selective acknowledgement, to be read yet, at `off` */
+	__u32 sack;   /* out: the highest edge of them (RFC 2018), if it is beyond */
+	__u8 scale;   /* out: window scale (RFC 7323), or ROAM_PKT_NO_SCALE */
+	__u8 sack_ok; /* out */
 };
+
+/* A block's right edge. */
+static __always_inline long tcp_sack_step(struct tcp_options *options)
+{
+	__u32 off = options->off, edge;
+
+	if (off > TCP_OPTIONS_MAX - TCP_SACK_BLOCK)
+		return 1;
+	edge = (__u32)options->bytes[off + 4] << 24 | options->bytes[off + 5] << 16 |
+	       options->bytes[off + 6] << 8 | options->bytes[off + 7];
+	if ((__s32)(edge - options->sack) > 0)
+		options->sack = edge;
+	options->off = off + TCP_SACK_BLOCK;
+	options->blocks--;
+	return !options->blocks;
+}
 
 /* One option. A callback, because the verifier walks a plain loop over them a million times. */
 static long tcp_option_step(__u32 i, struct tcp_options *options)
@@ -73,7 +99,9 @@ static long tcp_option_step(__u32 i, struct tcp_options *options)
 	__u8 kind, len;
 
 	(void)i;
-	if (off >= options->len || off > TCP_OPTIONS_MAX - TCP_OPT_SCALE_LEN)
+	if (options->blocks)
+		return tcp_sack_step(options);
+	if (off >= options->len || off > TCP_OPTIONS_MAX - TCP_OPT_LEN_MIN)
 		return 1;
 	kind = options->bytes[off];
 	if (kind == TCP_OPT_END)
@@ -83,21 +111,34 @@ static long tcp_option_step(__u32 i, struct tcp_options *options)
 		return 0;
 	}
 	len = options->bytes[off + 1];
-	if (len < 2)
+	if (len < TCP_OPT_LEN_MIN || off + len > options->len)
 		return 1;
-	if (kind != TCP_OPT_SCALE || len != TCP_OPT_SCALE_LEN) {
-		options->off += len;
-		return 0;
+	options->off = off + len;
+	if (kind == TCP_OPT_SACK_OK && len == TCP_OPT_LEN_MIN) {
+		options->sack_ok = 1;
+	} else if (kind == TCP_OPT_SCALE && len == TCP_OPT_SCALE_LEN) {
+		options->scale = options->bytes[off + 2];
+	} else if (kind == TCP_OPT_SACK && len > TCP_SACK_BLOCK && len % TCP_SACK_BLOCK == 2) {
+		options->off = off + 2;
+		options->blocks = len / TCP_SACK_BLOCK;
 	}
-	options->scale = options->bytes[off + 2];
-	if (options->scale > TCP_SCALE_MAX)
-		options->scale = TCP_SCALE_MAX;
-	return 1;
+	return 0;
 }
 
-static __always_inline __u8 parse_tcp_scale(const struct frame *frame, __u32 off, __u64 len)
+static __always_inline void parse_tcp_options(const struct frame *frame, struct roam_pkt *pkt,
+					      __u32 off, __u64 len)
 {
-	struct tcp_options options = { .len = len, .scale = ROAM_PKT_NO_SCALE };
+	/*
+	 * Before 6.7 the verifier looks at a callback as it is called first, and takes out what
+	 * cannot happen then: where the walk begins must be 0 without its knowing that.
+	 */
+	struct tcp_options options = {
+		.off = pkt->tcp_sack_ok,
+		.blocks = pkt->tcp_sack_ok,
+		.len = len,
+		.scale = ROAM_PKT_NO_SCALE,
+		.sack = pkt->tcp_ack,
+	};
 
 	/*
 	 * Linux 6.1 learns nothing from `len != 0`, to which clang would turn the test below; and
@@ -106,9 +147,16 @@ static __always_inline __u8 parse_tcp_scale(const struct frame *frame, __u32 off
 	barrier_var(len);
 	if (len < TCP_OPTIONS_MIN || len > TCP_OPTIONS_MAX ||
 	    !frame_read(frame, off, options.bytes, len))
-		return ROAM_PKT_NO_SCALE;
+		return;
 	bpf_loop(TCP_OPTIONS_MAX, tcp_option_step, &options, 0);
-	return options.scale;
+	pkt->tcp_sack_ok = options.sack_ok;
+	if (pkt->tcp_flags & ROAM_TCP_SYN) {
+		pkt->tcp_scale = options.scale;
+		if (options.scale != ROAM_PKT_NO_SCALE && options.scale > TCP_SCALE_MAX)
+			pkt->tcp_scale = TCP_SCALE_MAX;
+	} else {
+		pkt->tcp_sack = options.sack;
+	}
 }
 
 /* Flags that no TCP sends: those that nf_conntrack calls invalid (tcp_valid_flags). */
@@ -131,28 +179,53 @@ static __always_inline bool tcp_flags_valid(__u8 flags)
 	}
 }
 
+/* The header, and the word behind it, where there is one: what kind of options follow. */
+struct tcp_head {
+	struct tcphdr tcp;
+	__be32 option;
+};
+
+static __always_inline bool read_tcp(const struct frame *frame, __u32 off, __u32 len,
+				     struct tcp_head *head)
+{
+	if (len >= sizeof(*head))
+		return frame_read(frame, off, head, sizeof(*head));
+	head->option = 0;
+	return frame_read(frame, off, &head->tcp, sizeof(head->tcp));
+}
+
+/* Those of a SYN; of other segments, only what is not a timestamp alone may be of interest. */
+static __always_inline bool wants_options(const struct roam_pkt *pkt, const struct tcp_head *head)
+{
+	return (pkt->tcp_flags & ROAM_TCP_SYN) ||
+	       (head->tcp.doff > sizeof(head->tcp) / 4 &&
+		(head->option != bpf_htonl(TCP_OPT_TIMESTAMP) || head->tcp.doff > 8));
+}
+
 static __always_inline enum roam_reason parse_tcp(const struct frame *frame, struct roam_pkt *pkt,
 						  __u32 off, __u32 len)
 {
-	struct tcphdr tcp;
+	struct tcp_head head;
 	__u32 header;
 
-	if (!frame_read(frame, off, &tcp, sizeof(tcp)))
+	if (!read_tcp(frame, off, len, &head))
 		return ROAM_REASON_MALFORMED;
-	header = tcp.doff * 4;
-	if (header < sizeof(tcp) || header > len)
+	header = head.tcp.doff * 4;
+	if (header < sizeof(head.tcp) || header > len)
 		return ROAM_REASON_MALFORMED;
 	pkt->l4_off = off;
-	set_ports(pkt, tcp.source, tcp.dest);
-	pkt->tcp_flags = ((const __u8 *)&tcp)[13] & 0x3f; /* CWR and ECE are not ours to judge */
-	pkt->tcp_seq = bpf_ntohl(tcp.seq);
-	pkt->tcp_ack = bpf_ntohl(tcp.ack_seq);
-	pkt->tcp_window = bpf_ntohs(tcp.window);
+	set_ports(pkt, head.tcp.source, head.tcp.dest);
+	pkt->tcp_flags = ((const __u8 *)&head.tcp)[13] & 0x3f; /* not CWR and ECE */
+	pkt->tcp_seq = bpf_ntohl(head.tcp.seq);
+	pkt->tcp_ack = bpf_ntohl(head.tcp.ack_seq);
+	pkt->tcp_sack = pkt->tcp_ack;
+	pkt->tcp_scale = ROAM_PKT_NO_SCALE;
+	pkt->tcp_window = bpf_ntohs(head.tcp.window);
 	pkt->payload = len - header;
 	if (!tcp_flags_valid(pkt->tcp_flags))
 		return ROAM_REASON_TCP_FLAGS;
-	if (pkt->tcp_flags & ROAM_TCP_SYN)
-		pkt->tcp_scale = parse_tcp_scale(frame, off + sizeof(tcp), header - sizeof(tcp));
+	if (wants_options(pkt, &head))
+		parse_tcp_options(frame, pkt, off + sizeof(head.tcp), header - sizeof(head.tcp));
 	return ROAM_REASON_NONE;
 }
 

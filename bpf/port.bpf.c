@@ -181,6 +181,7 @@ static __always_inline void note_policy(struct roam_pkt *pkt, const struct roam_
 	pkt->default_action[ROAM_DIR_IN] = vm->default_action[ROAM_DIR_IN];
 	pkt->default_action[ROAM_DIR_OUT] = vm->default_action[ROAM_DIR_OUT];
 	pkt->midstream = vm->midstream;
+	pkt->tcp_liberal = vm->liberal;
 	pkt->ct_bank = vm->ct_bank;
 	pkt->ct_moving = vm->ct_moving;
 	pkt->features = vm->features;

@@ -7,6 +7,7 @@
 #include "ct.h"
 #include "ct_import.h"
 #include "ct_show.h"
+#include "ct_top.h"
 #include "text.h"
 #include "vm.h"
 
@@ -36,7 +37,7 @@ static int show_rows(const struct roam_flow_rec *rows, uint32_t count, void *arg
 
 		out_item(show->out);
 		out_text(show->out, "vm", show->vm->name);
-		ct_show_flow(show->out, &rows[i], show->now_ns);
+		ct_show_flow(show->out, &rows[i], &show->vm->timeouts, show->now_ns);
 		if (flow->rule != ROAM_RULE_NONE)
 			out_text(show->out, "rule", rule_name(show->rules, flow->rule));
 		out_switch(show->out, "stale", flow->gen != show->vm->gen);
@@ -119,6 +120,7 @@ static int ct_import_cmd(struct cmd *cmd)
 
 static const struct verb verbs[] = {
 	{ "show", "[vm NAME]", "flows, both ends as the VM's application sees them", ct_show_cmd },
+	{ "top", "vm NAME [count N]", "the remote ends with most flows", ct_top_cmd },
 	{ "flush", "vm NAME", "forgets all flows of a VM", ct_flush_cmd },
 	{ "import", "vm NAME", "takes in what nf_conntrack knows of the VM's addresses",
 	  ct_import_cmd },

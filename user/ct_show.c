@@ -10,7 +10,27 @@ static int64_t age_s(uint64_t now_ns, uint64_t then_ns)
 	return (int64_t)(now_ns - then_ns) / (int64_t)NS_PER_S;
 }
 
-void ct_show_flow(struct out *out, const struct roam_flow_rec *rec, uint64_t now_ns)
+void ct_show_settings(struct out *out, const struct roam_vm *vm)
+{
+	const uint32_t *timeouts = (const uint32_t *)&vm->timeouts;
+	bool any = false;
+
+	if (vm->liberal)
+		out_text(out, "windows", "liberal");
+	for (uint32_t i = 0; ct_timeout_name(i); i++) {
+		if (!timeouts[i])
+			continue;
+		if (!any)
+			out_group(out, "timeouts");
+		any = true;
+		out_number(out, ct_timeout_name(i), timeouts[i]);
+	}
+	if (any)
+		out_group_end(out);
+}
+
+void ct_show_flow(struct out *out, const struct roam_flow_rec *rec,
+		  const struct roam_ct_timeouts *own, uint64_t now_ns)
 {
 	const struct roam_flow *flow = &rec->flow;
 	char text[TEXT_ADDR_LEN], proto[4];
@@ -31,7 +51,7 @@ void ct_show_flow(struct out *out, const struct roam_flow_rec *rec, uint64_t now
 	out_number(out, "bytes_out", flow->bytes[ROAM_DIR_OUT]);
 	out_signed(out, "age_s", age_s(now_ns, flow->created_ns));
 	out_signed(out, "idle_s", idle);
-	out_signed(out, "expires_s", (int64_t)ct_state_timeout_s(flow->state) - idle);
+	out_signed(out, "expires_s", (int64_t)ct_patience_s(own, flow) - idle);
 	if (flow->lb_role) {
 		out_group(out, "lb");
 		out_bare(out, "role", text_enum_name(&text_lb_role, flow->lb_role));

@@ -7,6 +7,7 @@
 #include "explain.h"
 #include "explain_show.h"
 #include "text.h"
+#include "vm.h"
 
 static const char *const reason_means[] = {
 #define X(id, name, verdict, text) [ROAM_REASON_##id] = text,
@@ -70,12 +71,13 @@ static void show_lb(struct out *out, const struct roam_pkt *pkt)
 static void show_flow(struct host *host, struct out *out, const struct roam_explain *run)
 {
 	struct roam_flow_rec rec = { .key = run->pkt.key };
+	struct roam_vm vm;
 
 	if ((run->pkt.ct != ROAM_PKT_CT_FLOW && run->pkt.ct != ROAM_PKT_CT_STALE) ||
-	    explain_flow(host, run, &rec.flow))
+	    explain_flow(host, run, &rec.flow) || vm_get(host, run->pkt.vm, &vm))
 		return;
 	out_group(out, "flow");
-	ct_show_flow(out, &rec, run->pkt.now_ns);
+	ct_show_flow(out, &rec, &vm.timeouts, run->pkt.now_ns);
 	out_group_end(out);
 }
 

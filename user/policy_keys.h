@@ -66,6 +66,10 @@ extern const struct policy_map policy_services;
 
 extern const struct policy_map policy_vm;
 
+extern const struct policy_map policy_timeouts;
+void *policy_timeouts_at(void *object, uint32_t i);
+int policy_timeouts_add(void *object, void **ret_object);
+
 extern const struct policy_map policy_port;
 void *policy_port_at(void *object, uint32_t i);
 int policy_port_add(void *object, void **ret_object);

@@ -155,12 +155,31 @@ static const struct policy_key default_keys[] = {
 static const struct policy_map default_map = { "default", default_keys, ARRAY_SIZE(default_keys),
 					       NULL };
 
+static int read_windows(void *object, const char *text)
+{
+	bool liberal = !strcmp(text, "liberal");
+
+	if (!liberal && strcmp(text, "strict") != 0)
+		return fail(-EINVAL, "windows '%.80s' is neither strict nor liberal", text);
+	((struct policy *)object)->vm.liberal = liberal;
+	return 0;
+}
+
+static bool show_windows(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
+{
+	(void)i;
+	return ((const struct policy *)object)->vm.liberal && policy_say(text, "liberal");
+}
+
 static const struct policy_key vm_keys[] = {
 	{ "name", POLICY_TEXT, .required = true, .read = read_vm_name, .show = show_vm_name },
 	{ "uuid", POLICY_TEXT, .read = read_uuid, .show = show_uuid },
 	{ "life", POLICY_TEXT, .read = read_life, .show = show_life },
 	{ "default", POLICY_MAP, .map = &default_map, .at = policy_same },
 	{ "midstream", POLICY_TEXT, .read = read_midstream, .show = show_midstream },
+	{ "windows", POLICY_TEXT, .read = read_windows, .show = show_windows },
+	{ "timeouts", POLICY_MAP, .map = &policy_timeouts, .at = policy_timeouts_at,
+	  .add = policy_timeouts_add },
 	{ "flows", POLICY_VALUE, .read = read_flows, .show = show_flows },
 	{ "half", POLICY_VALUE, .read = read_half, .show = show_half },
 	{ "lb", POLICY_SWITCH, .read = read_lb, .show = show_lb },

@@ -66,6 +66,8 @@ static int parse_load(struct words *words, struct state_load *load, struct state
 			load->replace = true;
 		} else if (words_take(words, "shut")) {
 			load->shut = true;
+		} else if (words_take(words, "exact")) {
+			load->exact = true;
 		} else {
 			err = words_end(words);
 		}
@@ -136,7 +138,7 @@ static const struct verb verbs[] = {
 	{ "verify", "FILE|-", "whether an image is whole and makes sense; needs no host",
 	  state_verify_cmd },
 	{ "save", "VM [FILE|-]", "writes a VM's policy and state", state_save_cmd },
-	{ "load", "FILE|- [vm NAME] [dev MAC=DEV]... [replace] [shut]",
+	{ "load", "FILE|- [vm NAME] [dev MAC=DEV]... [replace] [shut] [exact]",
 	  "makes the VM of an image here, all of it or nothing", state_load_cmd },
 };
 

@@ -63,6 +63,7 @@ static void show_vm(struct out *out, const struct roam_vm *vm)
 	out_text(out, "out", text_enum_name(&text_action, vm->default_action[ROAM_DIR_OUT]));
 	out_group_end(out);
 	out_text(out, "midstream", text_enum_name(&text_midstream, vm->midstream));
+	ct_show_settings(out, vm);
 	out_number(out, "flows", vm->quota_flows);
 	out_number(out, "half", vm->quota_half);
 	out_number(out, "epoch", vm->epoch);
@@ -80,6 +81,7 @@ static void show_row(struct out *out, enum schema_table_id table, const void *ro
 {
 	const struct roam_flow_rec *flow = row;
 	const struct roam_acl_rec *acl = row;
+	const struct roam_ct_timeouts usual = {};
 
 	out_item(out);
 	out_bare(out, "table", schema_tables[table].name);
@@ -110,7 +112,7 @@ static void show_row(struct out *out, enum schema_table_id table, const void *ro
 		frag_show(out, row, NOW_NS);
 		break;
 	case TABLE_FLOW:
-		ct_show_flow(out, flow, NOW_NS);
+		ct_show_flow(out, flow, &usual, NOW_NS);
 		out_number(out, "rule", flow->flow.rule);
 		out_switch(out, "stale", !flow->flow.gen);
 		break;

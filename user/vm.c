@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include "cmd.h"
 #include "ct.h"
+#include "ct_show.h"
 #include "draft.h"
 #include "memory.h"
 #include "text.h"
@@ -49,12 +50,45 @@ static int parse_number(struct words *words, const char *keyword, uint32_t *ret_
 	return err ? err : text_u32_parse(keyword, text, ret_value);
 }
 
+/* "timeout established 3600"; 0: as usual. */
+static int parse_timeout(struct words *words, struct roam_vm *vm)
+{
+	const char *state;
+	uint32_t *timeout;
+	int err = words_value(words, "timeout", &state);
+
+	if (err)
+		return err;
+	timeout = ct_timeout_of(&vm->timeouts, state);
+	if (!timeout)
+		return fail(-EINVAL, "vm: '%.80s' is no state that has a timeout", state);
+	return parse_number(words, state, timeout);
+}
+
+/* "windows strict", "windows liberal" */
+static int parse_windows(struct words *words, struct roam_vm *vm)
+{
+	const char *text;
+	int err = words_value(words, "windows", &text);
+
+	if (err)
+		return err;
+	vm->liberal = !strcmp(text, "liberal");
+	if (!vm->liberal && strcmp(text, "strict") != 0)
+		return fail(-EINVAL, "vm: windows '%.80s' is neither strict nor liberal", text);
+	return 0;
+}
+
 static int parse_setting(struct words *words, struct roam_vm *vm)
 {
 	if (words_take(words, "default"))
 		return parse_default(words, vm);
 	if (words_take(words, "midstream"))
 		return parse_enum(words, "midstream", &text_midstream, &vm->midstream);
+	if (words_take(words, "windows"))
+		return parse_windows(words, vm);
+	if (words_take(words, "timeout"))
+		return parse_timeout(words, vm);
 	if (words_take(words, "flows"))
 		return parse_number(words, "flows", &vm->quota_flows);
 	if (words_take(words, "half"))
@@ -148,6 +182,13 @@ static int vm_set_cmd(struct cmd *cmd)
 	return err ? err : vm_set(cmd->host, slot, &vm);
 }
 
+/* Says nothing while timeouts are what they are set to. */
+static void show_shrunk(struct out *out, const char *name, uint32_t used, uint32_t quota)
+{
+	if (ct_patience_percent(used, quota) < 100)
+		out_number(out, name, ct_patience_percent(used, quota));
+}
+
 static void show_gauges(struct out *out, const struct roam_vm *vm, const uint32_t *used,
 			uint64_t bytes)
 {
@@ -155,6 +196,8 @@ static void show_gauges(struct out *out, const struct roam_vm *vm, const uint32_
 	out_number(out, "half", vm->quota_half);
 	out_number(out, "flows_used", used[ROAM_CT_FLOWS]);
 	out_number(out, "half_used", used[ROAM_CT_HALF]);
+	show_shrunk(out, "flows_timeouts_percent", used[ROAM_CT_FLOWS], vm->quota_flows);
+	show_shrunk(out, "half_timeouts_percent", used[ROAM_CT_HALF], vm->quota_half);
 	out_number(out, "bytes", bytes);
 	out_number(out, "gen", vm->gen);
 	out_number(out, "epoch", vm->epoch);
@@ -187,6 +230,7 @@ static int show_vm(struct host *host, uint32_t slot, void *arg)
 	out_text(out, "out", text_enum_name(&text_action, vm.default_action[ROAM_DIR_OUT]));
 	out_group_end(out);
 	out_text(out, "midstream", text_enum_name(&text_midstream, vm.midstream));
+	ct_show_settings(out, &vm);
 	show_gauges(out, &vm, used, bytes);
 	out_text(out, "incarnation", incarnation);
 	out_item_end(out);
@@ -207,6 +251,7 @@ static int vm_show_cmd(struct cmd *cmd)
 
 #define SETTINGS                                                                                   \
 	"[default in ACTION out ACTION] [midstream strict|pickup]\n"                               \
+	"              [windows strict|liberal] [timeout STATE SECONDS]...\n"                      \
 	"              [flows N] [half N] [shut|active]"
 
 static const struct verb verbs[] = {

@@ -73,6 +73,56 @@ enum roam_ct_state {
 };
 
 /*
+ * How long a VM's flows may idle, by state, in seconds; 0: as above. The fields stand in the order
+ * of the states, so that it can be read as an array; in the place of `none` is what a TCP flow is
+ * given whose state allows longer, while one end has not acknowledged what the other has sent.
+ *
+ * Map `ct_timeouts`: ARRAY by slot of struct roam_ct_timeouts, a copy of that in struct roam_vm for
+ * the programs.
+ */
+struct roam_ct_timeouts {
+	__u32 unacked ROAM_CARRY("uint", "later");
+	__u32 syn_sent ROAM_CARRY("uint", "later");
+	__u32 syn_recv ROAM_CARRY("uint", "later");
+	__u32 established ROAM_CARRY("uint", "later");
+	__u32 fin_wait ROAM_CARRY("uint", "later");
+	__u32 close_wait ROAM_CARRY("uint", "later");
+	__u32 last_ack ROAM_CARRY("uint", "later");
+	__u32 time_wait ROAM_CARRY("uint", "later");
+	__u32 close ROAM_CARRY("uint", "later");
+	__u32 udp_new ROAM_CARRY("uint", "later");
+	__u32 udp_replied ROAM_CARRY("uint", "later");
+	__u32 udp_stream ROAM_CARRY("uint", "later");
+	__u32 icmp_new ROAM_CARRY("uint", "later");
+	__u32 icmp_replied ROAM_CARRY("uint", "later");
+	__u32 other_new ROAM_CARRY("uint", "later");
+	__u32 other_replied ROAM_CARRY("uint", "later");
+	__u32 sctp_cookie_wait ROAM_CARRY("uint", "later");
+	__u32 sctp_cookie_echoed ROAM_CARRY("uint", "later");
+	__u32 sctp_heartbeat_sent ROAM_CARRY("uint", "later");
+	__u32 sctp_established ROAM_CARRY("uint", "later");
+	__u32 sctp_shutdown_sent ROAM_CARRY("uint", "later");
+	__u32 sctp_shutdown_recd ROAM_CARRY("uint", "later");
+	__u32 sctp_shutdown_ack_sent ROAM_CARRY("uint", "later");
+	__u32 sctp_closed ROAM_CARRY("uint", "later");
+};
+
+ROAM_ASSERT_SIZE(struct roam_ct_timeouts, 4 * ROAM_CT_STATE_COUNT);
+ROAM_ASSERT_OFFSET(struct roam_ct_timeouts, established, 4 * ROAM_CT_ESTABLISHED);
+ROAM_ASSERT_OFFSET(struct roam_ct_timeouts, udp_new, 4 * ROAM_CT_UDP_NEW);
+ROAM_ASSERT_OFFSET(struct roam_ct_timeouts, other_replied, 4 * ROAM_CT_OTHER_REPLIED);
+ROAM_ASSERT_OFFSET(struct roam_ct_timeouts, sctp_closed, 4 * ROAM_CT_SCTP_CLOSED);
+
+#define ROAM_CT_UNACKED_S   300
+#define ROAM_CT_TIMEOUT_MAX (400U * 24 * 3600)
+
+/*
+ * Of a table that is fuller than nine tenths, what idles is taken earlier when room is needed: its
+ * timeouts count for as much of the last tenth as is free, and a tenth at least.
+ */
+#define ROAM_CT_SHRINK 10
+
+/*
  * The address space of a flow: the port's zone in the upper 8 bits (its number within the VM; by
  * name in an image), the frame's VLANs (ROAM_VLAN) in the lower 24.
  */
@@ -97,9 +147,12 @@ struct roam_flow_key {
 ROAM_ASSERT_SIZE(struct roam_flow_key, 44);
 
 /*
- * One direction of a TCP flow, as its sender counts (names of nf_conntrack's ip_ct_tcp_state).
- * Written only by packets of that direction (`maxend` by those of the other), so two CPUs never
- * write the same field for one flow whose directions run on different CPUs.
+ * One direction of a TCP flow, as its sender counts (after nf_conntrack's ip_ct_tcp_state; bpf/
+ * ct_tcp.h says what is judged by it). Packets of that direction write it; those of the other one
+ * write `maxend`, raise `maxwin`, and set `end` where nothing is known of it. Both may come at once
+ * on two CPUs: each write is one aligned store of a value that was right a moment ago. What can get
+ * lost is a step of `maxend` or `maxwin`, and the next packet that acknowledges mends it; until
+ * then the window is at most that much smaller than it is.
  */
 struct roam_tcp_end {
 	/* highest sequence number sent, plus one */
@@ -108,7 +161,9 @@ struct roam_tcp_end {
 	__u32 maxend ROAM_CARRY("uint", "optional");
 	/* largest window offered, scaled */
 	__u32 maxwin ROAM_CARRY("uint", "optional");
-	/* window scale */
+	/* highest acknowledgement sent; with ROAM_TCP_END_ACKED */
+	__u32 maxack ROAM_CARRY("uint", "optional");
+	/* window scale offered; it counts if both ends offer one */
 	__u8 scale ROAM_CARRY("uint", "optional");
 	/* enum roam_tcp_end_flags; without it the fields above mean nothing */
 	__u8 flags ROAM_CARRY("uint", "optional");
@@ -119,6 +174,30 @@ enum roam_tcp_end_flags {
 	ROAM_TCP_END_SEEN = 1 << 0,  /* the fields above mean something */
 	ROAM_TCP_END_SCALE = 1 << 1, /* the SYN carried a window scale option */
 	ROAM_TCP_END_FIN = 1 << 2,   /* this end has sent its FIN */
+	ROAM_TCP_END_SACK = 1 << 3,  /* the SYN permitted selective acknowledgements */
+	ROAM_TCP_END_ACKED = 1 << 4, /* maxack means something */
+	ROAM_TCP_END_STALE = 1 << 5, /* loaded, and may have gone on elsewhere since: windows are
+				      * judged liberally until this end has been seen */
+};
+
+/*
+ * A packet that was let through though it may be wrong, because its answer will tell: a SYN within
+ * a connection (`value`: the sequence number behind it), or an ACK in answer to a SYN (`value`: its
+ * acknowledgement). The next packet that fits ends it. Written by either direction as a whole is
+ * read: a torn one matches no answer.
+ */
+struct roam_tcp_note {
+	__u32 value ROAM_CARRY("uint", "optional");
+	__u16 window ROAM_CARRY("uint", "optional"); /* of the SYN */
+	__u8 scale ROAM_CARRY("uint", "optional");
+	__u8 flags ROAM_CARRY("uint", "optional"); /* enum roam_tcp_note_flags */
+};
+
+enum roam_tcp_note_flags {
+	ROAM_TCP_NOTE_SYN = 1 << 0,   /* of the end that opened the connection */
+	ROAM_TCP_NOTE_ACK = 1 << 1,   /* of the other end */
+	ROAM_TCP_NOTE_SCALE = 1 << 2, /* options of the SYN */
+	ROAM_TCP_NOTE_SACK = 1 << 3,
 };
 
 enum roam_flow_flags {
@@ -126,6 +205,7 @@ enum roam_flow_flags {
 	ROAM_FLOW_LEARNED = 1 << 1, /* taken in without policy, which is asked at the end of that */
 	ROAM_FLOW_EITHER_DIR = 1 << 2, /* who opened it is not known: open_dir is a guess */
 	ROAM_FLOW_AUDITED = 1 << 3,    /* admitted only because policy is audited */
+	ROAM_FLOW_BOTH_OPEN = 1 << 4,  /* TCP: both ends sent a SYN (RFC 9293, 3.5) */
 };
 
 /*
@@ -164,7 +244,8 @@ struct roam_flow {
 	__u64 seen_ns ROAM_CARRY("age", "required"); /* the last packet, in either direction */
 	__u64 packets[ROAM_DIR_COUNT] ROAM_CARRY("uint", "optional");
 	__u64 bytes[ROAM_DIR_COUNT] ROAM_CARRY("uint", "optional");
-	struct roam_tcp_end tcp[ROAM_DIR_COUNT];   /* by the direction of the sender's packets */
+	struct roam_tcp_end tcp[ROAM_DIR_COUNT]; /* by the direction of the sender's packets */
+	struct roam_tcp_note tcp_note;
 	__u32 gen ROAM_CARRY("gen", "required");   /* policy generation that admitted it last */
 	__u32 rule ROAM_CARRY("rule", "required"); /* rule that admitted it, or ROAM_RULE_NONE */
 	__u8 state ROAM_CARRY("enum/CT_STATE", "required");
@@ -183,7 +264,7 @@ struct roam_flow {
 	__u16 lb_backend; /* its number, for counting; 0: not known here */
 };
 
-ROAM_ASSERT_SIZE(struct roam_flow, 120);
+ROAM_ASSERT_SIZE(struct roam_flow, 136);
 
 /* A flow with its key, as an image and the bulk loader carry it. */
 struct roam_flow_rec {
@@ -192,7 +273,7 @@ struct roam_flow_rec {
 	struct roam_flow flow;
 };
 
-ROAM_ASSERT_SIZE(struct roam_flow_rec, 168);
+ROAM_ASSERT_SIZE(struct roam_flow_rec, 184);
 
 /*
  * An entry of a clock. It stands for the row with this key only while that row's created_ns has

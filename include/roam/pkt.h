@@ -85,6 +85,7 @@ struct roam_pkt {
 	struct roam_flow_key key; /* family 0: not IP; zone is set by the port stage */
 	__u32 tcp_seq;            /* host byte order, as tcp_ack */
 	__u32 tcp_ack;
+	__u32 tcp_sack;   /* highest edge of a selective acknowledgement, or tcp_ack */
 	__u32 payload;    /* bytes behind the TCP or UDP header */
 	__u16 tcp_window; /* as in the header, unscaled */
 	__u8 icmp_type;
@@ -121,6 +122,7 @@ struct roam_pkt {
 	__u32 gen;
 	__u8 default_action[ROAM_DIR_COUNT];
 	__u8 midstream;
+	__u8 tcp_liberal; /* 1: windows are tracked, but only RST is judged by them */
 	__u8 switches;
 	__u8 ct_bank;
 	__u8 ct_moving;
@@ -144,6 +146,8 @@ struct roam_pkt {
 	 */
 	__u8 can_translate; /* 1: the front end can; set by it */
 	__u8 lb_role;
+	/* Parse, where there is room for it: 1: a SYN that permits selective acknowledgements. */
+	__u8 tcp_sack_ok;
 	__u32 rule; /* that decided, or ROAM_RULE_NONE */
 	struct roam_addr lb_addr;
 	__u32 lb_service;
@@ -171,7 +175,7 @@ struct roam_pkt {
 	__u8 pad[4];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 288);
+ROAM_ASSERT_SIZE(struct roam_pkt, 296);
 
 #define ROAM_PKT_NO_SCALE 0xff
 

@@ -69,6 +69,7 @@ enum roam_verdict {
 	X(MIDSTREAM, "midstream", DROP, "TCP or SCTP of no known flow, and not an opening")        \
 	X(CT_INVALID, "ct_invalid", DROP, "does not fit the state of its flow")                    \
 	X(UNRELATED, "unrelated", DROP, "an ICMP error about no known flow")                       \
+	X(TCP_WINDOW, "tcp_window", DROP, "a TCP segment outside of its connection's windows")     \
 	X(CT_FULL, "ct_full", DROP, "the VM's flow table is full of live flows")                   \
 	X(CT_HALF_FULL, "ct_half_full", DROP, "the VM has too many half-open flows")               \
 	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for it")                         \

@@ -10,6 +10,7 @@
 #ifndef ROAM_VM_H
 #define ROAM_VM_H
 
+#include "ct.h"
 #include "types.h"
 
 #define ROAM_LIVES(X)                                                                              \
@@ -76,7 +77,9 @@ struct roam_vm {
 			 */
 	__u8 features;  /* enum roam_vm_feature: which of the VM's rows the programs look at */
 	__u8 lb ROAM_CARRY("uint", "later"); /* 1: services of the host are the VM's, too */
-	__u8 pad[2];
+	/* 1: TCP segments outside of their windows pass, but for RST */
+	__u8 liberal ROAM_CARRY("uint", "later");
+	__u8 pad[1];
 
 	/* Policy as written, and what user space must remember. */
 	char name[ROAM_NAME_LEN] ROAM_CARRY("name", "required");
@@ -96,9 +99,10 @@ struct roam_vm {
 	__u64 learn_until_ns ROAM_CARRY("until", "later");
 	/* In an image only: the bucket of answers to what is rejected (acl.h). */
 	__u64 reject_paid_ns ROAM_CARRY("age", "optional") ROAM_MERGE("max");
+	struct roam_ct_timeouts timeouts;
 };
 
-ROAM_ASSERT_SIZE(struct roam_vm, 144);
+ROAM_ASSERT_SIZE(struct roam_vm, 240);
 ROAM_ASSERT_OFFSET(struct roam_vm, name, 16);
 
 #define ROAM_QUOTA_FLOWS_DEFAULT 16384

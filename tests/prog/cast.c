@@ -76,8 +76,9 @@ struct packet_spec cast_tcp(int family, enum roam_dir dir, uint8_t flags)
 	struct packet_spec spec = cast_packet(family, dir, IPPROTO_TCP);
 
 	spec.tcp_flags = flags;
-	spec.seq = 1000;
-	spec.ack = flags & ROAM_TCP_ACK ? 2000 : 0;
+	spec.seq = (dir == ROAM_DIR_OUT ? CAST_VM_SEQ : CAST_PEER_SEQ) + !(flags & ROAM_TCP_SYN);
+	if (flags & ROAM_TCP_ACK)
+		spec.ack = (dir == ROAM_DIR_OUT ? CAST_PEER_SEQ : CAST_VM_SEQ) + 1;
 	return spec;
 }
 

@@ -9,8 +9,11 @@
 #include <stdbool.h>
 #include "fixture.h"
 
-#define CAST_SLOT      7
-#define CAST_VM_PORT   40000
+#define CAST_SLOT    7
+#define CAST_VM_PORT 40000
+/* Sequence numbers of their SYNs; neither ever sends data. */
+#define CAST_VM_SEQ    1000
+#define CAST_PEER_SEQ  2000
 #define CAST_PEER_PORT 443
 
 /* Active, generation 1, in drop, out allow, midstream strict. */

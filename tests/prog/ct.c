@@ -359,3 +359,51 @@ TEST_46_F(ct_test, window_scale_is_remembered)
 	CHECK_EQ(flow.tcp[OUT].scale, 9);
 	CHECK_EQ(flow.tcp[OUT].end, syn.seq + 1);
 }
+
+static void set_timeouts(struct ct_test *self, const struct roam_ct_timeouts *timeouts)
+{
+	fixture_set_timeouts(&self->fixture, CAST_SLOT, timeouts);
+}
+
+TEST_46_F(ct_test, timeouts_are_the_vms_own)
+{
+	struct roam_ct_timeouts timeouts = { .established = 100 };
+
+	set_timeouts(self, &timeouts);
+	cast_handshake(&self->fixture, family);
+	self->fixture.now_ns += 100 * SECOND;
+	tcp(self, family, IN, ACK, ROAM_REASON_ESTABLISHED);
+	self->fixture.now_ns += 101 * SECOND;
+	tcp(self, family, IN, ACK, ROAM_REASON_MIDSTREAM);
+	set_timeouts(self, &(struct roam_ct_timeouts){});
+}
+
+/* The peer is silent, and has something to acknowledge: 300 s, not five days. */
+TEST_46_F(ct_test, unacknowledged_data_shortens_the_timeout)
+{
+	struct packet_spec data = cast_tcp(family, OUT, ACK);
+
+	cast_handshake(&self->fixture, family);
+	self->fixture.now_ns += 1000 * SECOND;
+	data.payload = 10;
+	cast_expect(&self->fixture, OUT, &data, ROAM_REASON_ESTABLISHED);
+	self->fixture.now_ns += 300 * SECOND;
+	cast_expect(&self->fixture, OUT, &data, ROAM_REASON_ESTABLISHED);
+	self->fixture.now_ns += 301 * SECOND;
+	cast_expect(&self->fixture, OUT, &data, ROAM_REASON_MIDSTREAM);
+}
+
+/*
+ * All of 64 places are taken, by flows that have idled for half of their timeout: as many give way
+ * as it takes until half of the last tenth, of 6 places, is free.
+ */
+TEST_46_F(ct_test, timeouts_shrink_where_room_is_needed)
+{
+	self->vm.quota_half = 64;
+	fixture_make_vm(&self->fixture, &self->vm);
+	CHECK_EQ(fill_half(self, family, 64), 64);
+	tcp(self, family, OUT, SYN, ROAM_REASON_CT_HALF_FULL);
+	self->fixture.now_ns += 60 * SECOND;
+	tcp(self, family, OUT, SYN, ROAM_REASON_OPENED);
+	CHECK_EQ(fixture_flow_count(&self->fixture, CAST_SLOT, ROAM_CT_HALF), 64 - 3 + 1);
+}

@@ -214,6 +214,13 @@ static int make_list(const struct fixture *fixture, const struct roam_acl_match 
 	return list;
 }
 
+void fixture_set_timeouts(struct fixture *fixture, uint32_t slot,
+			  const struct roam_ct_timeouts *timeouts)
+{
+	must(!bpf_map_update_elem(outer_fd(fixture, "ct_timeouts"), &slot, timeouts, BPF_ANY),
+	     "ct_timeouts");
+}
+
 void fixture_set_rules(struct fixture *fixture, uint32_t slot, enum roam_dir dir,
 		       const struct roam_acl_match *rules, uint32_t count)
 {

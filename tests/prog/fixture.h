@@ -68,6 +68,10 @@ void fixture_set_rules(struct fixture *fixture, uint32_t slot, enum roam_dir dir
 /* Changes the VM's row: life, defaults, generation, bank. */
 void fixture_set_conf(struct fixture *fixture, uint32_t slot, const struct roam_vm *conf);
 
+/* The VM's own timeouts, where it has some. */
+void fixture_set_timeouts(struct fixture *fixture, uint32_t slot,
+			  const struct roam_ct_timeouts *timeouts);
+
 /* Tells the uplink's stage that these are the VM's. */
 void fixture_claim(struct fixture *fixture, uint32_t slot, const uint8_t *mac,
 		   const struct roam_addr *addr);

@@ -332,6 +332,7 @@ static int load(struct test_host *host, struct image *image)
 	struct state_load load = {
 		.devs = &dev,
 		.dev_count = 1,
+		.exact = true, /* the trace stands still while it moves */
 		.now_ns = host->now_ns,
 		.read = read_image,
 		.arg = image,

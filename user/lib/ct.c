@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include "behind.h"
 #include "ct.h"
+#include "text.h"
 #include "vm.h"
 
 /* Rows a batch asks for. A bucket comes whole, so there must be room for the fullest one. */
@@ -28,15 +29,63 @@ enum roam_ct_kind ct_state_kind(uint8_t state)
 	return state < ARRAY_SIZE(state_kind) ? state_kind[state] : ROAM_CT_HALF;
 }
 
-uint32_t ct_state_timeout_s(uint8_t state)
+static bool is_waiting(const struct roam_tcp_end *end, const struct roam_tcp_end *other)
 {
-	return state < ARRAY_SIZE(state_timeout_s) ? state_timeout_s[state] : 0;
+	if (!(end->flags & ROAM_TCP_END_SEEN))
+		return false;
+	if (!(other->flags & ROAM_TCP_END_SEEN))
+		return true;
+	return other->flags & ROAM_TCP_END_ACKED && other->maxack != end->end;
 }
 
-bool ct_flow_expired(const struct roam_flow *flow, uint64_t now_ns)
+uint32_t ct_patience_s(const struct roam_ct_timeouts *own, const struct roam_flow *flow)
 {
-	return (int64_t)(now_ns - flow->seen_ns) >
-	       (int64_t)(ct_state_timeout_s(flow->state) * NS_PER_S);
+	uint32_t unacked = own->unacked ? own->unacked : ROAM_CT_UNACKED_S, patience;
+
+	if (flow->state >= ROAM_CT_STATE_COUNT)
+		return 0;
+	patience = ((const uint32_t *)own)[flow->state];
+	if (!patience)
+		patience = state_timeout_s[flow->state];
+	if (flow->state >= ROAM_CT_SYN_SENT && flow->state <= ROAM_CT_CLOSE && patience > unacked &&
+	    (is_waiting(&flow->tcp[0], &flow->tcp[1]) || is_waiting(&flow->tcp[1], &flow->tcp[0])))
+		return unacked;
+	return patience;
+}
+
+bool ct_flow_expired(const struct roam_ct_timeouts *own, const struct roam_flow *flow,
+		     uint64_t now_ns)
+{
+	return (int64_t)(now_ns - flow->seen_ns) > (int64_t)(ct_patience_s(own, flow) * NS_PER_S);
+}
+
+uint32_t ct_patience_percent(uint32_t used, uint32_t quota)
+{
+	uint32_t tenth = quota / ROAM_CT_SHRINK, room = used < quota ? quota - used : 0;
+
+	if (!tenth || room >= tenth)
+		return 100;
+	if (room < tenth / ROAM_CT_SHRINK + 1)
+		room = tenth / ROAM_CT_SHRINK + 1;
+	return room * 100ULL / tenth;
+}
+
+const char *ct_timeout_name(uint32_t i)
+{
+	if (!i)
+		return "unacked";
+	return i < ROAM_CT_STATE_COUNT ? text_enum_name(&text_ct_state, i) : NULL;
+}
+
+uint32_t *ct_timeout_of(struct roam_ct_timeouts *timeouts, const char *state)
+{
+	const char *name;
+
+	for (uint32_t i = 0; (name = ct_timeout_name(i)); i++) {
+		if (!strcmp(name, state))
+			return (uint32_t *)timeouts + i;
+	}
+	return NULL;
 }
 
 bool ct_wire_key(const struct roam_flow_rec *rec, struct roam_flow_key *ret_wire)

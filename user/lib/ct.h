@@ -33,8 +33,17 @@ bool ct_wire_key(const struct roam_flow_rec *rec, struct roam_flow_key *ret_wire
 
 /* The table where a flow in this state lives. */
 enum roam_ct_kind ct_state_kind(uint8_t state);
-uint32_t ct_state_timeout_s(uint8_t state);
-bool ct_flow_expired(const struct roam_flow *flow, uint64_t now_ns);
+/* How long a flow of a VM with these timeouts may idle, as the programs see it (bpf/ct_table.h). */
+uint32_t ct_patience_s(const struct roam_ct_timeouts *own, const struct roam_flow *flow);
+bool ct_flow_expired(const struct roam_ct_timeouts *own, const struct roam_flow *flow,
+		     uint64_t now_ns);
+/* What remains of timeouts where room is needed, in percent. */
+uint32_t ct_patience_percent(uint32_t used, uint32_t quota);
+
+/* A VM's timeout by the name of its state, or "unacked"; NULL: there is no such state. */
+uint32_t *ct_timeout_of(struct roam_ct_timeouts *timeouts, const char *state);
+/* Their names in order; NULL behind the last. */
+const char *ct_timeout_name(uint32_t i);
 
 /* Removes all flows; how many there were. */
 int ct_flush(struct host *host, uint32_t slot, uint64_t *ret_count);

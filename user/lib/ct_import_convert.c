@@ -191,7 +191,8 @@ static void set_counters(const struct nf_conntrack *entry, struct roam_flow *flo
 static void set_times(const struct nf_conntrack *entry, uint64_t now_ns, struct roam_flow *flow)
 {
 	uint32_t left = nfct_get_attr_u32(entry, ATTR_TIMEOUT);
-	uint32_t whole = ct_state_timeout_s(flow->state);
+	static const struct roam_ct_timeouts usual; /* the kernel's own may be others */
+	uint32_t whole = ct_patience_s(&usual, flow);
 	uint64_t idle_ns = left < whole ? (whole - left) * NS_PER_S : 0;
 
 	flow->seen_ns = now_ns - idle_ns;

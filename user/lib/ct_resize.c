@@ -19,10 +19,11 @@ struct move {
 	uint32_t from; /* ROAM_CT_TABLE() */
 	uint32_t to;
 	int from_fd;
+	struct roam_vm vm; /* whose tables they are */
 };
 
 /* Live rows first; how many those are. */
-static uint32_t partition(struct roam_flow_rec *rows, uint32_t count)
+static uint32_t partition(const struct move *move, struct roam_flow_rec *rows, uint32_t count)
 {
 	uint64_t now = now_ns();
 	uint32_t live = 0;
@@ -30,7 +31,7 @@ static uint32_t partition(struct roam_flow_rec *rows, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct roam_flow_rec row = rows[i];
 
-		if (ct_flow_expired(&row.flow, now))
+		if (ct_flow_expired(&move->vm.timeouts, &row.flow, now))
 			continue;
 		rows[i] = rows[live];
 		rows[live++] = row;
@@ -41,7 +42,7 @@ static uint32_t partition(struct roam_flow_rec *rows, uint32_t count)
 /* What has expired stays behind: it would only take room. */
 static int move_rows(struct move *move, struct roam_flow_rec *rows, uint32_t count)
 {
-	int err = ct_load_missing(move->host, move->to, rows, partition(rows, count));
+	int err = ct_load_missing(move->host, move->to, rows, partition(move, rows, count));
 
 	for (uint32_t i = 0; i < count && !err; i++)
 		bpf_map_delete_elem(move->from_fd, &rows[i].key);
@@ -70,8 +71,10 @@ static int move_kind(struct host *host, uint32_t from, uint32_t to)
 	_cleanup_free_ struct roam_flow_rec *rows = calloc(ROOM, sizeof(*rows));
 	_cleanup_close_ int from_fd = host_inner(host, HOST_MAP_ct_table, from);
 	struct move move = { .host = host, .from = from, .to = to, .from_fd = from_fd };
-	int moved;
+	int moved, err = vm_get(host, from / ROAM_CT_TABLES, &move.vm);
 
+	if (err)
+		return err;
 	if (!rows)
 		return fail(-ENOMEM, "ct: out of memory");
 	if (from_fd == -ENOENT)
@@ -149,20 +152,28 @@ int ct_finish_move(struct host *host, uint32_t slot)
 	return err;
 }
 
+/* Live flows by kind. */
+struct living {
+	struct roam_ct_timeouts timeouts;
+	uint32_t used[ROAM_CT_KINDS];
+};
+
 static int count_live(const struct roam_flow_rec *rows, uint32_t count, void *arg)
 {
 	uint64_t now = now_ns();
-	uint32_t *live = arg;
+	struct living *living = arg;
 
 	for (uint32_t i = 0; i < count; i++)
-		live[ct_state_kind(rows[i].flow.state)] += !ct_flow_expired(&rows[i].flow, now);
+		living->used[ct_state_kind(rows[i].flow.state)] +=
+			!ct_flow_expired(&living->timeouts, &rows[i].flow, now);
 	return 0;
 }
 
 static int check_room(struct host *host, uint32_t slot, const struct roam_vm *wanted)
 {
-	uint32_t used[ROAM_CT_KINDS] = {};
-	int err = ct_dump(host, slot, count_live, used);
+	struct living living = { .timeouts = wanted->timeouts };
+	const uint32_t *used = living.used;
+	int err = ct_dump(host, slot, count_live, &living);
 
 	if (err)
 		return err;

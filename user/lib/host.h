@@ -32,6 +32,7 @@
 	X(ct_table)                                                                                \
 	X(ct_clock)                                                                                \
 	X(ct_fill)                                                                                 \
+	X(ct_timeouts)                                                                             \
 	X(ct_xfer)                                                                                 \
 	X(ct_wire)                                                                                 \
 	X(frag_table)                                                                              \

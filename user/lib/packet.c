@@ -13,7 +13,6 @@
 
 #define IPPROTO_FRAGMENT_HEADER 44
 #define IPPROTO_DEST_OPTIONS    60
-#define TCP_SCALE_OPTION_LEN    4 /* with the NOP that pads it */
 
 /* Headers stand wherever the ones before them end. */
 typedef struct iphdr ipv4_header __attribute__((aligned(1)));
@@ -77,23 +76,44 @@ static uint16_t fold_sum(uint32_t sum)
 	return htons(~sum & 0xffff);
 }
 
+static void append_word(struct packet *packet, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(append(packet, sizeof(value)), &value, sizeof(value));
+}
+
+/* Each padded to whole words, as most stacks do. */
+static void append_tcp_options(const struct packet_spec *spec, struct packet *packet)
+{
+	if (spec->tcp_scale || spec->tcp_has_scale)
+		append_word(packet, 0x01030300 | spec->tcp_scale);
+	if (spec->tcp_sack_ok)
+		append_word(packet, 0x01010402);
+	if (spec->tcp_timestamp) {
+		append_word(packet, 0x0101080a);
+		append_word(packet, 1);
+		append_word(packet, 1);
+	}
+	if (spec->tcp_sack[0] != spec->tcp_sack[1]) {
+		append_word(packet, 0x0101050a);
+		append_word(packet, spec->tcp_sack[0]);
+		append_word(packet, spec->tcp_sack[1]);
+	}
+}
+
 static void append_tcp(const struct packet_spec *spec, struct packet *packet)
 {
-	uint32_t options = spec->tcp_scale ? TCP_SCALE_OPTION_LEN : 0;
+	uint32_t start = packet->len;
 	tcp_header *tcp = append(packet, sizeof(*tcp));
 
+	append_tcp_options(spec, packet);
 	tcp->source = htons(spec->sport);
 	tcp->dest = htons(spec->dport);
 	tcp->seq = htonl(spec->seq);
 	tcp->ack_seq = htonl(spec->ack);
-	tcp->doff = (sizeof(*tcp) + options) / 4;
+	tcp->doff = (packet->len - start) / 4;
 	((uint8_t *)tcp)[13] = spec->tcp_flags;
-	tcp->window = htons(spec->window ? spec->window : 0xffff);
-	if (options) {
-		uint8_t *option = append(packet, options);
-
-		memcpy(option, (uint8_t[]){ 1, 3, 3, spec->tcp_scale }, options);
-	}
+	tcp->window = htons(spec->window || spec->no_window ? spec->window : 0xffff);
 }
 
 static void append_udp(const struct packet_spec *spec, struct packet *packet)

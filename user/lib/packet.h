@@ -7,6 +7,7 @@
 #ifndef ROAM_LIB_PACKET_H
 #define ROAM_LIB_PACKET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <netinet/in.h>
 #include <roam/pkt.h>
@@ -33,8 +34,13 @@ struct packet_spec {
 	uint16_t sport;
 	uint16_t dport;
 	uint8_t tcp_flags;
-	uint8_t tcp_scale; /* window scale option; 0: none */
-	uint16_t window;   /* 0: 65535 */
+	uint8_t tcp_scale;    /* window scale option; 0: none, but for tcp_has_scale */
+	bool tcp_has_scale;   /* also one of 0 */
+	bool tcp_sack_ok;     /* SACK-permitted option */
+	bool tcp_timestamp;   /* timestamp option */
+	uint32_t tcp_sack[2]; /* a block of selective acknowledgement; none if both are equal */
+	uint16_t window;      /* 0: 65535 */
+	bool no_window;       /* a window of 0 */
 	uint32_t seq;
 	uint32_t ack;
 	uint8_t sctp_chunk; /* of payload bytes */

@@ -32,6 +32,7 @@ struct state_load {
 	uint32_t dev_count;
 	bool replace;    /* the VM may be active here: its flows give way to the image's */
 	bool shut;       /* the VM is shut once loaded, not active */
+	bool exact;      /* nothing went on after the save: TCP windows are as the image has them */
 	uint64_t now_ns; /* that ages are counted back from; 0: when the image's header is there */
 	image_read_fn read;
 	void *arg;

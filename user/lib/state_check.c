@@ -108,8 +108,8 @@ int state_check_flow(const struct roam_flow_rec *rec, const struct roam_port *po
 	if (!state_fits_proto(rec->flow.state, rec->key.proto))
 		return fail(-EBADMSG, "image: a flow of protocol %u in state %s", rec->key.proto,
 			    text_enum_name(&text_ct_state, rec->flow.state));
-	if (rec->flow.flags &
-	    ~(ROAM_FLOW_PICKED_UP | ROAM_FLOW_LEARNED | ROAM_FLOW_EITHER_DIR | ROAM_FLOW_AUDITED))
+	if (rec->flow.flags & ~(ROAM_FLOW_PICKED_UP | ROAM_FLOW_LEARNED | ROAM_FLOW_EITHER_DIR |
+				ROAM_FLOW_AUDITED | ROAM_FLOW_BOTH_OPEN))
 		return fail(-EBADMSG, "image: a flow with unknown flags");
 	if (!state_is_local(&rec->key, ports, count))
 		return fail(-EBADMSG, "image: a flow of %s, which is no address of the VM",

@@ -199,6 +199,23 @@ static int on_rule(struct loading *loading, const struct roam_acl_rec *rec)
 	return err ? err : place_rule(&loading->rules, rec);
 }
 
+/*
+ * The connection may have gone on since the save (a VM that runs, a peer that does not know): its
+ * windows are judged liberally until both ends have been seen here. What only this version's
+ * flags mean is kept; what a later one's mean is not known.
+ */
+static void mark_stale(const struct loading *loading, struct roam_flow *flow)
+{
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		struct roam_tcp_end *end = &flow->tcp[dir];
+
+		end->flags &= ROAM_TCP_END_SEEN | ROAM_TCP_END_SCALE | ROAM_TCP_END_FIN |
+			      ROAM_TCP_END_SACK | ROAM_TCP_END_ACKED | ROAM_TCP_END_STALE;
+		if (end->flags & ROAM_TCP_END_SEEN && !loading->load->exact)
+			end->flags |= ROAM_TCP_END_STALE;
+	}
+}
+
 static int on_flow(struct loading *loading, const struct roam_flow_rec *row)
 {
 	const struct placing *placing = &loading->placing;
@@ -210,6 +227,7 @@ static int on_flow(struct loading *loading, const struct roam_flow_rec *row)
 		err = fail(-EINVAL,
 			   "state: vm '%s' has sessions of services, but does not use lb here",
 			   loading->loaded.vm);
+	mark_stale(loading, &rec.flow);
 	if (!err)
 		err = state_lb_session(&loading->lb, &rec, &skip);
 	loading->loaded.sessions_left += skip;

@@ -90,6 +90,8 @@ static uint64_t policy_digest(struct host *host, const struct policy *policy)
 	XXH3_64bits_reset(hash);
 	XXH3_64bits_update(hash, policy->vm.default_action, sizeof(policy->vm.default_action));
 	XXH3_64bits_update(hash, &policy->vm.midstream, sizeof(policy->vm.midstream));
+	XXH3_64bits_update(hash, &policy->vm.liberal, sizeof(policy->vm.liberal));
+	XXH3_64bits_update(hash, &policy->vm.timeouts, sizeof(policy->vm.timeouts));
 	XXH3_64bits_update(hash, &policy->vm.lb, sizeof(policy->vm.lb));
 	for (int i = 0; i < policy->port_count; i++) {
 		struct roam_port port = policy->ports[i];

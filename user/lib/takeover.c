@@ -64,6 +64,8 @@ static int take_settings(struct host *host, uint32_t slot, const struct roam_vm 
 		return err;
 	memcpy(vm.default_action, wanted->default_action, sizeof(vm.default_action));
 	vm.midstream = wanted->midstream;
+	vm.liberal = wanted->liberal;
+	vm.timeouts = wanted->timeouts;
 	vm.life = wanted->next_life;
 	vm.next_rule = wanted->next_rule;
 	vm.staged = ROAM_VM_NONE;

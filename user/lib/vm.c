@@ -30,9 +30,15 @@ int vm_get(struct host *host, uint32_t slot, struct roam_vm *ret_vm)
 	return host_get(host, HOST_MAP_vm_conf, &slot, ret_vm);
 }
 
+/* The programs' copy first: what it says is of no consequence until the row says so, too. */
 int vm_put(struct host *host, uint32_t slot, const struct roam_vm *vm)
 {
-	return host_put(host, HOST_MAP_vm_conf, &slot, vm);
+	struct roam_ct_timeouts copy;
+	int err = host_get(host, HOST_MAP_ct_timeouts, &slot, &copy);
+
+	if (!err && memcmp(&copy, &vm->timeouts, sizeof(copy)) != 0)
+		err = host_put(host, HOST_MAP_ct_timeouts, &slot, &vm->timeouts);
+	return err ? err : host_put(host, HOST_MAP_vm_conf, &slot, vm);
 }
 
 int vm_each(struct host *host, int (*fn)(struct host *, uint32_t slot, void *), void *arg)
@@ -58,6 +64,15 @@ int vm_validate(const struct roam_vm *vm)
 		return fail(-EINVAL, "vm '%s': a default that is neither drop nor allow", vm->name);
 	if (vm->lb > 1)
 		return fail(-EINVAL, "vm '%s': lb is neither on nor off", vm->name);
+	if (vm->liberal > 1)
+		return fail(-EINVAL, "vm '%s': windows are neither strict nor liberal", vm->name);
+	for (uint32_t i = 0; i < ROAM_CT_STATE_COUNT; i++) {
+		uint32_t timeout = ((const uint32_t *)&vm->timeouts)[i];
+
+		if (timeout > ROAM_CT_TIMEOUT_MAX)
+			return fail(-ERANGE, "vm '%s': timeout %s %u is not from 1 to %u, or 0",
+				    vm->name, ct_timeout_name(i), timeout, ROAM_CT_TIMEOUT_MAX);
+	}
 	if (vm->midstream >= ROAM_MIDSTREAM_COUNT)
 		return fail(-EINVAL, "vm '%s': midstream is neither strict nor pickup", vm->name);
 	if (vm->quota_flows < ROAM_QUOTA_MIN || vm->quota_flows > ROAM_QUOTA_MAX)
@@ -194,6 +209,8 @@ static int set_locked(struct host *host, uint32_t slot, const struct roam_vm *wa
 	lists = memcmp(vm.default_action, wanted->default_action, sizeof(vm.default_action)) != 0;
 	memcpy(vm.default_action, wanted->default_action, sizeof(vm.default_action));
 	vm.midstream = wanted->midstream;
+	vm.liberal = wanted->liberal;
+	vm.timeouts = wanted->timeouts;
 	vm.life = wanted->life;
 	vm.quota_flows = wanted->quota_flows;
 	vm.quota_half = wanted->quota_half;
