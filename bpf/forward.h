@@ -58,6 +58,8 @@ static __always_inline enum roam_verdict forward(struct xdp_md *xdp, struct roam
 {
 	if (!has_tunnel(pkt))
 		return forward_as_is(xdp, pkt, ret_action);
+	if (pkt->frag >= ROAM_PKT_FRAG_FIRST) /* whose later ones could not follow */
+		return drop(pkt, ROAM_REASON_FRAGMENT);
 	*ret_action = tunnel_frame(xdp, pkt);
 	return *ret_action == XDP_DROP ? ROAM_DROP : ROAM_PASS;
 }

@@ -39,7 +39,10 @@ static __always_inline enum roam_verdict untunnel(struct xdp_md *xdp, struct roa
 
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
-	pkt->reason = read_inner(xdp, pkt);
+	if (pkt->frag < ROAM_PKT_FRAG_FIRST)
+		pkt->reason = read_inner(xdp, pkt);
+	if (!pkt->reason && pkt->frag >= ROAM_PKT_FRAG_FIRST) /* the tunnel, or what is in it */
+		pkt->reason = ROAM_REASON_FRAGMENT;
 	verdict = lb_inner(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = early(pkt);

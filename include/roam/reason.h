@@ -38,7 +38,7 @@ enum roam_verdict {
 	X(MALFORMED, "malformed", DROP, "a header is cut short or contradicts itself")             \
 	X(ETHERTYPE, "ethertype", DROP, "an ethertype that the port may not use")                  \
 	X(EXT_HEADERS, "ext_headers", DROP, "more IPv6 extension headers than are walked")         \
-	X(FRAGMENT, "fragment", DROP, "a fragment of what a link lives by (RFC 6980)")             \
+	X(FRAGMENT, "fragment", DROP, "a fragment in a tunnel, or of what a link lives by")        \
 	X(FRAG_TINY, "frag_tiny", DROP, "a first fragment that does not hold all headers")         \
 	X(TCP_FLAGS, "tcp_flags", DROP, "a combination of TCP flags that means nothing")           \
 	X(QUOTE, "quote", DROP, "an ICMP error whose quote is cut short or not of its flow")       \

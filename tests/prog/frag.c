@@ -89,7 +89,8 @@ TEST_46_F(frag_test, in_order)
 
 TEST_46_F(frag_test, echo_and_tcp)
 {
-	uint8_t protos[] = { IPPROTO_TCP, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, 132 };
+	uint8_t protos[] = { IPPROTO_TCP, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+			     IPPROTO_GRE };
 
 	for (int i = 0; i < 3; i++) {
 		datagram(self, family, ROAM_DIR_OUT, protos[i]);
@@ -306,7 +307,7 @@ TEST_46_F(frag_test, a_full_table_gives_up_the_oldest)
 {
 	struct packet_cut later = { PART, 2 * PART, 1 };
 
-	datagram(self, family, ROAM_DIR_OUT, 132); /* SCTP: no reply, so it stays an opening */
+	datagram(self, family, ROAM_DIR_OUT, IPPROTO_GRE); /* no reply, so it stays an opening */
 	begin_trains(self, 1, ROAM_FRAG_TRAINS);
 	CHECK_EQ(fixture_train_count(&self->fixture, CAST_SLOT), ROAM_FRAG_TRAINS);
 	expect_range(self, ROAM_DIR_OUT, later, ROAM_REASON_FRAG_LATER);
@@ -326,7 +327,7 @@ TEST_46_F(frag_test, trains_of_flows_outlive_a_flood)
 	establish(self, family, ROAM_REASON_OPENED);
 	datagram(self, family, ROAM_DIR_OUT, IPPROTO_UDP);
 	begin_trains(self, 1, 20);
-	datagram(self, family, ROAM_DIR_OUT, 132);
+	datagram(self, family, ROAM_DIR_OUT, IPPROTO_GRE);
 	begin_trains(self, 100, 100000);
 	CHECK_EQ(fixture_train_count(&self->fixture, CAST_SLOT), ROAM_FRAG_TRAINS);
 	datagram(self, family, ROAM_DIR_OUT, IPPROTO_UDP);
@@ -342,14 +343,14 @@ TEST_46_F(frag_test, full_of_flows)
 	establish(self, family, ROAM_REASON_OPENED);
 	datagram(self, family, ROAM_DIR_OUT, IPPROTO_UDP);
 	begin_trains(self, 1, ROAM_FRAG_TRAINS);
-	datagram(self, family, ROAM_DIR_OUT, 132);
+	datagram(self, family, ROAM_DIR_OUT, IPPROTO_GRE);
 	expect_range(self, ROAM_DIR_OUT, first, ROAM_REASON_FRAG_FULL);
 	datagram(self, family, ROAM_DIR_OUT, IPPROTO_UDP);
 	expect_range(self, ROAM_DIR_OUT, first, ROAM_REASON_ESTABLISHED);
 	CHECK_EQ(fixture_train_count(&self->fixture, CAST_SLOT), ROAM_FRAG_TRAINS);
 	/* Those that are over give way to anybody. */
 	self->fixture.now_ns += (ROAM_FRAG_TIMEOUT6_S + 1) * SECOND;
-	datagram(self, family, ROAM_DIR_OUT, 132);
+	datagram(self, family, ROAM_DIR_OUT, IPPROTO_GRE);
 	first.id++;
 	expect_range(self, ROAM_DIR_OUT, first, ROAM_REASON_OPENED);
 }

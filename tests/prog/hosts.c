@@ -63,7 +63,8 @@ static void load_fronts(struct test_host *host, const char *dir)
 	{
 		int fd;
 
-		if (bpf_map__is_internal(map))
+		/* The other one is of the stages by themselves, which no host has. */
+		if (bpf_map__is_internal(map) || map == host->skel->maps.stage_pkt)
 			continue;
 		snprintf(path, sizeof(path), "%s/maps/%s", dir, bpf_map__name(map));
 		fd = bpf_obj_get(path);

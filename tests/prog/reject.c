@@ -210,7 +210,7 @@ TEST_46_F(reject_test, errors_resets_groups_and_options_are_not_answered)
 	cast_expect(&self->fixture, ROAM_DIR_IN, &reset, ROAM_REASON_MIDSTREAM);
 	CHECK(!self->fixture.answered);
 	error.icmp_type = family == 4 ? 3 : 1;
-	cast_expect(&self->fixture, ROAM_DIR_IN, &error, ROAM_REASON_REJECTED);
+	cast_expect(&self->fixture, ROAM_DIR_IN, &error, ROAM_REASON_QUOTE);
 	CHECK(!self->fixture.answered);
 	group.dst = packet_addr(family == 4 ? "224.0.0.251" : "ff02::fb");
 	cast_expect(&self->fixture, ROAM_DIR_OUT, &group, ROAM_REASON_REJECTED);
