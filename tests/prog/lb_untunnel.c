@@ -138,8 +138,11 @@ static void from_the_vm(int family, struct packet_spec *spec, struct packet *ret
 
 static void in_fragments(int family, struct packet_spec *spec, struct packet *ret_inner)
 {
-	spec->frag = family == 4 ? 0x2000 : 1; /* more fragments */
-	as_it_is(family, spec, ret_inner);
+	struct packet whole;
+
+	spec->payload = 100;
+	as_it_is(family, spec, &whole);
+	packet_cut(&whole, (struct packet_cut){ .hi = 64, .id = 1 }, ret_inner);
 }
 
 static void with_absurd_flags(int family, struct packet_spec *spec, struct packet *ret_inner)
