@@ -113,7 +113,7 @@ static uint64_t sum_array(int fd, const struct bpf_map_info *info)
 /* Rows are added up, because a hash table has no order. */
 static uint64_t sum_map(int fd, const char *name)
 {
-	bool scratch = !strcmp(name, "ct_scratch");
+	bool scratch = !strcmp(name, "ct_scratch") || !strcmp(name, "acl_walk");
 	struct bpf_map_info info = {};
 	uint32_t len = sizeof(info);
 	uint8_t keys[2][256] = {};

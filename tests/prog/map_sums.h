@@ -2,7 +2,8 @@
 /*
  * A checksum of all that is in each of a host's maps, inner maps and the order of queues included,
  * so that a test can tell that nothing has changed. Not of what packets leave behind by their
- * nature: explain_run, which holds an answer, and what ct_scratch has for dry runs.
+ * nature: explain_run, which holds an answer, and what ct_scratch and acl_walk have for
+ * dry runs.
  */
 #ifndef ROAM_TESTS_MAP_SUMS_H
 #define ROAM_TESTS_MAP_SUMS_H

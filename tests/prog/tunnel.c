@@ -30,21 +30,19 @@ static void write_file(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "we");
 
-	if (CHECK(file != NULL)) {
-		fputs(text, file);
-		CHECK_OK(fclose(file));
-	}
+	CHECK(file != NULL);
+	if (!file)
+		return;
+	fputs(text, file);
+	CHECK_OK(fclose(file));
 }
 
-/* The host is a router with a neighbour, the far end. */
-static void make_network(struct test_host *host)
+void tunnel_network(const char *dev, const char *peer)
 {
-	const char *dev = host->dev;
-
 	hosts_ip(
 		(const char *[]){ "ip", "link", "set", dev, "address", "52:54:00:00:02:01", NULL });
 	hosts_ip((const char *[]){ "ip", "link", "set", dev, "up", NULL });
-	hosts_ip((const char *[]){ "ip", "link", "set", "peer-lb", "up", NULL });
+	hosts_ip((const char *[]){ "ip", "link", "set", peer, "up", NULL });
 	hosts_ip((const char *[]){ "ip", "addr", "add", "203.0.113.1/24", "dev", dev, NULL });
 	hosts_ip((const char *[]){ "ip", "addr", "add", "2001:db8:3::1/64", "dev", dev, "nodad",
 				   NULL });
@@ -62,7 +60,7 @@ void tunnel_test_setup(struct tunnel_test *self)
 
 	self->host = uplink_host();
 	if (!made)
-		make_network(self->host);
+		tunnel_network(self->host->dev, "peer-lb");
 	made = true;
 	CHECK_OK(vm_find(self->host->host, "vm", &self->slot));
 }

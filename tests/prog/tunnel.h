@@ -24,6 +24,9 @@ struct tunnel_test {
 void tunnel_test_setup(struct tunnel_test *self);
 void tunnel_test_teardown(struct tunnel_test *self);
 
+/* The host is a router with a neighbour, the far end, on the link between these two devices. */
+void tunnel_network(const char *dev, const char *peer);
+
 /* The balancer's end, and that of the host where the VM is. */
 struct roam_addr tunnel_near(int family);
 struct roam_addr tunnel_far(int family);
