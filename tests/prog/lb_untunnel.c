@@ -136,10 +136,13 @@ static void from_the_vm(int family, struct packet_spec *spec, struct packet *ret
 	as_it_is(family, spec, ret_inner);
 }
 
-static void in_fragments(int family, struct packet_spec *spec, struct packet *ret_inner)
+/* A first fragment is a packet as any other; what follows says not whom it is for. */
+static void a_later_fragment(int family, struct packet_spec *spec, struct packet *ret_inner)
 {
-	spec->frag = family == 4 ? 0x2000 : 1; /* more fragments */
-	as_it_is(family, spec, ret_inner);
+	struct packet whole;
+
+	as_it_is(family, spec, &whole);
+	packet_cut(&whole, (struct packet_cut){ 8, 1600, 7 }, ret_inner);
 }
 
 static void with_absurd_flags(int family, struct packet_spec *spec, struct packet *ret_inner)
@@ -187,7 +190,7 @@ static const struct hostile hostile[] = {
 	{ "no_vip", to_another_port, .reason = ROAM_REASON_LB_NOT_HERE },
 	{ "to_the_vm", to_the_vm, .reason = ROAM_REASON_LB_NOT_HERE },
 	{ "from_the_vm", from_the_vm, .reason = ROAM_REASON_OUTSIDE_ADDR, .of_vm = true },
-	{ "in_fragments", in_fragments, .reason = ROAM_REASON_FRAGMENT },
+	{ "a_later_fragment", a_later_fragment, .reason = ROAM_REASON_LB_NOT_HERE },
 	{ "with_absurd_flags", with_absurd_flags, .reason = ROAM_REASON_TCP_FLAGS },
 	{ "cut_short", cut_short, .reason = ROAM_REASON_MALFORMED },
 	{ "cut_in_its_header", cut_in_its_header, .reason = ROAM_REASON_MALFORMED },
