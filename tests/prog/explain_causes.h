@@ -247,6 +247,8 @@ static const struct cause {
 	  .script = STATELESS },
 	{ "untracked_over_expired", R(UNTRACKED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
 	  .script = "@1000\n" SYN STATELESS },
+	{ "untracked_over_dead", R(UNTRACKED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
+	  .script = OPEN "< tcp SRC:80 to DST:1 rst ackseq 1\n" STATELESS },
 	{ "revoked_by_reject", R(REVOKED), BOTH, V46, .packet = "tcp SRC:1 to DST:80 ack",
 	  .script = OPEN "! acl add vm vm name no DIR prio 1 reject tcp\n" },
 	{ "revoked", R(REVOKED), BOTH, V46, .packet = "tcp SRC:1 to DST:80 ack",

@@ -136,6 +136,7 @@ static void from_the_vm(int family, struct packet_spec *spec, struct packet *ret
 	as_it_is(family, spec, ret_inner);
 }
 
+/* A first one says whom it is for; what follows would not. */
 static void in_fragments(int family, struct packet_spec *spec, struct packet *ret_inner)
 {
 	struct packet whole;
