@@ -45,17 +45,21 @@ static int find_port(struct host *host, uint32_t slot, enum roam_dir dir,
 	return 0;
 }
 
+static bool to_all_of_arp(const struct packet_spec *spec)
+{
+	return spec->ethertype == ETH_P_RARP || (spec->ethertype == ETH_P_ARP && spec->arp_op == 1);
+}
+
 /* Of a group, as RFC 1112 and RFC 2464 have it; false if the address is that of one host. */
 static bool group_mac(const struct packet_spec *spec, uint8_t ret_mac[ROAM_MAC_LEN])
 {
 	const uint8_t *last = spec->dst.bytes + 12;
 
-	if (spec->ethertype == ETH_P_RARP || (spec->ethertype == ETH_P_ARP && spec->arp_op == 1))
+	if (spec->ethertype ? to_all_of_arp(spec)
+			    : addr_is_ipv4(&spec->dst) && spec->dst.words[3] == UINT32_MAX)
 		memset(ret_mac, 0xff, ROAM_MAC_LEN);
 	else if (spec->ethertype)
 		return false;
-	else if (addr_is_ipv4(&spec->dst) && spec->dst.words[3] == UINT32_MAX)
-		memset(ret_mac, 0xff, ROAM_MAC_LEN);
 	else if (addr_is_ipv4(&spec->dst) && (last[0] & 0xf0) == 0xe0)
 		memcpy(ret_mac, (uint8_t[]){ 1, 0, 0x5e, last[1] & 0x7f, last[2], last[3] },
 		       ROAM_MAC_LEN);

@@ -271,7 +271,7 @@ static struct packet_spec usual(struct packet_spec spec)
 static int parse(struct words *words, struct explain_ask *ret_ask)
 {
 	struct explain_ask ask = {};
-	const struct kind *kind = NULL;
+	const struct kind *kind = &kinds[0];
 	bool has_flags = false;
 	int err = parse_kind(words, &kind, &ask.spec);
 

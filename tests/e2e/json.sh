@@ -11,7 +11,7 @@ host show init teardown
 vm show add set del
 port show add bind del
 acl show add del
-ct show flush import
+ct show top flush import
 ips show set del blocks block release
 lb show add del backend peer on off
 qos show set del

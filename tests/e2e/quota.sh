@@ -91,7 +91,8 @@ test_flood_of_openings()
 	done
 }
 
-# A connection that was reset expires after 10 s; new ones take its place by themselves.
+# A connection that was reset expires after 10 s, of a full table after a tenth of that; new ones
+# take its place by themselves.
 test_expired_flows_make_room()
 {
 	local addr
@@ -99,9 +100,8 @@ test_expired_flows_make_room()
 	check "reset" sock client reset "$VM4" 443 32
 	check "reset" sock client reset "$VM6" 443 32
 	check_eq "full" "$(gauge flows_used)" 64
-	check_not "one more" sock client tcp "$VM4" 443
 	check "nobody is there to help" test -z "$(roams)"
-	sleep 10.5
+	sleep 2
 	hold client "$VM4" 443 25
 	check_eq "room" "$(alive "$HELD")" 25
 	hold client "$VM6" 443 25

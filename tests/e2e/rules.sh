@@ -218,7 +218,7 @@ test_rejecting_has_its_limit()
 test_what_is_not_answered()
 {
 	check "setup" world_roam default in reject out reject
-	judged in rejected 1 in-error4 in-error6
+	judged in unrelated 1 in-error4 in-error6
 	judged in midstream 1 in-rst4 in-rst6
 	check_eq "nothing" "$(counter out answered)" 0
 	check "a VLAN" host port del vm web mac "$VM_MAC"

@@ -209,10 +209,10 @@ TEST_46_F(related, quotes_cut_short)
 	struct packet_spec error = cast_error(IN, unreachable(family), &sent);
 
 	cast_handshake(&self->fixture, family);
-	for (uint16_t len = 1; len < (family == 4 ? IPV4_LEN : IPV6_LEN) + CUT; len++) {
-		error.quote_len = len;
+	for (int len = 1; len < (family == 4 ? IPV4_LEN : IPV6_LEN) + CUT; len++) {
+		error.quote_len = (uint16_t)len;
 		if (!cast_expect(&self->fixture, IN, &error, ROAM_REASON_QUOTE))
-			note("%u bytes quoted", len);
+			note("%d bytes quoted", len);
 	}
 	error_cut(self, IN, &sent, CUT, ROAM_REASON_RELATED);
 	error.quote = NULL; /* nothing at all */

@@ -47,7 +47,7 @@ static int parse_flags(char *list, uint8_t *ret_flags)
 int text_tcp_flags_parse(const char *text, uint8_t *ret_flags, uint8_t *ret_mask)
 {
 	char list[TEXT_FLAGS_LEN + 1], *mask_list;
-	uint8_t flags, mask;
+	uint8_t flags = 0, mask;
 	int err;
 
 	if (strlen(text) >= sizeof(list))
