@@ -55,11 +55,10 @@ static bool group_mac(const struct packet_spec *spec, uint8_t ret_mac[ROAM_MAC_L
 {
 	const uint8_t *last = spec->dst.bytes + 12;
 
-	if (spec->ethertype ? to_all_of_arp(spec)
-			    : addr_is_ipv4(&spec->dst) && spec->dst.words[3] == UINT32_MAX)
-		memset(ret_mac, 0xff, ROAM_MAC_LEN);
-	else if (spec->ethertype)
+	if (spec->ethertype && !to_all_of_arp(spec))
 		return false;
+	if (spec->ethertype || (addr_is_ipv4(&spec->dst) && spec->dst.words[3] == UINT32_MAX))
+		memset(ret_mac, 0xff, ROAM_MAC_LEN);
 	else if (addr_is_ipv4(&spec->dst) && (last[0] & 0xf0) == 0xe0)
 		memcpy(ret_mac, (uint8_t[]){ 1, 0, 0x5e, last[1] & 0x7f, last[2], last[3] },
 		       ROAM_MAC_LEN);
