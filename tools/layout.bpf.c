@@ -7,6 +7,7 @@
 #include <roam/acl.h>
 #include <roam/acl_index.h>
 #include <roam/ct.h>
+#include <roam/explain.h>
 #include <roam/frag.h>
 #include <roam/ips.h>
 #include <roam/lb.h>
@@ -48,6 +49,7 @@ struct roam_lb_table lb_table;
 struct roam_lb_tag_key lb_tag_key;
 struct roam_lb_tagged lb_tagged;
 struct roam_event event;
+struct roam_explain explain;
 struct roam_monitor monitor;
 struct roam_pkt pkt;
 struct roam_port port;
@@ -77,8 +79,10 @@ enum roam_pkt_fact pkt_fact;
 enum roam_pkt_frag pkt_frag;
 enum roam_port_switch port_switch;
 enum roam_reason reason;
+enum roam_stage stage;
 enum roam_sctp_chunk sctp_chunk;
 enum roam_tcp_end_flags tcp_end_flags;
 enum roam_tcp_flag tcp_flag;
+enum roam_tcp_note_flags tcp_note_flags;
 enum roam_verdict verdict;
 enum roam_vm_feature vm_feature;
