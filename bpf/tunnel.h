@@ -59,8 +59,7 @@ struct tunnelled {
 
 static __always_inline bool has_tunnel(const struct roam_pkt *pkt)
 {
-	return pkt->lb_host.words[0] || pkt->lb_host.words[1] || pkt->lb_host.words[2] ||
-	       pkt->lb_host.words[3];
+	return !addr_is_zero(&pkt->lb_host);
 }
 
 static __always_inline bool read_tunnelled(const struct frame *frame, const struct roam_pkt *pkt,
