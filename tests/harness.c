@@ -165,9 +165,10 @@ uint64_t harness_seed(void)
 
 unsigned harness_rounds(unsigned usual)
 {
-	const char *factor = getenv("TEST_SOAK");
+	const char *text = getenv("TEST_SOAK");
+	double factor = text ? atof(text) : 1, rounds = usual * (factor > 0 ? factor : 1);
 
-	return factor && usual * atof(factor) >= 1 ? usual * atof(factor) : usual;
+	return rounds >= 1 ? rounds : 1;
 }
 
 unsigned harness_step(void)

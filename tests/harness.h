@@ -62,7 +62,7 @@ bool harness_stopped(void);
 
 /*
  * Randomized tests: the seed is printed, and set by TEST_SEED to repeat a run; rounds grow by the
- * factor of `make soak` (TEST_SOAK).
+ * factor of `make soak` (TEST_SOAK); one is the least.
  */
 uint64_t harness_seed(void);
 unsigned harness_rounds(unsigned usual);

@@ -4,6 +4,8 @@
 # That `make bench` works, whole: a quick run of every part, its rows, and nothing left behind. What
 # the rows say is asserted only with much room, because other work on the machine shifts them; the
 # figures are in docs/measurements.md.
+#
+# Runs alone: it measures.
 . "$(dirname "$0")/../lib.sh"
 
 PYTHON=/usr/bin/python3

@@ -3,6 +3,8 @@
 #
 # The demo as its readers run it: what it says in JSON is what it promises, it says the same in a
 # table, and it leaves nothing, also when it is interrupted.
+#
+# Runs alone: the demo compares rates, and its names are the same each time.
 . "$(dirname "$0")/../lib.sh"
 
 DEMO=$TOP/tools/demo

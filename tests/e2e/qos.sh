@@ -3,6 +3,8 @@
 #
 # Rates and marks as a VM's users meet them: bulk transfers over TCP are held to the rate in each
 # direction, what was dropped is counted, and packets carry the mark.
+#
+# Runs alone: it measures rates, with and without a limit.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../world.sh"
 

@@ -4,6 +4,8 @@
 # A policed sender that moves every second: over ten seconds its rate is the limit, by 3 %, and in no
 # 100 ms does more arrive than rate and burst allow. A move that filled the bucket would show, and one
 # that lost the time it took; the burst is what makes up for the pause.
+#
+# Runs alone: it measures a rate, over pauses that the burst must outlast.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../twohosts.sh"
 

@@ -8,13 +8,20 @@
 # TEST_SOAK makes randomized tests shorter: an emulated processor is some 20 times slower.
 export TEST_SOAK=0.1
 
+uptime_s()
+{
+	cut -d. -f1 /proc/uptime
+}
+
 one()
 {
-	local name=$1
+	local name=$1 begin status
 	shift
+	begin=$(uptime_s)
 	echo "@begin $name"
 	timeout "$LIMIT" "$@"
-	echo "@end $name $?"
+	status=$?
+	echo "@end $name $status $(($(uptime_s) - begin))"
 }
 
 # What of a program's tests runs here, if not all: parts of their names. Of explain some causes, from

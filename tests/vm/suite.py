@@ -15,6 +15,7 @@ import guest  # noqa: E402
 
 # Below tests/run's own, so that what is done by then is reported.
 LIMIT_S = 2700
+SLOWEST = 12
 RESULT = re.compile(r"^(ok|not ok)\s+\d+\s+(.*)$")
 KSFT_SKIP = 4
 
@@ -25,6 +26,7 @@ class Suites:
     def __init__(self):
         self.number, self.failed = 0, 0
         self.program, self.planned, self.seen = None, 0, 0
+        self.seconds = {}
 
     def result(self, state, name):
         self.number += 1
@@ -48,7 +50,9 @@ class Suites:
         if word == "@begin":
             self.program, self.planned, self.seen = rest, 0, 0
         elif word == "@end":
-            self.end(int(rest.split()[1]))
+            name, status, seconds = rest.split()
+            self.seconds[name] = int(seconds)
+            self.end(int(status))
         elif match:
             self.seen += 1
             self.result(match.group(1), f"{self.program}: {match.group(2)}")
@@ -56,6 +60,11 @@ class Suites:
             self.planned = int(line[3:].split()[0])
         elif line and not line.startswith(("TAP version", "# Totals")):
             print(line if line.startswith("#") else f"# {line}")
+
+    def slowest(self):
+        print(f"# {sum(self.seconds.values())} s by the guest's clock; the slowest:")
+        for name in sorted(self.seconds, key=self.seconds.get, reverse=True)[:SLOWEST]:
+            print(f"# {self.seconds[name]:6} s  {name}")
 
 
 def main():
@@ -74,6 +83,7 @@ def main():
         if suites.program:
             suites.end(None)
         suites.result("ok" if status == 0 else "not ok", f"Linux {version} runs to its end")
+        suites.slowest()
         if status != 0:
             print("\n".join(f"# {line}" for line in machine.last_words()))
     print(f"1..{suites.number}")
