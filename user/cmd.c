@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cmd.h"
+#include "text.h"
 #include "vm.h"
 
 static const struct object *const objects[] = {
@@ -251,6 +252,22 @@ int words_end(const struct words *words)
 	const char *word = words_peek(words);
 
 	return word ? usage("'%s' is not understood here", word) : 0;
+}
+
+int words_count(struct words *words, uint32_t *ret_count)
+{
+	const char *text = NULL;
+	uint32_t count = 0;
+	int err = words_value(words, "count", &text);
+
+	if (!err)
+		err = text_u32_parse("count", text, &count);
+	if (err)
+		return err;
+	if (!count)
+		return fail(-EINVAL, "count 0 is none");
+	*ret_count = count;
+	return 0;
 }
 
 int words_vm(struct words *words, const char **ret_name)

@@ -89,6 +89,8 @@ const char *words_peek(const struct words *words);
 bool words_take(struct words *words, const char *keyword);
 /* The word behind a keyword; `keyword` is for the error line. */
 int words_value(struct words *words, const char *keyword, const char **ret_value);
+/* What stands behind "count": 1 or more. */
+int words_count(struct words *words, uint32_t *ret_count);
 /* Refuses what is left over. */
 int words_end(const struct words *words);
 /* CMD_USAGE with a line. */

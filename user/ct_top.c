@@ -103,14 +103,11 @@ int ct_top_cmd(struct cmd *cmd)
 {
 	struct talkers talkers = { .room = 1024 };
 	uint32_t most = TOP_DEFAULT, slot;
-	const char *name, *text;
+	const char *name;
 	int err = words_vm(&cmd->words, &name);
 
-	if (!err && words_take(&cmd->words, "count")) {
-		err = words_value(&cmd->words, "count", &text);
-		if (!err)
-			err = text_u32_parse("count", text, &most);
-	}
+	if (!err && words_take(&cmd->words, "count"))
+		err = words_count(&cmd->words, &most);
 	if (!err)
 		err = words_end(&cmd->words);
 	if (!err)

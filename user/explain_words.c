@@ -256,7 +256,11 @@ static int parse_more(struct words *words, struct explain_ask *ask, bool *ret_fl
 	if (!words_take(words, "target"))
 		return words_end(words);
 	err = words_value(words, "target", &text);
-	return err ? err : text_addr_parse(text, &spec->target);
+	if (!err)
+		err = text_addr_parse(text, &spec->target);
+	if (!err && addr_is_ipv4(&spec->target))
+		return fail(-EINVAL, "explain: target %s is not IPv6", text);
+	return err;
 }
 
 /* What a packet is when no word says so. */

@@ -77,7 +77,7 @@ static int parse_words(struct listening *listening)
 		else if (words_take(words, "event"))
 			err = parse_event(listening);
 		else if (words_take(words, "count"))
-			err = parse_number(words, "count", &listening->count);
+			err = words_count(words, &listening->count);
 		else if (words_take(words, "buffer"))
 			err = parse_number(words, "buffer", &listening->want.buffer);
 		else

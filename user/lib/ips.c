@@ -376,9 +376,13 @@ int ips_block_add(struct host *host, uint32_t slot, const struct roam_addr *addr
 	struct roam_ips_block_rec rec = {
 		.block = { .since_ns = now, .by_hand = 1 },
 	};
+	char text[TEXT_ADDR_LEN];
 	struct roam_ips conf;
-	int err = host_lock(host);
+	int err;
 
+	if (!addr_is_unicast(addr))
+		return fail(-EINVAL, "ips: %s is not a host's address", text_addr(addr, text));
+	err = host_lock(host);
 	if (err)
 		return err;
 	_cleanup_unlock_ struct host *locked = host;

@@ -101,6 +101,11 @@ int lb_list_backends(struct host *host, const struct lb_service *service,
 
 int lb_service_validate(const char *name, const struct roam_lb_key *key)
 {
+	char text[TEXT_ADDR_LEN];
+
+	if (!addr_is_unicast(&key->vip))
+		return fail(-EINVAL, "lb '%s': vip %s is not a host's address", name,
+			    text_addr(&key->vip, text));
 	if (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP)
 		return fail(-EINVAL, "lb '%s': a service is of tcp or udp", name);
 	if (!key->port)
@@ -279,7 +284,11 @@ static int free_number(struct host *host, uint32_t *ret_number)
 int lb_backend_validate(const struct lb_service *service, const struct roam_lb_backend *row)
 {
 	const char *name = service->row.name;
+	char text[TEXT_ADDR_LEN];
 
+	if (!addr_is_unicast(&row->addr))
+		return fail(-EINVAL, "lb '%s': backend %s is not a host's address", name,
+			    text_addr(&row->addr, text));
 	if (addr_family(&row->addr) != addr_family(&service->key.vip))
 		return fail(-EINVAL, "lb '%s': a backend of another family than the VIP", name);
 	if (!memcmp(&row->addr, &service->key.vip, sizeof(row->addr)))

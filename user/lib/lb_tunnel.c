@@ -37,23 +37,13 @@ int lb_check_tag(struct host *host, const struct lb_service *service, __be16 tag
 		    service->row.name, ROAM_LB_TAGGED, ntohs(tag));
 }
 
-static bool is_no_host(const struct roam_addr *addr)
-{
-	const uint8_t *bytes = addr->bytes;
-
-	if (addr_is_ipv4(addr))
-		return !addr->words[3] || bytes[12] == 127 || bytes[12] >= 224;
-	return IN6_IS_ADDR_UNSPECIFIED(bytes) || IN6_IS_ADDR_LOOPBACK(bytes) ||
-	       IN6_IS_ADDR_LINKLOCAL(bytes) || IN6_IS_ADDR_MULTICAST(bytes);
-}
-
 /* An address that another host can know one by. */
 static int check_end(struct host *host, const struct roam_addr *addr)
 {
 	char text[TEXT_ADDR_LEN];
 	uint32_t slot;
 
-	if (is_no_host(addr))
+	if (!addr_is_unicast(addr) || (!addr_is_ipv4(addr) && IN6_IS_ADDR_LINKLOCAL(addr->bytes)))
 		return fail(-EINVAL, "lb: %s is no host's address", text_addr(addr, text));
 	if (!bpf_map_lookup_elem(host_map(host, HOST_MAP_port_addr), addr, &slot))
 		return fail(-EINVAL, "lb: %s is the address of a VM; a tunnel ends at a host",

@@ -16,13 +16,6 @@ static bool is_default_zone(const struct roam_port *port)
 	return !strcmp(port->zone_name, text_mac(port->mac, mac));
 }
 
-static bool addr_is_unicast(const struct roam_addr *addr)
-{
-	if (addr_is_ipv4(addr))
-		return addr->bytes[12] != 0 && addr->bytes[12] != 127 && addr->bytes[12] < 224;
-	return addr->bytes[0] != 0xff && (addr->words[0] || addr->words[1] || addr->words[2]);
-}
-
 static int validate_addrs(const struct roam_port *port)
 {
 	char text[TEXT_ADDR_LEN];

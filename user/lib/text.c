@@ -82,6 +82,13 @@ uint8_t addr_family(const struct roam_addr *addr)
 	return addr_is_ipv4(addr) ? ROAM_FAMILY_IPV4 : ROAM_FAMILY_IPV6;
 }
 
+bool addr_is_unicast(const struct roam_addr *addr)
+{
+	if (addr_is_ipv4(addr))
+		return addr->bytes[12] != 0 && addr->bytes[12] != 127 && addr->bytes[12] < 224;
+	return addr->bytes[0] != 0xff && (addr->words[0] || addr->words[1] || addr->words[2]);
+}
+
 int text_addr_parse(const char *text, struct roam_addr *ret_addr)
 {
 	struct roam_addr addr = {};

@@ -95,6 +95,8 @@ const char *text_icmp(uint8_t proto, const struct text_icmp *icmp, char buf[TEXT
 
 bool addr_is_ipv4(const struct roam_addr *addr);
 uint8_t addr_family(const struct roam_addr *addr);
+/* That one host has, and that others can know it by: no group, not loopback, not "any". */
+bool addr_is_unicast(const struct roam_addr *addr);
 /* Whether no bit of the prefix lies past its length, and the length fits. */
 bool prefix_is_canonical(const struct roam_prefix *prefix);
 
