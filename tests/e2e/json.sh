@@ -29,13 +29,17 @@ many_facts()
 	serve vm 443,5300
 	check "setup" world_roam default in drop out allow
 	cat > "$TMP/batch" << 'END'
-vm set web midstream pickup flows 1000 half 200
+vm set web midstream pickup windows liberal timeout established 3600 timeout udp_stream 60 flows 1000 half 200
 port del vm web mac 52:54:00:00:00:10
 port add vm web dev port0 mac 52:54:00:00:00:10 addr 10.9.0.10 addr fd09::10 vlan untagged vlan 7 vlan 8.9 zone blue dhcp on ra on
 acl add vm web name https in prio 10 allow tcp from 10.0.0.0/8 to 10.9.0.10 sport 1-65535 dport 443
 acl add vm web name dns in prio 4294967295 allow udp from any6 dport 5300-5301
 acl add vm web name gre out drop proto 47 to fd00::/8
 acl add vm web name ping in allow icmp6
+acl add vm web name syn in prio 20 reject tcp dport 22 flags syn/syn,ack log 5
+acl add vm web name redirect out prio 21 drop icmp type redirect/1
+acl add vm web name seen in prio 22 audit sctp
+acl add vm web name loose out prio 23 allow udp dport 53 stateless
 acl add vm web name all out allow
 qos set vm web in rate 10mbit burst 64k dscp ef
 qos set vm web out dscp 1
@@ -81,7 +85,10 @@ test_shown_alike()
 	local shows
 	many_facts
 	for shows in host vm "vm show web" port "port show vm db" acl "acl show vm web" \
-		"acl show vm web name dns" lb "lb show service shop" ct "ct show vm web" stats "stats show vm web" \
+		"acl show vm web name dns" "acl show vm web name syn" lb "lb show service shop" ct "ct show vm web" stats "stats show vm web" \
+		ips "ips show vm web" "ips blocks" "ips blocks vm web" qos "qos show vm web" "ct top vm web" \
+		"explain vm web in tcp 192.0.2.7:40000 to 10.9.0.10:443" \
+		"explain vm web out icmp 10.9.0.10 to 192.0.2.7" "explain uplink up0 arp 10.9.0.1 to 10.9.0.10" \
 		"state show $TMP/web.img" "state verify $TMP/web.img"; do
 		# shellcheck disable=SC2086 # words
 		same_facts $shows
@@ -96,7 +103,8 @@ test_nothing_to_show()
 {
 	ns_add host
 	check "init" host host init
-	for shows in host vm port acl ct lb stats; do
+	for shows in host vm port acl ct lb stats ips "ips blocks" qos; do
+		# shellcheck disable=SC2086 # words
 		same_facts $shows
 	done
 	check_eq "a list of nothing" "$(host -j vm show | tr -d '\n')" "[]"

@@ -1,20 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
-# Command lines that are wrong: each is refused with exactly one line on stderr that names what is
-# wrong, exit status 1 (failed) or 2 (not understood), nothing on stdout, and not a byte of the
-# host's maps, pins or journal changed.
-#
-# The tables below: status | part of the line | words, as the shell reads them
+# Command lines that are wrong, of options, hosts, VMs, ports, rules, flows, images and batches.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../world.sh"
-
-# shellcheck disable=SC2034 # used in the tables
-{
-	MANY=$(for i in $(seq 17); do echo "addr 10.9.1.$i"; done)
-	MAC=52:54:00:00:00:12
-	LONG=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa # 64 letters
-}
+. "$(dirname "$0")/../refusing.sh"
 
 # Two VMs with what no other one can have, too, and the image of a third one that was here.
 setup()
@@ -37,64 +27,6 @@ END
 	check "save" host state save moved "$TMP/moved.img"
 	check "del" host vm del moved
 	snapshot > "$TMP/before"
-}
-
-roam_batch()
-{
-	cat > "$1"
-	check "batch" host batch "$1"
-}
-
-# Everything that a command could change.
-snapshot()
-{
-	find "$BPFFS" | sort
-	"$BUILD/tests/e2e/mapsum" "$BPFFS/host/maps" || echo "cannot be read"
-	ns host ip -o -d link show | grep -o '^[0-9]*: [^:]*\|prog/xdp.*'
-	ls "$TMP"/*.img
-}
-
-# $1: status, $2: part of the line, then the words
-refused()
-{
-	local want=$1 part=$2 got
-	shift 2
-	host "$@" > "$TMP/stdout" 2> "$TMP/stderr"
-	got=$?
-	check_eq "$*: exit status" "$got" "$want"
-	check_eq "$*: stdout" "$(cat "$TMP/stdout")" ""
-	check_eq "$*: lines on stderr" "$(wc -l < "$TMP/stderr")" 1
-	check_has "$*: stderr" "$(cat "$TMP/stderr")" "roam: "
-	check_has "$*: stderr" "$(cat "$TMP/stderr")" "$part"
-	TRIED="$TRIED
-#   $*"
-	[ "$(echo "$TRIED" | wc -l)" -le 12 ] || unchanged
-}
-
-# By none of the last few.
-unchanged()
-{
-	snapshot > "$TMP/after"
-	if ! cmp -s "$TMP/before" "$TMP/after"; then
-		fail "one of these has changed something:$TRIED"
-		diff "$TMP/before" "$TMP/after" | sed 's/^/# /'
-		cp "$TMP/after" "$TMP/before"
-	fi
-	TRIED=
-}
-
-# Reads a table.
-all_refused()
-{
-	local status part words count=0
-	while IFS='|' read -r status part words; do
-		count=$((count + 1))
-		part=${part# } part=${part% }
-		# shellcheck disable=SC2086 # without the blank
-		eval refused $status "\"$part\"" "$words"
-	done
-	unchanged
-	[ "$count" -gt 3 ] || fail "the table is empty"
 }
 
 test_options_and_objects()
@@ -172,6 +104,17 @@ test_vm()
 1 | 'none' | vm set none active
 1 | flows 63 | vm set web flows 63
 1 | half 4194305 | vm set web half 4194305
+2 | 'windows' | vm set web windows
+1 | windows 'maybe' | vm add x windows maybe
+1 | windows 'maybe' | vm set web windows maybe
+2 | 'timeout' | vm set web timeout
+2 | 'established' | vm set web timeout established
+1 | 'nonsense' is no state | vm set web timeout nonsense 5
+1 | 'udp' is no state | vm add x timeout udp 5
+1 | '-1' is not a number | vm set web timeout established -1
+1 | '10s' is not a number | vm set web timeout established 10s
+1 | timeout established 34560001 is not | vm set web timeout established 34560001
+1 | timeout syn_sent 4294967295 is not | vm add x timeout syn_sent 4294967295
 2 | 'nonsense' | vm set web nonsense
 2 | 'uuid' | vm set web uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427
 2 | 'del' | vm del
@@ -229,6 +172,11 @@ test_port()
 2 | 'zone' | port add vm web dev tap2 mac $MAC zone a zone b
 2 | dhcp 'maybe' | port add vm web dev tap2 mac $MAC dhcp maybe
 2 | 'ra' | port add vm web dev tap2 mac $MAC ra
+2 | 'learn' | port add vm web dev tap2 mac $MAC learn
+1 | learn 'x' | port add vm web dev tap2 mac $MAC learn x
+1 | learn '-1s' | port add vm web dev tap2 mac $MAC learn -1s
+1 | learn 0 is | port add vm web dev tap2 mac $MAC learn 0
+1 | learn 2h is | port add vm web dev tap2 mac $MAC learn 2h
 2 | 'nonsense' | port add vm web dev tap2 mac $MAC nonsense
 2 | 'vm NAME' | port del
 2 | 'mac MAC' | port del vm web
@@ -237,6 +185,8 @@ test_port()
 1 | 52:54:00:00:00:11 | port del vm web mac 52:54:00:00:00:11
 1 | 'none' | port del vm none mac 52:54:00:00:00:10
 2 | 'now' | port del vm web mac 52:54:00:00:00:10 now
+2 | 'dev' | port bind dev
+2 | 'nonsense' | port bind nonsense
 1 | 'none' | port show vm none
 2 | 'nonsense' | port show nonsense
 END
@@ -290,6 +240,39 @@ test_acl_add()
 END
 }
 
+# What a rule looks at beyond the tuple, and what it does beside its action.
+test_acl_words()
+{
+	all_refused << 'END'
+2 | 'flags' | acl add vm web name x in allow tcp flags
+1 | flags: 'x' | acl add vm web name x in allow tcp flags x
+1 | flags: 'nope' | acl add vm web name x in allow tcp flags syn,nope
+1 | flags: '' | acl add vm web name x in allow tcp flags syn/
+1 | flags: '' | acl add vm web name x in allow tcp flags /syn
+1 | flags 'syn/ack': more than | acl add vm web name x in allow tcp flags syn/ack
+1 | 'x': flags without tcp | acl add vm web name x in allow udp flags syn
+1 | 'x': flags without tcp | acl add vm web name x in allow any flags syn
+2 | 'flags' is given twice | acl add vm web name x in allow tcp flags syn flags ack
+2 | 'type' | acl add vm web name x in allow icmp type
+1 | 'x': a type without | acl add vm web name x in allow tcp type 8
+1 | 'x': a type without | acl add vm web name x in allow any type 8
+1 | type 256 | acl add vm web name x in allow icmp type 256
+1 | code 256 | acl add vm web name x in allow icmp type 8/256
+1 | code '' | acl add vm web name x in allow icmp type 8/
+1 | type '' | acl add vm web name x in allow icmp type /0
+1 | type 'echo' | acl add vm web name x in allow icmp6 type echo
+2 | 'log' | acl add vm web name x in allow tcp log
+1 | log 0 | acl add vm web name x in allow tcp log 0
+1 | log '-1' | acl add vm web name x in audit tcp log -1
+1 | log 256 | acl add vm web name x in drop tcp log 256
+1 | log 'x' | acl add vm web name x in allow tcp log x
+2 | 'stateless' is given twice | acl add vm web name x in allow tcp stateless stateless
+2 | none of allow, drop, reject, audit | acl add vm web name x in logged tcp
+2 | none of allow, drop, reject, audit | acl add vm web name x in Reject tcp
+1 | 'log' is no action | vm set web default in log
+END
+}
+
 test_acl_ct_stats()
 {
 	all_refused << 'END'
@@ -309,6 +292,20 @@ test_acl_ct_stats()
 2 | 'vm' | ct flush vm
 1 | 'none' | ct flush vm none
 2 | 'now' | ct flush vm web now
+2 | 'vm NAME' | ct top
+2 | 'vm NAME' | ct top web
+2 | 'vm' | ct top vm
+1 | 'none' | ct top vm none
+2 | 'count' | ct top vm web count
+1 | count 0 | ct top vm web count 0
+1 | count '-1' | ct top vm web count -1
+1 | count 'x' | ct top vm web count x
+1 | count '4294967296' | ct top vm web count 4294967296
+2 | 'nonsense' | ct top vm web nonsense
+2 | 'vm NAME' | ct import
+2 | 'vm' | ct import vm
+1 | 'none' | ct import vm none
+2 | 'now' | ct import vm web now
 1 | 'none' | stats show vm none
 2 | 'nonsense' | stats show nonsense
 2 | 'reset' | stats reset
