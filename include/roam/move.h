@@ -53,7 +53,9 @@ struct roam_gate {
 	__u32 gen;           /* source: of the policy that the base image has */
 	__u32 scans;         /* destination: whole scans that came; marks their rows */
 	__u8 id[16];         /* of this handover */
-	__u64 pad[2];
+	__u32 own_policy; /* destination: the VM was here before, shut, with a policy of its own */
+	__u32 pad;
+	__u64 base_ns; /* that all ages are counted from, in the base and in its deltas */
 };
 
 ROAM_ASSERT_SIZE(struct roam_gate, 96);
@@ -66,8 +68,10 @@ enum roam_log_table {
 
 /*
  * A row was written. Urgent: a row made or gone, or something of it that verdicts depend on; it is
- * written before this is, so who has read this may read the row. Soft: at the first write in each
- * round; whoever reads the row for it ends the round first.
+ * written before this is, so who has read this may read the row, and does so once more at the end
+ * of the round. Soft: at the first write in each round; whoever reads the row for it ends the round
+ * first. At a destination there is no log, but rows are marked with the round all the same: that is
+ * how a late delta knows what it must not overwrite.
  */
 struct roam_log_rec {
 	__u16 table; /* enum roam_log_table */
@@ -100,23 +104,25 @@ ROAM_ASSERT_SIZE(struct roam_flight, 64);
  *
  * move_fetch: to each key its row, in whichever table it is; `pad` of the record becomes 1, or 0 if
  * there is none. move_apply: each row is put where its state belongs, over the one that is there,
- * or, with `gone`, deleted. A row that was written since `opened_ns` stays as it is, but for the
- * larger counters.
+ * or, with `gone`, deleted. A row that packets have written in `round` stays as it is, but for the
+ * larger counters. With ROAM_MOVE_TIDY it only clears the tables' clocks of entries that stand for
+ * no row, looking at `count` of each.
  */
+#define ROAM_MOVE_TIDY 2
+
 struct roam_move_run {
-	__u32 vm;        /* slot */
-	__u32 bank;      /* of its flow tables */
-	__u32 count;     /* rows in ct_xfer */
-	__u32 gone;      /* move_apply: 1: the keys are of rows to be deleted */
-	__u64 opened_ns; /* move_apply: 0: the VM has not been heard here */
-	__u16 mark;      /* move_apply: that rows get (roam_tcp_end.logged of `out`) */
-	__u16 pad;
+	__u32 vm;    /* slot */
+	__u32 bank;  /* of its flow tables */
+	__u32 count; /* rows in ct_xfer */
+	__u32 gone;  /* move_apply: 1: the keys are of rows to be deleted; ROAM_MOVE_TIDY */
+	__u16 round; /* move_apply: the gate's */
+	__u16 mark;  /* move_apply: that rows get (roam_tcp_end.logged of `out`) */
 	__u32 done;  /* out: rows */
 	__s32 error; /* out: 0, or the negative errno that stopped it at row `done` */
 	__u32 kept;  /* out: of those, rows that stayed as they were */
 };
 
-ROAM_ASSERT_SIZE(struct roam_move_run, 40);
+ROAM_ASSERT_SIZE(struct roam_move_run, 32);
 
 /* ---- what a delta holds beyond an image's tables (docs/image.md) ---- */
 
