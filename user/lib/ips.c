@@ -7,6 +7,7 @@
 #include "ips_tables.h"
 #include "journal.h"
 #include "merge.h"
+#include "move.h"
 #include "text.h"
 #include "vm.h"
 
@@ -397,7 +398,10 @@ int ips_block_add(struct host *host, uint32_t slot, const struct roam_addr *addr
 	rec.addr = ips_source(&conf, addr);
 	rec.block.until_ns = seconds ? now + seconds * NS_PER_S : 0;
 	err = ips_store_block(host, slot, &rec);
-	return err == -EEXIST ? replace_block(host, slot, &rec) : err;
+	if (err == -EEXIST)
+		err = replace_block(host, slot, &rec);
+	move_unlogged(host, slot);
+	return err;
 }
 
 int ips_block_del(struct host *host, uint32_t slot, const struct roam_addr *addr)
@@ -413,5 +417,6 @@ int ips_block_del(struct host *host, uint32_t slot, const struct roam_addr *addr
 	source = ips_source(&conf, addr);
 	if (fd < 0 || bpf_map_delete_elem(fd, &source))
 		return fail(-ENOENT, "ips: %s is not blocked", text_addr(addr, text));
+	move_unlogged(host, slot);
 	return 0;
 }

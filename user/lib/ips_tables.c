@@ -111,6 +111,42 @@ int ips_row_put(struct host *host, uint32_t slot, enum roam_ips_kind kind,
 	return put_missing(rows, clock, kind, key, value);
 }
 
+/* Takes the oldest entry off the clock: of a source with its row, of a block only if that is no
+ * more. */
+static void make_room(int rows, int clock, enum roam_ips_kind kind)
+{
+	struct roam_ips_tick tick;
+	union row row;
+
+	if (bpf_map_lookup_and_delete_elem(clock, NULL, &tick))
+		return;
+	if (kind == ROAM_IPS_SOURCES) {
+		bpf_map_delete_elem(rows, &tick.key);
+		return;
+	}
+	if (!bpf_map_lookup_elem(rows, &tick.key, &row) &&
+	    (uint32_t)row.block.since_ns == tick.stamp)
+		bpf_map_update_elem(clock, NULL, &tick, BPF_ANY);
+}
+
+int ips_row_put_oldest(struct host *host, uint32_t slot, enum roam_ips_kind kind,
+		       const struct roam_addr *key, const void *value)
+{
+	_cleanup_close_ int rows = host_inner(host, ips_rows_map(kind), slot);
+	_cleanup_close_ int clock = host_inner(host, HOST_MAP_ips_clock,
+					       ROAM_IPS_CLOCK(slot, kind));
+	int err = -ENOSPC;
+
+	if (rows < 0 || clock < 0)
+		return rows < 0 ? rows : clock;
+	for (uint32_t tries = 0; tries <= ROAM_IPS_QUOTA_MAX && err == -ENOSPC; tries++) {
+		if (tries)
+			make_room(rows, clock, kind);
+		err = put_missing(rows, clock, kind, key, value);
+	}
+	return err == -EEXIST ? 0 : err;
+}
+
 /* What is in one table and not yet in another, which may be in use. */
 static int copy_missing(enum roam_ips_kind kind, int from, int to, int clock)
 {

@@ -31,6 +31,12 @@ int move_gate_get(struct host *host, uint32_t slot, struct roam_gate *ret_gate);
  */
 int move_settle(struct host *host, uint32_t slot);
 
+/*
+ * The VM is expected: one that is shut becomes `prepared`. -EBUSY if it is anything else. Without
+ * that, or for a VM that is not here, a base does as well.
+ */
+int move_prepare(struct host *host, const char *vm, const uint8_t id[16]);
+
 /* A write that the log has not seen, in a VM's tables: if it is being copied, all is read again. */
 void move_unlogged(struct host *host, uint32_t slot);
 
@@ -83,6 +89,8 @@ bool move_source_thawed(struct move_source *source);
 int move_source_thaw(struct move_source *source);
 /* It runs there. Late packets are carried until then (CLOCK_MONOTONIC; 0: dropped). */
 int move_source_moved(struct move_source *source, uint64_t late_until_ns);
+/* For tests: the time that ages are counted from is not now. Before the base. */
+void move_source_at(struct move_source *source, uint64_t now_ns);
 /* It has been heard here after it was said to run there. */
 bool move_source_two_senders(struct move_source *source);
 
@@ -95,8 +103,6 @@ int move_source_abort(struct move_source *source);
 int move_release(struct host *host, const char *vm, const uint8_t id[16], uint64_t epoch);
 
 uint32_t move_source_slot(const struct move_source *source);
-/* To wait for: readable when something was logged. */
-int move_source_fd(const struct move_source *source);
 /* Leaves the handover as it is. */
 void move_source_close(struct move_source *source);
 
