@@ -130,6 +130,8 @@ static __always_inline int put_row(struct roam_move_run *run, struct roam_flow_r
 	}
 	if (old == table) {
 		*flow = rec->flow;
+		/* A scan may have met it in both, first half-open and then established. */
+		ct_unlink(ROAM_CT_TABLE(run->vm, run->bank & 1, !home_kind[state]), key);
 		return 0;
 	}
 	err = insert_row(table, key, &rec->flow);
@@ -140,16 +142,17 @@ static __always_inline int put_row(struct roam_move_run *run, struct roam_flow_r
 
 static __always_inline int drop_row(struct roam_move_run *run, const struct roam_flow_key *key)
 {
-	struct roam_flow *flow;
-	__u32 table;
+	for (__u32 kind = 0; kind < ROAM_CT_KINDS; kind++) {
+		__u32 table = ROAM_CT_TABLE(run->vm, run->bank & 1, kind);
+		struct roam_flow *flow = ct_lookup(table, key);
 
-	flow = move_find(run, key, &table);
-	if (!flow)
-		return 0;
-	if (run->round && flow->tcp[ROAM_DIR_IN].logged == run->round)
-		run->kept++;
-	else
-		ct_delete(table, key);
+		if (!flow)
+			continue;
+		if (run->round && flow->tcp[ROAM_DIR_IN].logged == run->round)
+			run->kept++;
+		else
+			ct_delete(table, key);
+	}
 	return 0;
 }
 

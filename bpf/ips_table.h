@@ -75,8 +75,8 @@ static __always_inline void *ips_clock_of(__u32 vm, enum roam_ips_kind kind)
 }
 
 /* Tells the log of the VM of a row that was written (include/roam/move.h). */
-static __noinline void ips_note(const struct roam_pkt *pkt, __u16 table,
-				const struct roam_addr *key, bool urgent)
+static __noinline void ips_note(const struct roam_pkt *pkt, __u8 table, const struct roam_addr *key,
+				bool urgent)
 {
 	struct roam_log_rec rec = { .table = table, .urgent = urgent, .key.addr = *key };
 

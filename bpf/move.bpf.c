@@ -208,16 +208,23 @@ __noinline enum roam_verdict gate_heard(struct roam_pkt *pkt)
 
 __noinline int move_note(__u32 vm, const struct roam_log_rec *rec)
 {
+	struct roam_log_rec *room;
 	struct roam_gate *gate;
 	void *ring;
 
 	if (!rec)
 		return 0;
 	ring = bpf_map_lookup_elem(&move_log, &vm);
-	if (!ring || !bpf_ringbuf_output(ring, (void *)rec, sizeof(*rec), BPF_RB_NO_WAKEUP))
-		return 0;
 	gate = gate_of(vm);
-	if (gate)
+	if (!ring || !gate)
+		return 0;
+	room = bpf_ringbuf_reserve(ring, sizeof(*room), 0);
+	if (!room) {
 		__sync_fetch_and_add(&gate->lost, 1);
+		return 0;
+	}
+	*room = *rec;
+	room->round = *(volatile __u16 *)&gate->round;
+	bpf_ringbuf_submit(room, BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -74,8 +74,9 @@ enum roam_log_table {
  * how a late delta knows what it must not overwrite.
  */
 struct roam_log_rec {
-	__u16 table; /* enum roam_log_table */
-	__u16 urgent;
+	__u8 table; /* enum roam_log_table */
+	__u8 urgent;
+	__u16 round; /* the gate's, when the record was made: that of the write or a later one */
 	union {
 		struct roam_flow_key flow;
 		struct roam_addr addr;

@@ -40,6 +40,20 @@ static int tidy(struct taking *taking)
 	return move_run(taking->dest->host, HOST_PROG_move_apply, &run);
 }
 
+/* A row for which there is no place yet: of a scan, perhaps many, until what is gone is swept. */
+static int hold_back(const struct taking *taking, struct move_rows *late, const void *row,
+		     size_t size)
+{
+	uint32_t bound = taking->move.whole ? taking->vm.quota_flows + taking->vm.quota_half
+					    : MOVE_LATE_ROWS;
+	void *to = late->count < bound ? move_rows_add(late, size) : NULL;
+
+	if (!to)
+		return fail(-ENOSPC, "move: more rows than the VM's quota");
+	memcpy(to, row, size);
+	return 0;
+}
+
 static int run_rows(struct taking *taking, const struct roam_flow_rec *rows, uint32_t count,
 		    bool gone)
 {
@@ -63,24 +77,67 @@ static int run_rows(struct taking *taking, const struct roam_flow_rec *rows, uin
 			err = tidy(taking);
 			continue;
 		}
-		if (err != -ENOSPC || !taking->move.whole || taking->no_room.rows == rows)
+		if ((err != -ENOSPC && err != -EEXIST) || gone)
 			continue;
-		/* What is gone still has its room; after the sweep this one will find some. */
-		struct roam_flow_rec *late = move_rows_add(&taking->no_room, sizeof(*late));
-
-		if (!late)
-			return fail(-ENOMEM, "move: out of memory");
-		*late = rows[at++];
-		err = 0;
+		err = hold_back(taking, &dest->late_flows, &rows[at++], sizeof(*rows));
 	}
 	return err;
 }
 
 int move_apply_flows(struct taking *taking)
 {
-	int err = run_rows(taking, taking->flows.rows, taking->flows.count, false);
+	int err;
+
+	if (taking->move.whole && !taking->scanning) /* which has them all */
+		taking->dest->late_flows.count = 0;
+	taking->scanning = true;
+	err = run_rows(taking, taking->flows.rows, taking->flows.count, false);
 
 	taking->flows.count = 0;
+	return err;
+}
+
+static bool has_key(const struct move_rows *rows, const struct roam_flow_key *key)
+{
+	const struct roam_flow_rec *rec = rows->rows;
+
+	for (uint32_t i = 0; i < rows->count; i++) {
+		if (!memcmp(&rec[i].key, key, sizeof(*key)))
+			return true;
+	}
+	return false;
+}
+
+/* Those that were late, but for what this delta knows better. */
+static int retry_late(struct taking *taking)
+{
+	struct move_rows late = taking->dest->late_flows;
+	const struct roam_flow_rec *rec = late.rows;
+	int err = 0;
+
+	taking->dest->late_flows = (struct move_rows){};
+	for (uint32_t i = 0; i < late.count && !err; i++) {
+		if (!has_key(&taking->gone_flows, &rec[i].key) &&
+		    !has_key(&taking->flows, &rec[i].key))
+			err = run_rows(taking, &rec[i], 1, false);
+	}
+	free(late.rows);
+	return err;
+}
+
+/* One that is promoted makes room among the half-open ones for another: until nothing moves. */
+static int settle_late(struct taking *taking)
+{
+	const struct move_rows *late = &taking->dest->late_flows;
+	uint32_t before;
+	int err = 0;
+
+	do {
+		before = late->count;
+		taking->tidied = false;
+		if (before)
+			err = retry_late(taking);
+	} while (!err && late->count && late->count < before);
 	return err;
 }
 
@@ -115,8 +172,6 @@ static int sweep(struct taking *taking)
 	if (!err)
 		err = run_rows(taking, sweep.gone.rows, sweep.gone.count, true);
 	free(sweep.gone.rows);
-	if (!err)
-		err = run_rows(taking, taking->no_room.rows, taking->no_room.count, false);
 	return err;
 }
 
@@ -124,12 +179,16 @@ static int apply_flows(struct taking *taking)
 {
 	int err = run_rows(taking, taking->gone_flows.rows, taking->gone_flows.count, true);
 
+	if (!err && !taking->move.whole)
+		err = retry_late(taking);
 	if (!err)
 		err = move_apply_flows(taking);
-	if (err || !taking->move.whole)
-		return err;
-	err = sweep(taking);
-	taking->dest->gate->scans++;
+	if (!err && taking->move.whole)
+		err = sweep(taking);
+	if (!err)
+		err = settle_late(taking);
+	if (taking->move.whole)
+		taking->dest->gate->scans++; /* last: rows are marked by it */
 	return err;
 }
 
@@ -152,13 +211,30 @@ static int note_seen(struct taking *taking, enum roam_log_table table, const str
 	return taking->move.whole ? move_keys_add(&taking->seen, &rec) : 0;
 }
 
+static int put_new_source(struct taking *taking, const struct roam_ips_source_rec *rec)
+{
+	struct move_dest *dest = taking->dest;
+	int err = ips_row_put_tidy(dest->host, dest->slot, ROAM_IPS_SOURCES, &rec->addr,
+				   &rec->source);
+
+	return err == -ENOSPC ? hold_back(taking, &dest->late_sources, rec, sizeof(*rec)) : err;
+}
+
+static int put_new_block(struct taking *taking, const struct roam_ips_block_rec *rec)
+{
+	struct move_dest *dest = taking->dest;
+	int err = ips_row_put_tidy(dest->host, dest->slot, ROAM_IPS_BLOCKS, &rec->addr,
+				   &rec->block);
+
+	return err == -ENOSPC ? hold_back(taking, &dest->late_blocks, rec, sizeof(*rec)) : err;
+}
+
 static int put_source(struct taking *taking, const struct roam_ips_source_rec *rec, int fd)
 {
 	struct roam_ips_source here;
 
 	if (bpf_map_lookup_elem(fd, &rec->addr, &here))
-		return ips_row_put_oldest(taking->dest->host, taking->dest->slot, ROAM_IPS_SOURCES,
-					  &rec->addr, &rec->source);
+		return put_new_source(taking, rec);
 	if (is_open(taking) && (int64_t)(here.paid_ns - rec->source.paid_ns) > 0)
 		return 0;
 	return bpf_map_update_elem(fd, &rec->addr, &rec->source, BPF_EXIST) && errno != ENOENT
@@ -172,14 +248,12 @@ static int put_block(struct taking *taking, const struct roam_ips_block_rec *rec
 	struct roam_ips_block_rec here = { .addr = rec->addr }, merged = *rec;
 
 	if (bpf_map_lookup_elem(fd, &rec->addr, &here.block))
-		return ips_row_put_oldest(taking->dest->host, taking->dest->slot, ROAM_IPS_BLOCKS,
-					  &rec->addr, &rec->block);
+		return put_new_block(taking, rec);
 	if (is_ours(taking, &here.block))
 		return ips_merge_block(taking->dest->host, taking->dest->slot, rec);
 	if (here.block.since_ns != merged.block.since_ns) {
 		bpf_map_delete_elem(fd, &rec->addr);
-		return ips_row_put_oldest(taking->dest->host, taking->dest->slot, ROAM_IPS_BLOCKS,
-					  &rec->addr, &rec->block);
+		return put_new_block(taking, rec);
 	}
 	return bpf_map_update_elem(fd, &rec->addr, &merged.block, BPF_EXIST)
 		       ? fail_errno(-errno, "ips: cannot store a block")
@@ -223,6 +297,58 @@ static int sweep_ips(struct taking *taking, int fd, enum roam_log_table table)
 	return err;
 }
 
+/* Whether this delta says something of the row that begins with that address. */
+static bool is_told(const struct taking *taking, const struct roam_addr *addr, bool block)
+{
+	const struct roam_ips_source_rec *source = taking->sources.rows;
+	const struct roam_ips_block_rec *blocked = taking->blocks.rows;
+	const struct roam_gone_ips *gone = taking->gone_ips.rows;
+	bool told = taking->move.whole;
+
+	for (uint32_t i = 0; i < taking->gone_ips.count; i++)
+		told |= gone[i].block == block && !memcmp(&gone[i].addr, addr, sizeof(*addr));
+	for (uint32_t i = 0; i < taking->sources.count && !block; i++)
+		told |= !memcmp(&source[i].addr, addr, sizeof(*addr));
+	for (uint32_t i = 0; i < taking->blocks.count && block; i++)
+		told |= !memcmp(&blocked[i].addr, addr, sizeof(*addr));
+	return told;
+}
+
+static int retry_late_ips(struct taking *taking, int sources, int blocks)
+{
+	struct move_rows late_sources = taking->dest->late_sources;
+	struct move_rows late_blocks = taking->dest->late_blocks;
+	const struct roam_ips_source_rec *source = late_sources.rows;
+	const struct roam_ips_block_rec *block = late_blocks.rows;
+	int err = 0;
+
+	taking->dest->late_sources = taking->dest->late_blocks = (struct move_rows){};
+	for (uint32_t i = 0; i < late_sources.count && !err; i++) {
+		if (!is_told(taking, &source[i].addr, false))
+			err = put_source(taking, &source[i], sources);
+	}
+	for (uint32_t i = 0; i < late_blocks.count && !err; i++) {
+		if (!is_told(taking, &block[i].addr, true))
+			err = put_block(taking, &block[i], blocks);
+	}
+	free(late_sources.rows);
+	free(late_blocks.rows);
+	return err;
+}
+
+/* Of a scan, the rows that found no room before the sweep. */
+static int retry_scan(struct taking *taking, int sources, int blocks)
+{
+	bool whole = taking->move.whole;
+	int err;
+
+	taking->move.whole = false;
+	taking->sources.count = taking->blocks.count = 0;
+	err = retry_late_ips(taking, sources, blocks);
+	taking->move.whole = whole;
+	return err;
+}
+
 static int apply_ips_rows(struct taking *taking, int sources, int blocks)
 {
 	const struct roam_ips_source_rec *source = taking->sources.rows;
@@ -232,6 +358,7 @@ static int apply_ips_rows(struct taking *taking, int sources, int blocks)
 
 	for (uint32_t i = 0; i < taking->gone_ips.count; i++)
 		delete_ips(taking, gone[i].block ? blocks : sources, gone[i].block, &gone[i].addr);
+	err = retry_late_ips(taking, sources, blocks);
 	for (uint32_t i = 0; i < taking->sources.count && !err; i++) {
 		err = put_source(taking, &source[i], sources);
 		if (!err)
@@ -246,6 +373,8 @@ static int apply_ips_rows(struct taking *taking, int sources, int blocks)
 		err = sweep_ips(taking, sources, ROAM_LOG_SOURCE);
 	if (!err && taking->move.whole)
 		err = sweep_ips(taking, blocks, ROAM_LOG_BLOCK);
+	if (!err && taking->move.whole)
+		err = retry_scan(taking, sources, blocks);
 	return err;
 }
 
@@ -257,6 +386,7 @@ static int apply_ips(struct taking *taking)
 	if (!taking->ips.is_set)
 		return 0;
 	if (!taking->sources.count && !taking->blocks.count && !taking->gone_ips.count &&
+	    !taking->dest->late_sources.count && !taking->dest->late_blocks.count &&
 	    !taking->move.whole)
 		return 0;
 

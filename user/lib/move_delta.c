@@ -357,7 +357,7 @@ static int keep_for_round(struct move_source *source, const struct move_keys pie
 	for (int table = 0; table < 3; table++) {
 		for (uint32_t i = 0; i < piece[table].count && !err; i++) {
 			if (!move_keys_has(&source->gone, &piece[table].recs[i]))
-				err = move_keys_add(&source->soft, &piece[table].recs[i]);
+				err = move_keys_add(&source->logged.soft, &piece[table].recs[i]);
 		}
 	}
 	return err;
@@ -499,8 +499,8 @@ int move_delta_scan(struct move_source *source, bool last, struct move_stats *st
 
 	source->scan = true; /* until it is through */
 	err = move_source_collect(source, true);
-	move_keys_clear(&source->urgent);
-	move_keys_clear(&source->soft);
+	move_keys_clear(&source->logged.urgent);
+	move_source_next_round(source);
 	move_keys_clear(&source->work);
 	source->work_at = 0;
 	source->work_ends_round = false;

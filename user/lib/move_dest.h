@@ -13,6 +13,16 @@
 /* Rows that a delta holds back until it has turned out to be right; of flows more only in scans. */
 #define MOVE_TAKE_ROWS ROAM_CT_XFER_ROWS
 
+/* Rows of one kind that wait. */
+struct move_rows {
+	void *rows;
+	uint32_t count;
+	uint32_t room;
+};
+
+/* At most so many that are late. */
+#define MOVE_LATE_ROWS 4096
+
 struct move_dest {
 	struct host *host;
 	char vm[ROAM_NAME_LEN];
@@ -24,13 +34,14 @@ struct move_dest {
 	bool has_stats;
 	bool complete; /* the last delta was the source's last */
 	bool torn;     /* a scan broke off */
-};
-
-/* Rows of one kind that wait. */
-struct move_rows {
-	void *rows;
-	uint32_t count;
-	uint32_t room;
+	/*
+	 * Rows that found no room, or their tuple taken. A delta is not of one moment: it may have
+	 * rows that took the place of others whose end the next one tells. With the last there must
+	 * be none.
+	 */
+	struct move_rows late_flows;
+	struct move_rows late_sources;
+	struct move_rows late_blocks;
 };
 
 /* A delta on its way in. */
@@ -62,11 +73,11 @@ struct taking {
 	struct move_rows hits;
 	struct move_rows qos;
 	struct roam_stats stats;
-	bool tidied; /* the tables' clocks are */
+	bool tidied;   /* the tables' clocks are */
+	bool scanning; /* rows of it have been applied */
 	/* A scan's. */
-	bool applied;             /* some of it */
-	struct move_rows no_room; /* flows that found none, while stale ones still had it */
-	struct move_keys seen;    /* of sources and blocks */
+	bool applied;          /* some of it */
+	struct move_keys seen; /* of sources and blocks */
 };
 
 /* move_apply.c: with the host's lock. */

@@ -6,8 +6,7 @@
 
 struct move_log {
 	struct ring_buffer *ring;
-	struct move_keys *urgent;
-	struct move_keys *soft;
+	struct move_logged *logged;
 	int err;
 };
 
@@ -18,7 +17,9 @@ static int on_record(void *arg, void *data, size_t size)
 
 	if (size != sizeof(*rec) || log->err)
 		return 0;
-	log->err = move_keys_add(rec->urgent ? log->urgent : log->soft, rec);
+	log->err = move_keys_add(rec->urgent ? &log->logged->urgent : &log->logged->soft, rec);
+	if (!log->err && log->logged->fresh_round && rec->round == log->logged->fresh_round)
+		log->err = move_keys_add(&log->logged->fresh, rec);
 	return 0;
 }
 
@@ -55,12 +56,11 @@ int move_log_open(struct host *host, uint32_t slot, struct move_log **ret_log)
 	return fd < 0 ? fd : listen_to(fd, ret_log);
 }
 
-int move_log_drain(struct move_log *log, struct move_keys *urgent, struct move_keys *soft)
+int move_log_drain(struct move_log *log, struct move_logged *logged)
 {
 	int err;
 
-	log->urgent = urgent;
-	log->soft = soft;
+	log->logged = logged;
 	log->err = 0;
 	err = ring_buffer__consume(log->ring);
 	return err < 0 ? fail_errno(err, "move: cannot read the log") : log->err;

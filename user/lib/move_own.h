@@ -68,8 +68,19 @@ struct move_log;
 /* Makes the VM's log and listens to it; or listens to the one that is there. */
 int move_log_make(struct host *host, uint32_t slot, uint32_t bytes, struct move_log **ret_log);
 int move_log_open(struct host *host, uint32_t slot, struct move_log **ret_log);
-/* What was logged goes into one of the two. */
-int move_log_drain(struct move_log *log, struct move_keys *urgent, struct move_keys *soft);
+/* What was logged, by what it was. */
+struct move_logged {
+	struct move_keys urgent;
+	struct move_keys soft;
+	/*
+	 * Of either, those of `fresh_round`: a round that has begun, whose rows are not logged
+	 * again in it, and so are to be read at its end whatever is read of them before.
+	 */
+	struct move_keys fresh;
+	uint16_t fresh_round; /* 0: none is told apart */
+};
+
+int move_log_drain(struct move_log *log, struct move_logged *logged);
 void move_log_close(struct move_log *log);
 
 #endif

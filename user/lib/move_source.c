@@ -49,8 +49,9 @@ void move_source_close(struct move_source *source)
 	move_log_close(source->log);
 	move_maps_close(&source->maps);
 	state_refs_close(&source->refs);
-	move_keys_free(&source->urgent);
-	move_keys_free(&source->soft);
+	move_keys_free(&source->logged.urgent);
+	move_keys_free(&source->logged.soft);
+	move_keys_free(&source->logged.fresh);
 	move_keys_free(&source->work);
 	move_keys_free(&source->gone);
 	free(source->rows);
@@ -174,16 +175,29 @@ int move_source_collect(struct move_source *source, bool end_round)
 
 	if (end_round) {
 		move_round(source->gate);
+		source->logged.fresh_round = source->gate->round;
 		err = move_wait_packets(&source->maps);
 		source->round_ended_ns = now_ns();
 	}
-	return err ? err : move_log_drain(source->log, &source->urgent, &source->soft);
+	if (!err)
+		err = move_log_drain(source->log, &source->logged);
+	source->logged.fresh_round = 0;
+	return err;
+}
+
+void move_source_next_round(struct move_source *source)
+{
+	struct move_keys ended = source->logged.soft;
+
+	source->logged.soft = source->logged.fresh;
+	move_keys_clear(&ended);
+	source->logged.fresh = ended;
 }
 
 int move_source_write(const void *bytes, size_t size, void *arg)
 {
 	struct move_source *source = arg;
-	int err = move_log_drain(source->log, &source->urgent, &source->soft);
+	int err = move_log_drain(source->log, &source->logged);
 
 	source->bytes += size;
 	return err ? err : source->write(bytes, size, source->write_arg);
@@ -207,8 +221,8 @@ int move_source_base(struct move_source *source, image_write_fn write, void *arg
 	source->lost = __atomic_load_n(&source->gate->lost, __ATOMIC_SEQ_CST);
 	/* What a packet wrote in the old round, and logged before, is not logged in it again. */
 	err = move_source_collect(source, true);
-	move_keys_clear(&source->urgent);
-	move_keys_clear(&source->soft);
+	move_keys_clear(&source->logged.urgent);
+	move_source_next_round(source);
 	move_keys_clear(&source->work);
 	source->work_at = 0;
 	if (!err)
@@ -257,9 +271,11 @@ static int fill_work(struct move_source *source, bool end_round)
 	source->work_at = 0;
 	source->work_ends_round = end_round;
 	if (!err)
-		err = move_all(&source->urgent, &source->work);
+		err = move_all(&source->logged.urgent, &source->work);
 	if (!err && end_round)
-		err = move_all(&source->soft, &source->work);
+		err = move_all(&source->logged.soft, &source->work);
+	if (!err && end_round)
+		move_source_next_round(source);
 	return err;
 }
 
@@ -302,7 +318,7 @@ int move_source_delta(struct move_source *source, image_write_fn write, void *ar
 	if (err)
 		return err;
 	stats.bytes = source->bytes;
-	stats.dirty = source->soft.count;
+	stats.dirty = source->logged.soft.count;
 	*ret_stats = stats;
 	return 0;
 }
@@ -334,7 +350,7 @@ int move_source_freeze(struct move_source *source)
 	source->froze = true;
 	/* What was begun of a delta would not be all. */
 	if (source->work_at < source->work.count) {
-		int err = move_all(&source->work, &source->soft);
+		int err = move_all(&source->work, &source->logged.soft);
 
 		source->work_at = source->work.count;
 		if (err)

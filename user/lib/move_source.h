@@ -20,9 +20,8 @@ struct move_source {
 	uint64_t now_ns; /* move_source_at() */
 	uint64_t round_ns;
 	uint64_t round_ended_ns;
-	struct move_keys urgent; /* to be sent at once */
-	struct move_keys soft;   /* at the end of the round */
-	struct move_keys work;   /* being sent, from `work_at` on */
+	struct move_logged logged; /* urgent: to be sent at once; soft: at the end of the round */
+	struct move_keys work;     /* being sent, from `work_at` on */
 	uint32_t work_at;
 	bool work_ends_round; /* the small tables go with its last piece */
 	uint64_t lost;        /* as gate->lost was when all was read last */
@@ -41,6 +40,8 @@ struct move_source {
 int move_source_write(const void *bytes, size_t size, void *arg);
 /* What was logged is in the sets; with `end_round` all that was written before this. */
 int move_source_collect(struct move_source *source, bool end_round);
+/* All of the round that has just ended is taken care of: only the next one's rows wait. */
+void move_source_next_round(struct move_source *source);
 
 /* One delta: a piece of `work`, or all there is. */
 int move_delta_piece(struct move_source *source, bool last, struct move_stats *stats);

@@ -30,9 +30,8 @@ void *move_rows_add(struct move_rows *rows, size_t size)
 static void cleanup_taking(struct taking *taking)
 {
 	struct move_rows *const all[] = {
-		&taking->flows,   &taking->gone_flows, &taking->gone_ips,
-		&taking->sources, &taking->blocks,     &taking->trains,
-		&taking->hits,    &taking->qos,        &taking->no_room,
+		&taking->flows,  &taking->gone_flows, &taking->gone_ips, &taking->sources,
+		&taking->blocks, &taking->trains,     &taking->hits,     &taking->qos,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -409,6 +408,9 @@ static int apply_locked(struct taking *taking)
 	}
 	taking->applied = true;
 	err = move_apply_all(taking);
+	if (!err && taking->move.last &&
+	    dest->late_flows.count + dest->late_sources.count + dest->late_blocks.count)
+		err = fail(-ENOSPC, "move: more rows than the quotas of vm '%s'", dest->vm);
 	if (err)
 		return err;
 	if (taking->move.whole)
