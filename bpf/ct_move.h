@@ -131,7 +131,9 @@ static __always_inline int put_row(struct roam_move_run *run, struct roam_flow_r
 	if (old == table) {
 		*flow = rec->flow;
 		/* A scan may have met it in both, first half-open and then established. */
-		ct_unlink(ROAM_CT_TABLE(run->vm, run->bank & 1, !home_kind[state]), key);
+		old = ROAM_CT_TABLE(run->vm, run->bank & 1, !home_kind[state]);
+		if (ct_lookup(old, key))
+			ct_unlink(old, key);
 		return 0;
 	}
 	err = insert_row(table, key, &rec->flow);
