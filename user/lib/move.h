@@ -37,6 +37,9 @@ int move_settle(struct host *host, uint32_t slot);
  */
 int move_prepare(struct host *host, const char *vm, const uint8_t id[16]);
 
+/* For who drives a source in another process: from `copying` to `frozen`. */
+int move_freeze(struct host *host, const char *vm);
+
 /* A write that the log has not seen, in a VM's tables: if it is being copied, all is read again. */
 void move_unlogged(struct host *host, uint32_t slot);
 

@@ -270,3 +270,25 @@ int move_release(struct host *host, const char *vm, const uint8_t id[16], uint64
 		return fail(-ESTALE, "move: vm '%s' has not been moved by this handover", vm);
 	return vm_del(host, vm);
 }
+
+int move_freeze(struct host *host, const char *vm)
+{
+	struct roam_gate gate, *gates;
+	uint32_t slot;
+	bool frozen;
+	int err = vm_find(host, vm, &slot);
+
+	if (!err)
+		err = move_gate_get(host, slot, &gate);
+	if (err)
+		return err;
+	gates = gate.state == ROAM_GATE_NONE ? NULL
+					     : map_rows(host, HOST_MAP_move_gate, GATES_BYTES);
+	if (!gates)
+		return fail(-EINVAL, "move: vm '%s' is not being copied", vm);
+	frozen = move_gate_go(&gates[slot], ROAM_GATE_COPYING, ROAM_GATE_FROZEN);
+	munmap(gates, GATES_BYTES);
+	return frozen ? 0
+		      : fail(-EINVAL, "move: vm '%s' is %s", vm,
+			     text_enum_name(&text_gate, gate.state));
+}
