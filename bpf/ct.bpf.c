@@ -17,15 +17,8 @@
 #include "ct_state.h"
 #include "ct_table.h"
 #include "ct_view.h"
+#include "ct_move.h"
 #include "stages.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, ROAM_CT_XFER_ROWS);
-	__type(key, __u32);
-	__type(value, struct roam_flow_rec);
-} ct_xfer SEC(".maps");
 
 /* Rules see what is not tracked packet by packet: errors and queries of ICMP, and groups. */
 static __always_inline bool is_tracked(const struct roam_pkt *pkt)
@@ -87,6 +80,7 @@ static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct
 		.table = ref->table - ROAM_CT_HALF + ROAM_CT_FLOWS,
 		.candidates = CT_CANDIDATES,
 		.dry_run = pkt->dry_run,
+		.no_log = !pkt->round,
 	};
 	__u8 before = ref->flow->state;
 	int err;
@@ -150,6 +144,37 @@ static __always_inline enum roam_verdict advance(struct roam_pkt *pkt, struct ct
 	default:
 		return drop(pkt, ROAM_REASON_CT_INVALID);
 	}
+}
+
+/* What of a flow tells the log that a write was urgent; the rest is soft (include/roam/move.h). */
+static __always_inline __u32 marks(const struct roam_flow *flow)
+{
+	return flow->state | (__u32)flow->flags << 8;
+}
+
+/* The packet has written to the flow's row, which it may have moved or deleted. */
+static __always_inline void log_write(const struct roam_pkt *pkt, const struct ct_ref *ref,
+				      const struct roam_flow_key *key, bool urgent)
+{
+	struct roam_flow *flow = ref->flow;
+
+	if (pkt->dry_run || !flow || (!urgent && flow->tcp[ROAM_DIR_IN].logged == pkt->round))
+		return;
+	flow->tcp[ROAM_DIR_IN].logged = pkt->round;
+	ct_note(ref->table, key, urgent);
+}
+
+/* advance(), and its writes are logged. `urgent`: the caller has written something that is. */
+static __always_inline enum roam_verdict advance_logged(struct roam_pkt *pkt, struct ct_ref *ref,
+							const struct roam_flow_key *key,
+							bool urgent)
+{
+	__u32 before = marks(ref->flow);
+	enum roam_verdict verdict = advance(pkt, ref, key);
+
+	if (pkt->round)
+		log_write(pkt, ref, key, urgent || (ref->flow && marks(ref->flow) != before));
+	return verdict;
 }
 
 /* A connection that begins is no old one; of protocols that have none nobody can tell. */
@@ -279,7 +304,7 @@ __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 		return ROAM_CONTINUE;
 	}
 	pkt->ct = ROAM_PKT_CT_FLOW;
-	return advance(pkt, &ref, &key);
+	return advance_logged(pkt, &ref, &key, false);
 }
 
 /* What else changes in a flow's flags does so before policy can have changed, or with this. */
@@ -313,7 +338,7 @@ static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 		ref.flow->flags &= ~ROAM_FLOW_EITHER_DIR;
 	}
 	note_audit(pkt, ref.flow);
-	verdict = advance(pkt, &ref, &key);
+	verdict = advance_logged(pkt, &ref, &key, true);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
 	return pass(pkt, ROAM_REASON_ESTABLISHED);
@@ -325,6 +350,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 		.now_ns = pkt->now_ns,
 		.candidates = CT_CANDIDATES,
 		.dry_run = pkt->dry_run,
+		.no_log = !pkt->round,
 	};
 	struct roam_flow_key key = pkt->key;
 	__u32 state = ct_first_state(pkt);
@@ -362,6 +388,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 	if (key.proto == IPPROTO_TCP)
 		ct_tcp(&scratch->flow, pkt);
 	update_row(&scratch->flow, pkt, state);
+	scratch->flow.tcp[ROAM_DIR_IN].logged = pkt->round;
 	if (pkt->ct_replaces)
 		delete_flow(pkt, &key);
 	err = ct_insert(&how, &key, &scratch->flow);

@@ -81,6 +81,18 @@ static const __u8 home_kind[ROAM_CT_STATE_COUNT] = {
 #undef X
 };
 
+/* Tells the log of the VM of a row that was written. Not inlined: for its callers' stack. */
+static __noinline void ct_note(__u32 table, const struct roam_flow_key *key, bool urgent)
+{
+	struct roam_log_rec rec = {
+		.table = ROAM_LOG_FLOW,
+		.urgent = urgent,
+		.key.flow = *key,
+	};
+
+	move_note(table / ROAM_CT_TABLES, &rec);
+}
+
 /* How long a flow of the VM may idle, in seconds. Global: verified once. */
 __noinline __u32 ct_patience(__u32 vm, const struct roam_flow *flow)
 {
@@ -178,6 +190,7 @@ static __noinline int ct_delete(__u32 table, const struct roam_flow_key *key)
 		wire_release(table, key, flow);
 	if (!bpf_map_delete_elem(rows, key))
 		ct_count(table, -1, 0);
+	ct_note(table, key, true);
 	return 0;
 }
 
@@ -186,6 +199,7 @@ struct ct_insert {
 	__u32 table;
 	__u32 candidates; /* how many rows may be looked at to make room */
 	bool dry_run;     /* only says what would come of it */
+	bool no_log;      /* it is known that the VM has none */
 };
 
 /*
@@ -261,6 +275,8 @@ static __always_inline int ct_insert(const struct ct_insert *how, const struct r
 		return -ENOSPC;
 	err = bpf_map_update_elem(rows, key, flow, BPF_NOEXIST);
 	ct_count(table, !err, 1);
+	if (!err && !how->no_log)
+		ct_note(table, key, true);
 	return err == -E2BIG ? -ENOSPC : err;
 }
 
@@ -291,7 +307,11 @@ static __always_inline bool ct_find_in(const struct roam_pkt *pkt, __u32 bank,
 static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct roam_flow_key *key,
 				     struct ct_ref *ret_ref)
 {
-	struct ct_insert how = { .now_ns = pkt->now_ns, .candidates = CT_CANDIDATES };
+	struct ct_insert how = {
+		.now_ns = pkt->now_ns,
+		.candidates = CT_CANDIDATES,
+		.no_log = !pkt->round,
+	};
 	struct ct_ref old;
 
 	if (!ct_find_in(pkt, !pkt->ct_bank, key, &old))

@@ -29,7 +29,8 @@ static __always_inline struct roam_ips_block *find_block(const struct roam_pkt *
 	return rows ? bpf_map_lookup_elem(rows, source) : NULL;
 }
 
-static __always_inline bool is_blocked(const struct roam_pkt *pkt, struct roam_ips_block *block)
+static __always_inline bool is_blocked(const struct roam_pkt *pkt, const struct roam_addr *source,
+				       struct roam_ips_block *block)
 {
 	if (!block || block_is_over(block, pkt->now_ns))
 		return false;
@@ -38,6 +39,10 @@ static __always_inline bool is_blocked(const struct roam_pkt *pkt, struct roam_i
 	__sync_fetch_and_add(&block->packets, 1);
 	__sync_fetch_and_add(&block->bytes, pkt->len);
 	block->last_ns = pkt->now_ns;
+	if (pkt->round && block->logged != pkt->round) {
+		block->logged = pkt->round;
+		ips_note(pkt, ROAM_LOG_BLOCK, source, false);
+	}
 	return true;
 }
 
@@ -53,6 +58,7 @@ static __always_inline __u64 block_ns(const struct roam_ips *conf, __u32 strikes
 
 /* A block that is over, once more; of CPUs that race here one counts the strike. */
 static __always_inline void block_again(struct roam_pkt *pkt, const struct roam_ips *conf,
+					const struct roam_addr *source,
 					struct roam_ips_block *block)
 {
 	__u64 forget = (__u64)conf->block_max_s * ROAM_IPS_FORGET_FACTOR * NS_PER_S;
@@ -65,6 +71,9 @@ static __always_inline void block_again(struct roam_pkt *pkt, const struct roam_
 					pkt->now_ns + block_ns(conf, strikes)) != until)
 		return;
 	block->strikes = strikes;
+	block->logged = pkt->round;
+	if (pkt->round)
+		ips_note(pkt, ROAM_LOG_BLOCK, source, true);
 	pkt->events |= ROAM_EVENT_BIT(ROAM_EVENT_BLOCKED);
 }
 
@@ -77,11 +86,12 @@ static __always_inline enum roam_verdict exceeded(struct roam_pkt *pkt, const st
 		.since_ns = pkt->now_ns,
 		.until_ns = pkt->now_ns + block_ns(conf, 1),
 		.strikes = 1,
+		.logged = pkt->round,
 	};
 
 	if (conf->block_s && block) {
 		if (!pkt->dry_run)
-			block_again(pkt, conf, block);
+			block_again(pkt, conf, source, block);
 	} else if (conf->block_s) {
 		if (!ips_block_insert(pkt, source, &fresh))
 			return drop(pkt, ROAM_REASON_IPS_FULL);
@@ -112,7 +122,7 @@ __noinline enum roam_verdict ips_check(struct roam_pkt *pkt)
 		return drop(pkt, ROAM_REASON_NO_TABLE);
 	source = source_of(pkt, conf);
 	block = find_block(pkt, &source);
-	if (is_blocked(pkt, block))
+	if (is_blocked(pkt, &source, block))
 		return drop(pkt, ROAM_REASON_IPS_BLOCKED);
 	if (!conf->rate || !is_opening(pkt))
 		return ROAM_CONTINUE;
@@ -122,8 +132,11 @@ __noinline enum roam_verdict ips_check(struct roam_pkt *pkt)
 	if (!window)
 		return drop(pkt, ROAM_REASON_NO_MEMORY);
 	take = (struct bucket_take){ pkt->now_ns, conf->burst_ns, conf->cost_ns, pkt->dry_run };
-	if (bucket_take(&window->paid_ns, &take))
+	if (bucket_take(&window->paid_ns, &take)) {
+		if (pkt->round && !pkt->dry_run)
+			ips_note(pkt, ROAM_LOG_SOURCE, &source, false);
 		return ROAM_CONTINUE;
+	}
 	return exceeded(pkt, conf, &source, block);
 }
 
@@ -141,7 +154,7 @@ __noinline enum roam_verdict ips_early(struct roam_pkt *pkt)
 	if (!conf)
 		return ROAM_CONTINUE; /* the port judges */
 	source = source_of(pkt, conf);
-	if (is_blocked(pkt, find_block(pkt, &source)))
+	if (is_blocked(pkt, &source, find_block(pkt, &source)))
 		return drop(pkt, ROAM_REASON_IPS_BLOCKED);
 	return ROAM_CONTINUE;
 }

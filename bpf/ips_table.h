@@ -12,6 +12,7 @@
 #include <roam/ips.h>
 #include <roam/pkt.h>
 #include "bucket.h"
+#include "stages.h"
 
 /* Blocks that a new one on a full table looks at before it is given up. */
 #define IPS_CANDIDATES 8
@@ -73,6 +74,15 @@ static __always_inline void *ips_clock_of(__u32 vm, enum roam_ips_kind kind)
 	return bpf_map_lookup_elem(&ips_clock, &index);
 }
 
+/* Tells the log of the VM of a row that was written (include/roam/move.h). */
+static __noinline void ips_note(const struct roam_pkt *pkt, __u8 table, const struct roam_addr *key,
+				bool urgent)
+{
+	struct roam_log_rec rec = { .table = table, .urgent = urgent, .key.addr = *key };
+
+	move_note(pkt->vm, &rec);
+}
+
 static __always_inline bool block_is_over(const struct roam_ips_block *block, __u64 now_ns)
 {
 	return block->until_ns && (__s64)(now_ns - block->until_ns) >= 0;
@@ -103,8 +113,11 @@ static __always_inline struct roam_ips_source *ips_source_of(const struct roam_p
 	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
 		struct roam_ips_tick oldest;
 
-		if (!bpf_map_pop_elem(clock, &oldest))
+		if (!bpf_map_pop_elem(clock, &oldest)) {
 			bpf_map_delete_elem(rows, &oldest.key);
+			if (pkt->round)
+				ips_note(pkt, ROAM_LOG_SOURCE, &oldest.key, false);
+		}
 		bpf_map_push_elem(clock, &tick, BPF_ANY);
 	}
 	bpf_map_update_elem(rows, key, &fresh, BPF_NOEXIST);
@@ -112,7 +125,7 @@ static __always_inline struct roam_ips_source *ips_source_of(const struct roam_p
 }
 
 /* Takes the next entry off a full clock of blocks; true if that made room. */
-static __always_inline bool ips_reclaim_one(void *rows, void *clock, __u64 now_ns)
+static __always_inline bool ips_reclaim_one(const struct roam_pkt *pkt, void *rows, void *clock)
 {
 	struct roam_ips_block *block;
 	struct roam_ips_tick tick;
@@ -122,8 +135,10 @@ static __always_inline bool ips_reclaim_one(void *rows, void *clock, __u64 now_n
 	block = bpf_map_lookup_elem(rows, &tick.key);
 	if (!block || (__u32)block->since_ns != tick.stamp)
 		return true;
-	if (block_is_over(block, now_ns)) {
+	if (block_is_over(block, pkt->now_ns)) {
 		bpf_map_delete_elem(rows, &tick.key);
+		if (pkt->round)
+			ips_note(pkt, ROAM_LOG_BLOCK, &tick.key, true);
 		return true;
 	}
 	bpf_map_push_elem(clock, &tick, BPF_ANY);
@@ -178,11 +193,13 @@ static __always_inline bool ips_block_insert(const struct roam_pkt *pkt,
 		bool room = false;
 
 		for (int i = 0; i < IPS_CANDIDATES && !room; i++)
-			room = ips_reclaim_one(rows, clock, pkt->now_ns);
+			room = ips_reclaim_one(pkt, rows, clock);
 		if (!room || bpf_map_push_elem(clock, &tick, BPF_ANY))
 			return false;
 	}
 	err = bpf_map_update_elem(rows, key, block, BPF_NOEXIST);
+	if (pkt->round)
+		ips_note(pkt, ROAM_LOG_BLOCK, key, true);
 	return !err || err == -EEXIST;
 }
 

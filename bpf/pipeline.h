@@ -5,6 +5,7 @@
  *
  *   parse   from bytes to struct roam_pkt
  *   port    whose packet? is the VM open, the VLAN the port's? what is known about the addresses?
+ *   gate    of a VM that is on its way between hosts: may the packet go on?
  *   view    of a packet toward the VM: the tuple that its application will see
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
  *   frag    a later fragment goes as its first one did; the first begins its train before it passes
@@ -162,11 +163,22 @@ static __always_inline enum roam_verdict stateless(struct roam_pkt *pkt)
 	return verdict;
 }
 
+/* What a known flow's packet is told from, while a VM's last rows are on their way here. */
+static __always_inline enum roam_verdict grace(struct roam_pkt *pkt)
+{
+	if (pkt->gate != ROAM_PKT_GATE_GRACE || pkt->ct == ROAM_PKT_CT_FLOW ||
+	    pkt->ct == ROAM_PKT_CT_STALE || pkt->ct == ROAM_PKT_CT_NONE)
+		return ROAM_CONTINUE;
+	return note(pkt, ROAM_STAGE_GATE, drop(pkt, ROAM_REASON_GRACE));
+}
+
 static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = note(pkt, ROAM_STAGE_CT,
 					 is_error(pkt) ? ct_related(pkt) : ct_check(pkt));
 
+	if (verdict == ROAM_CONTINUE)
+		verdict = grace(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = stateless(pkt);
 	if (verdict == ROAM_CONTINUE)
@@ -217,6 +229,8 @@ static __always_inline enum roam_verdict end(struct roam_pkt *pkt, enum roam_ver
 	if (verdict != ROAM_PASS || pkt->reason == ROAM_REASON_OPENED ||
 	    pkt->reason == ROAM_REASON_AUDITED || pkt->events)
 		monitor_tell(pkt, verdict);
+	if (pkt->gate)
+		gate_leave(pkt);
 	return stats_count(pkt, verdict);
 }
 
@@ -230,6 +244,8 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 		pkt->reason = read_quote(ctx, pkt);
 	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
 	verdict = note(pkt, ROAM_STAGE_PORT, port_check(pkt));
+	if (verdict == ROAM_CONTINUE && pkt->gate)
+		verdict = note(pkt, ROAM_STAGE_GATE, gate_check(pkt));
 	if (verdict == ROAM_CONTINUE && pkt->mark)
 		verdict = note(pkt, ROAM_STAGE_ANSWER, acl_answer(pkt));
 	if (verdict == ROAM_CONTINUE && pkt->frag)
@@ -237,6 +253,8 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 	if (verdict == ROAM_CONTINUE) {
 		view(pkt);
 		verdict = note(pkt, ROAM_STAGE_SPOOF, spoof_check(pkt));
+		if (pkt->gate && verdict != ROAM_DROP && gate_heard(pkt) == ROAM_DROP)
+			verdict = note(pkt, ROAM_STAGE_GATE, ROAM_DROP);
 	}
 	if (verdict == ROAM_CONTINUE)
 		verdict = judge(pkt);
@@ -257,8 +275,14 @@ static __always_inline enum roam_verdict early(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = note(pkt, ROAM_STAGE_UPLINK, uplink_check(pkt));
 
-	if (verdict == ROAM_CONTINUE && pkt->features & ROAM_VM_IPS)
-		verdict = note(pkt, ROAM_STAGE_IPS, ips_early(pkt));
+	if (verdict != ROAM_CONTINUE || !(pkt->features & ROAM_VM_IPS))
+		return verdict;
+	if (pkt->gate)
+		gate_enter(pkt);
+	verdict = note(pkt, ROAM_STAGE_IPS, ips_early(pkt));
+	if (pkt->gate)
+		gate_leave(pkt);
+	pkt->gate = ROAM_PKT_GATE_NONE;
 	return verdict;
 }
 

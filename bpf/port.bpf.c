@@ -209,8 +209,11 @@ __noinline enum roam_verdict port_check(struct roam_pkt *pkt)
 	pkt->vm = slot;
 	if (pkt->reason) /* the parser's: counted for this VM */
 		return ROAM_DROP;
-	if (vm->life != ROAM_LIFE_ACTIVE)
-		return drop(pkt, ROAM_REASON_VM_SHUT);
+	if (vm->life != ROAM_LIFE_ACTIVE) {
+		if (vm->life != ROAM_LIFE_GATED)
+			return drop(pkt, ROAM_REASON_VM_SHUT);
+		pkt->gate = ROAM_PKT_GATE_ASK;
+	}
 	if (!vlan_allowed(port, pkt->vlan))
 		return drop(pkt, ROAM_REASON_VLAN);
 	pkt->switches = port->switches;
@@ -303,6 +306,8 @@ static __always_inline void find_vm(struct roam_pkt *pkt)
 		return;
 	pkt->vm = slot;
 	pkt->features = vm->features;
+	if (vm->life == ROAM_LIFE_GATED)
+		pkt->gate = ROAM_PKT_GATE_ASK;
 }
 
 /*

@@ -13,10 +13,20 @@
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <roam/move.h>
 #include <roam/pkt.h>
 
 enum roam_verdict uplink_check(struct roam_pkt *pkt);
 enum roam_verdict port_check(struct roam_pkt *pkt);
+/*
+ * Of a VM for which a handover is under way (pkt->gate). Behind port: may the packet go on? Behind
+ * spoof, which has found nothing wrong: a frame of the VM itself may open or thaw it, or not count
+ * for what it is. gate_enter, gate_leave: a packet that may write rows begins and ends.
+ */
+enum roam_verdict gate_check(struct roam_pkt *pkt);
+enum roam_verdict gate_heard(struct roam_pkt *pkt);
+enum roam_verdict gate_enter(struct roam_pkt *pkt);
+enum roam_verdict gate_leave(const struct roam_pkt *pkt);
 enum roam_verdict spoof_check(struct roam_pkt *pkt);
 enum roam_verdict ct_check(struct roam_pkt *pkt);
 enum roam_verdict ct_related(struct roam_pkt *pkt); /* instead, for ICMP errors */
@@ -84,6 +94,9 @@ enum roam_verdict ct_revoke(struct roam_pkt *pkt);
 
 /* The row of a flow that is over, where a packet that is not tracked follows it: it goes. */
 enum roam_verdict ct_forget(struct roam_pkt *pkt);
+
+/* A row of the VM's was written (include/roam/move.h); nothing happens unless it is copied. */
+int move_note(__u32 vm, const struct roam_log_rec *rec);
 
 /* Tells those who listen what has become of a packet. Returns its argument's verdict. */
 enum roam_verdict monitor_tell(const struct roam_pkt *pkt, enum roam_verdict verdict);

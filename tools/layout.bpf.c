@@ -12,6 +12,7 @@
 #include <roam/ips.h>
 #include <roam/lb.h>
 #include <roam/monitor.h>
+#include <roam/move.h>
 #include <roam/pkt.h>
 #include <roam/port.h>
 #include <roam/qos.h>
@@ -50,7 +51,16 @@ struct roam_lb_tag_key lb_tag_key;
 struct roam_lb_tagged lb_tagged;
 struct roam_event event;
 struct roam_explain explain;
+struct roam_flight flight;
+struct roam_gate gate;
+struct roam_gone_flow gone_flow;
+struct roam_gone_ips gone_ips;
+struct roam_hits_rec hits_rec;
+struct roam_log_rec log_rec;
 struct roam_monitor monitor;
+struct roam_move_rec move_rec;
+struct roam_move_run move_run;
+struct roam_stats_add stats_add;
 struct roam_pkt pkt;
 struct roam_port port;
 struct roam_port_key port_key;
@@ -66,11 +76,13 @@ enum roam_ct_kind ct_kind;
 enum roam_ct_state ct_state;
 enum roam_dir dir;
 enum roam_flow_flags flow_flags;
+enum roam_gate_state gate_state;
 enum roam_ips_kind ips_kind;
 enum roam_lb_role lb_role;
 enum roam_lb_state lb_state;
 enum roam_event_type event_type;
 enum roam_life life;
+enum roam_log_table log_table;
 enum roam_link_msg link_msg;
 enum roam_local_kind local_kind;
 enum roam_midstream midstream;

@@ -15,15 +15,19 @@ static const struct {
 	const char *table;
 	const char *type;
 } tables[] = {
+	{ "move", "roam_move_rec" },
 	{ "vm", "roam_vm" },
 	{ "port", "roam_port" },
 	{ "acl", "roam_acl_rec" },
+	{ "hits", "roam_hits_rec" },
 	{ "qos", "roam_qos_rec" },
 	{ "ips", "roam_ips" },
+	{ "gone_ips", "roam_gone_ips" },
 	{ "ips_source", "roam_ips_source_rec" },
 	{ "ips_block", "roam_ips_block_rec" },
 	{ "frag", "roam_frag_rec" },
 	{ "lb", "roam_lb_rec" },
+	{ "gone_flow", "roam_gone_flow" },
 	{ "flow", "roam_flow_rec" },
 	{ "stats", "roam_stats_rec" },
 };

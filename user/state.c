@@ -7,8 +7,10 @@
 #include "image.h"
 #include "io.h"
 #include "state.h"
+#include "state_follow.h"
 #include "state_show.h"
 #include "text.h"
+#include "vm.h"
 
 #define DEVS_MAX ROAM_VM_PORTS
 
@@ -16,15 +18,21 @@ static int state_save_cmd(struct cmd *cmd)
 {
 	struct state_save save = { .write = io_write };
 	const char *file;
+	bool follow;
 	struct io io;
 	int err = words_value(&cmd->words, "save", &save.vm);
 
 	if (err)
 		return err;
 	file = words_next(&cmd->words);
+	follow = words_take(&cmd->words, "follow");
 	err = words_end(&cmd->words);
+	if (!err && follow && strcmp(file, "-") != 0)
+		err = usage("follow goes through a pipe: say '-'");
 	if (!err)
 		err = cmd_host(cmd);
+	if (!err && follow)
+		return state_follow_save(cmd, save.vm);
 	if (!err)
 		err = io_create(file ? file : "-", &io);
 	if (err)
@@ -48,7 +56,8 @@ static int parse_dev(const char *text, struct state_dev *ret_dev)
 	return text_mac_parse(mac, ret_dev->mac);
 }
 
-static int parse_load(struct words *words, struct state_load *load, struct state_dev *devs)
+static int parse_load(struct words *words, struct state_load *load, struct state_dev *devs,
+		      bool *follow)
 {
 	const char *text;
 	int err = 0;
@@ -68,6 +77,8 @@ static int parse_load(struct words *words, struct state_load *load, struct state
 			load->shut = true;
 		} else if (words_take(words, "exact")) {
 			load->exact = true;
+		} else if (words_take(words, "follow")) {
+			*follow = true;
 		} else {
 			err = words_end(words);
 		}
@@ -75,19 +86,37 @@ static int parse_load(struct words *words, struct state_load *load, struct state
 	return err;
 }
 
+static int load_follow(struct cmd *cmd, const struct state_load *load, const char *file)
+{
+	struct move_dest_options options = {
+		.vm = load->vm,
+		.devs = load->devs,
+		.dev_count = load->dev_count,
+	};
+
+	if (strcmp(file, "-") != 0)
+		return usage("follow comes through a pipe: say '-'");
+	if (load->replace || load->shut || load->exact)
+		return usage("follow needs neither replace nor shut nor exact");
+	return state_follow_load(cmd, &options);
+}
+
 static int state_load_cmd(struct cmd *cmd)
 {
 	struct state_dev devs[DEVS_MAX];
 	struct state_load load = { .devs = devs, .read = io_read };
 	struct state_loaded loaded;
+	bool follow = false;
 	const char *file;
 	struct io io;
 	int err = words_value(&cmd->words, "load", &file);
 
 	if (!err)
-		err = parse_load(&cmd->words, &load, devs);
+		err = parse_load(&cmd->words, &load, devs, &follow);
 	if (!err)
 		err = cmd_host(cmd);
+	if (!err && follow)
+		return load_follow(cmd, &load, file);
 	if (!err)
 		err = io_open(file, &io);
 	if (err)
@@ -133,13 +162,54 @@ static int state_verify_cmd(struct cmd *cmd)
 	return show_file(cmd, true);
 }
 
+/* The one argument of a verb that needs no more than the VM's name. */
+static int take_vm(struct cmd *cmd, const char *verb, const char **ret_vm)
+{
+	int err = words_value(&cmd->words, verb, ret_vm);
+
+	if (!err)
+		err = words_end(&cmd->words);
+	return err ? err : cmd_host(cmd);
+}
+
+static int state_freeze_cmd(struct cmd *cmd)
+{
+	const char *vm;
+	int err = take_vm(cmd, "freeze", &vm);
+
+	return err ? err : move_freeze(cmd->host, vm);
+}
+
+static int state_settle_cmd(struct cmd *cmd)
+{
+	const char *vm;
+	uint32_t slot;
+	int err = take_vm(cmd, "settle", &vm);
+
+	if (!err)
+		err = vm_find(cmd->host, vm, &slot);
+	return err ? err : move_settle(cmd->host, slot);
+}
+
+static int state_abort_cmd(struct cmd *cmd)
+{
+	const char *vm;
+	int err = take_vm(cmd, "abort", &vm);
+
+	return err ? err : state_follow_abort(cmd, vm);
+}
+
 static const struct verb verbs[] = {
 	{ "show", "FILE|-", "what is in an image; needs no host", state_show_cmd },
 	{ "verify", "FILE|-", "whether an image is whole and makes sense; needs no host",
 	  state_verify_cmd },
-	{ "save", "VM [FILE|-]", "writes a VM's policy and state", state_save_cmd },
-	{ "load", "FILE|- [vm NAME] [dev MAC=DEV]... [replace] [shut] [exact]",
+	{ "save", "VM [FILE|- [follow]]",
+	  "writes a VM's policy and state, and goes on with what changes", state_save_cmd },
+	{ "load", "FILE|- [vm NAME] [dev MAC=DEV]... [replace] [shut] [exact] [follow]",
 	  "makes the VM of an image here, all of it or nothing", state_load_cmd },
+	{ "freeze", "VM", "ends what `save follow` sends: the VM is paused", state_freeze_cmd },
+	{ "settle", "VM", "ends a handover to here, once the VM has been heard", state_settle_cmd },
+	{ "abort", "VM", "undoes a handover, at either end", state_abort_cmd },
 };
 
 const struct object object_state = { "state", "images: policy and state of one VM", verbs,

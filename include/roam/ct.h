@@ -167,7 +167,11 @@ struct roam_tcp_end {
 	__u8 scale ROAM_CARRY("uint", "optional");
 	/* enum roam_tcp_end_flags; without it the fields above mean nothing */
 	__u8 flags ROAM_CARRY("uint", "optional");
-	__u8 pad[2];
+	/*
+	 * Of the whole flow, whatever its protocol (move.h): in the end of `in` the round in which
+	 * a soft write was logged last, in that of `out` the scan that has brought the row.
+	 */
+	__u16 logged;
 };
 
 enum roam_tcp_end_flags {

@@ -13,6 +13,7 @@
 #define ROAM_STAGES(X)                                                                             \
 	X(PARSE, "parse")                                                                          \
 	X(PORT, "port")                                                                            \
+	X(GATE, "gate")                                                                            \
 	X(VIEW, "view")                                                                            \
 	X(SPOOF, "spoof")                                                                          \
 	X(FRAG, "frag")                                                                            \

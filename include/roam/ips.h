@@ -69,7 +69,8 @@ struct roam_ips_block {
 	__u32 strikes ROAM_CARRY("uint", "required") ROAM_MERGE("max");
 	/* 1: an operator's; never replaced. */
 	__u8 by_hand ROAM_CARRY("uint", "required") ROAM_MERGE("union");
-	__u8 pad[3];
+	__u8 pad[1];
+	__u16 logged; /* the round in which a soft write was logged last (move.h) */
 };
 
 ROAM_ASSERT_SIZE(struct roam_ips_block, 48);

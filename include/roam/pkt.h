@@ -62,6 +62,13 @@ enum roam_pkt_frag {
 	ROAM_PKT_FRAG_LATER, /* no transport header: judged by its train (frag.h) */
 };
 
+/* Of a VM for which a handover is under way. */
+enum roam_pkt_gate {
+	ROAM_PKT_GATE_NONE,  /* there is none */
+	ROAM_PKT_GATE_ASK,   /* its gate is to be asked */
+	ROAM_PKT_GATE_GRACE, /* asked: what is of no known flow is dropped */
+};
+
 struct roam_pkt {
 	/* Front end. */
 	__u64 now_ns;  /* CLOCK_MONOTONIC, read once */
@@ -172,7 +179,10 @@ struct roam_pkt {
 	__u8 sctp_chunk; /* enum roam_sctp_chunk, or any other: type of the first one */
 	__u8 answer;     /* 1: rejected, and the front end may answer */
 	__u32 mark; /* the frame's own (set by the front end), then what its answer will have */
-	__u8 pad[4];
+	/* Port, then gate: */
+	__u8 gate; /* enum roam_pkt_gate */
+	__u8 pad[1];
+	__u16 round; /* of soft writes (move.h); 0: writes are not logged */
 };
 
 ROAM_ASSERT_SIZE(struct roam_pkt, 296);

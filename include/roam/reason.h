@@ -46,6 +46,11 @@ enum roam_verdict {
 	/* dropped at the port */                                                                  \
 	X(PORT_UNKNOWN, "port_unknown", DROP, "the device is no port of this host")                \
 	X(VM_SHUT, "vm_shut", DROP, "the VM is here, but shut")                                    \
+	X(FROZEN, "frozen", DROP, "the VM is paused, to go to another host")                       \
+	X(MOVED, "moved", DROP, "the VM runs on another host")                                     \
+	X(PREPARED, "prepared", DROP, "the VM is expected, and its state is not here yet")         \
+	X(STAGED, "staged", DROP, "the VM is expected, and has not been heard yet")                \
+	X(GRACE, "grace", DROP, "of no known flow while the last of the VM's state is on its way") \
 	X(VLAN, "vlan", DROP, "a VLAN that the port has not been given")                           \
 	X(SPOOF_MAC, "spoof_mac", DROP, "source MAC is not the port's")                            \
 	X(SPOOF_ADDR, "spoof_addr", DROP, "source address is not bound to the port")               \
@@ -100,7 +105,7 @@ enum roam_reason {
 };
 
 /* Room in the counters' rows, so that a new reason does not change their size. */
-#define ROAM_REASON_MAX 64
+#define ROAM_REASON_MAX 96
 _Static_assert(ROAM_REASON_COUNT <= ROAM_REASON_MAX, "make the counters' rows larger");
 
 #endif

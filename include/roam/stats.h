@@ -20,7 +20,19 @@ struct roam_stats {
 	struct roam_counter by_reason[ROAM_REASON_MAX][ROAM_DIR_COUNT];
 };
 
-ROAM_ASSERT_SIZE(struct roam_stats, 2048);
+ROAM_ASSERT_SIZE(struct roam_stats, 3072);
+
+/*
+ * Adding to counters while packets are counted (program `stats_add`, SEC("syscall")): user space
+ * writes what is to be added into map `stats_xfer` (ARRAY of one struct roam_stats) and runs the
+ * program, holding the host's lock.
+ */
+struct roam_stats_add {
+	__u32 vm;
+	__s32 error; /* out: 0 or -errno */
+};
+
+ROAM_ASSERT_SIZE(struct roam_stats_add, 8);
 
 /* One folded counter as an image carries it; counters that are zero are left out. */
 struct roam_stats_rec {

@@ -17,7 +17,8 @@
 	X(FREE, "free")     /* the slot is nobody's */                                             \
 	X(MAKING, "making") /* a process is filling the slot; if it died, the next one frees it */ \
 	X(SHUT, "shut")     /* policy is here; every packet is dropped as vm_shut */               \
-	X(ACTIVE, "active") /* packets are judged */
+	X(ACTIVE, "active") /* packets are judged */                                               \
+	X(GATED, "gated")   /* a handover is under way: the gate says (move.h) */
 
 enum roam_life {
 #define X(id, text) ROAM_LIFE_##id,

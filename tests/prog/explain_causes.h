@@ -10,6 +10,7 @@
 #include "explain_script.h"
 #include "harness.h"
 #include "host.h"
+#include "move_own.h"
 #include "tables.h"
 #include "vm.h"
 
@@ -67,6 +68,64 @@ static void moving(struct explain_test *self)
 	vm.ct_bank = !vm.ct_bank;
 	vm.ct_moving = 1;
 	CHECK_OK(vm_put(self->host->host, self->slot, &vm));
+}
+
+/* The VM is on its way between two hosts. */
+static void set_gate(struct explain_test *self, struct roam_gate gate)
+{
+	struct roam_vm vm;
+
+	CHECK_OK(move_gate_put(self->host->host, self->slot, &gate));
+	CHECK_OK(vm_get(self->host->host, self->slot, &vm));
+	vm.life = ROAM_LIFE_GATED;
+	CHECK_OK(vm_put(self->host->host, self->slot, &vm));
+}
+
+static void gate_copying(struct explain_test *self)
+{
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_COPYING });
+}
+
+static void gate_frozen(struct explain_test *self)
+{
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_FROZEN });
+}
+
+static void gate_moved(struct explain_test *self)
+{
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_MOVED });
+}
+
+static void gate_prepared(struct explain_test *self)
+{
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_PREPARED });
+}
+
+static void gate_staged(struct explain_test *self)
+{
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_STAGED, .grace = 1 });
+}
+
+static void gate_in_open(struct explain_test *self)
+{
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_STAGED, .in_open = 1 });
+}
+
+static void gate_grace(struct explain_test *self)
+{
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_OPEN,
+					   .grace = 1,
+					   .opened_ns = now_ns() + NS_PER_S * 100 });
+}
+
+static void gate_open(struct explain_test *self)
+{
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_OPEN });
+}
+
+static void gate_shut(struct explain_test *self)
+{
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_SHUT });
 }
 
 #define SYN       "> tcp SRC:1 to DST:80\n"
@@ -216,6 +275,25 @@ static const struct cause {
 	{ "tcp_flags", R(TCP_FLAGS), BOTH, V46, .packet = "tcp SRC:1 to DST:80 none" },
 	{ "port_unknown", R(PORT_UNKNOWN), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
 	  .prepare = no_port },
+	{ "copying", R(OPENED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
+	  .prepare = gate_copying },
+	{ "frozen", R(FROZEN), IN, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_frozen },
+	{ "thaws", R(OPENED), OUT, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_frozen },
+	{ "moved", R(MOVED), IN, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_moved },
+	{ "two_senders", R(OPENED), OUT, V46, .packet = "tcp SRC:1 to DST:80",
+	  .prepare = gate_moved },
+	{ "prepared", R(PREPARED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
+	  .prepare = gate_prepared },
+	{ "staged", R(STAGED), IN, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_staged },
+	{ "opens", R(GRACE), OUT, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_staged },
+	{ "in_open", R(OPENED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
+	  .prepare = gate_in_open },
+	{ "grace", R(GRACE), BOTH, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_grace },
+	{ "known_in_grace", R(ESTABLISHED), BOTH, V46, .packet = "tcp SRC:1 to DST:80 ack",
+	  .script = OPEN, .prepare = gate_grace },
+	{ "open", R(OPENED), BOTH, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_open },
+	{ "gate_shut", R(VM_SHUT), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
+	  .prepare = gate_shut },
 	{ "vm_shut", R(VM_SHUT), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
 	  .script = "! vm set vm shut\n" },
 	{ "vlan", R(VLAN), BOTH, V46, .packet = "tcp SRC:1 to DST:80 vlan 10" },

@@ -75,6 +75,7 @@ static void normalize_ips(struct final *final, uint64_t now_ns)
 		age(&final->blocks[i].block.since_ns, now_ns);
 		age(&final->blocks[i].block.until_ns, now_ns);
 		age(&final->blocks[i].block.last_ns, now_ns);
+		final->blocks[i].block.logged = 0;
 	}
 	qsort(final->sources, final->source_count, sizeof(final->sources[0]), compare_addrs);
 	qsort(final->blocks, final->block_count, sizeof(final->blocks[0]), compare_addrs);
@@ -109,6 +110,7 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 
 		normalize_session(flow, &final->services);
 
+		flow->tcp[0].logged = flow->tcp[1].logged = 0;
 		flow->created_ns = now_ns - flow->created_ns;
 		flow->seen_ns = now_ns - flow->seen_ns;
 		flow->gen = flow->gen == vm->gen;

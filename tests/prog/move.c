@@ -4,6 +4,10 @@
  * saved; each image is loaded into another host (other slot, other device, other uptime) and the
  * rest of the trace runs there. Every verdict, every counter and the final state must be those of
  * the run that never moved. Where time is dear (TEST_SOAK below 1), not after every packet.
+ *
+ * The same with every step of a handover: a base somewhere, deltas here and there, and after every
+ * packet a freeze with its last delta and a thaw; whatever was made until then is applied
+ * elsewhere, where the VM's next frame opens it.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -16,6 +20,7 @@
 #include "hosts.h"
 #include "ips.h"
 #include "lb.h"
+#include "move.h"
 #include "qos.h"
 #include "state.h"
 #include "trace.h"
@@ -247,6 +252,156 @@ static void one_trace(struct test_host *here, struct test_host *there)
 		free(images[k].bytes);
 }
 
+/* ---- by a handover ---- */
+
+#define DELTAS_MAX                                                                                 \
+	3 /* after one packet: perhaps an ordinary one, then the last one, in one piece */
+
+/* What a source has made after one packet. */
+struct made {
+	struct image base;
+	struct image delta[DELTAS_MAX];
+	int deltas;
+};
+
+static struct image *new_image(struct image *image)
+{
+	free(image->bytes); /* of one that had nothing to say */
+	image->bytes = malloc(IMAGE_MAX);
+	image->len = image->at = 0;
+	return image;
+}
+
+/* A delta that has nothing to say is none. */
+static void keep_delta(struct made *made, const struct move_stats *stats)
+{
+	if (stats->sequence)
+		made->deltas++;
+	CHECK(!stats->more);
+}
+
+/*
+ * Perhaps a delta, now and then of all there is, and always a last one, after which the VM goes on:
+ * what is made of it later is made of a source that thawed.
+ */
+static void make_deltas(struct test_host *here, struct move_source *source, struct made *made)
+{
+	struct move_stats stats;
+
+	if (!pick(8))
+		move_unlogged(here->host, move_source_slot(source));
+	if (pick(2)) {
+		CHECK_OK(move_source_delta(source, write_image,
+					   new_image(&made->delta[made->deltas]), &stats));
+		keep_delta(made, &stats);
+	}
+	CHECK_OK(move_source_freeze(source));
+	CHECK_OK(move_source_last(source, write_image, new_image(&made->delta[made->deltas]),
+				  &stats));
+	keep_delta(made, &stats);
+	CHECK_OK(move_source_thaw(source));
+}
+
+static int take_delta(struct move_dest *dest, struct image *image)
+{
+	image->at = 0;
+	return move_dest_delta(dest, read_image, image);
+}
+
+/* All that was made up to packet k, in order; what is out of order is refused and harmless. */
+static void take_deltas(struct move_dest *dest, struct made *made, int base, int k)
+{
+	for (int i = base; i <= k; i++) {
+		for (int j = 0; j < made[i].deltas; j++) {
+			if (!pick(16) && j + 1 < made[i].deltas)
+				CHECK_EQ(take_delta(dest, &made[i].delta[j + 1]), -EILSEQ);
+			if (!CHECK_OK(take_delta(dest, &made[i].delta[j])))
+				note("%s", fail_line());
+			if (!pick(16))
+				CHECK_OK(take_delta(dest, &made[i].delta[j]));
+		}
+	}
+}
+
+static void hand_over_after(struct test_host *there, struct traced *trace, struct made *made,
+			    int base, int k)
+{
+	struct state_dev dev = { .dev = there->dev };
+	struct move_dest_options options = {
+		.devs = &dev,
+		.dev_count = 1,
+		.now_ns = UPTIME_THERE + trace[base].at_ns,
+	};
+	_cleanup_move_dest_ struct move_dest *dest = NULL;
+
+	memcpy(dev.mac, cast_vm_mac, ROAM_MAC_LEN);
+	made[base].base.at = 0;
+	if (!CHECK_OK(move_dest_base(there->host, &options, read_image, &made[base].base, &dest))) {
+		note("%s", fail_line());
+		return;
+	}
+	there->now_ns = UPTIME_THERE + trace[k].at_ns;
+	take_deltas(dest, made, base, k);
+	CHECK_OK(move_dest_ready(dest, true));
+	for (int i = k + 1; i < TRACE_LEN; i++)
+		run_packet(there, &trace[i], UPTIME_THERE, false);
+}
+
+static void free_made(struct made *made)
+{
+	for (int k = 0; k < TRACE_LEN; k++) {
+		free(made[k].base.bytes);
+		for (int i = 0; i < DELTAS_MAX; i++)
+			free(made[k].delta[i].bytes);
+	}
+}
+
+/* The trace at the source, which never moves; its VM is copied from packet `base` on. */
+static void run_source(struct test_host *here, struct traced *trace, struct made *made, int base)
+{
+	struct move_source_options options = { .id = { 7 }, .round_ms = 1 + pick(20) };
+	_cleanup_move_source_ struct move_source *source = NULL;
+
+	for (int k = 0; k < TRACE_LEN; k++) {
+		run_packet(here, &trace[k], UPTIME_HERE, true);
+		if (k < base)
+			continue;
+		if (k == base) {
+			CHECK_OK(move_source_open(here->host, "vm", &options, &source));
+			move_source_at(source, here->now_ns);
+			CHECK_OK(move_source_base(source, write_image, new_image(&made[k].base)));
+		}
+		if (!harness_stopped())
+			make_deltas(here, source, &made[k]);
+	}
+	CHECK(!move_source_thawed(source));
+}
+
+static void one_handover(struct test_host *here, struct test_host *there)
+{
+	static struct traced trace[TRACE_LEN];
+	static struct final expected, found;
+	struct made made[TRACE_LEN] = {};
+	int base = (int)pick(TRACE_LEN / 2), step = harness_step();
+
+	trace_make(trace);
+	hosts_add_vm(here);
+	add_features(here);
+	run_source(here, trace, made, base);
+	if (!final_collect(here, &expected))
+		return;
+	for (int k = base + (int)pick(step); k < TRACE_LEN && !harness_stopped(); k += step) {
+		hand_over_after(there, trace, made, base, k);
+		if (final_collect(there, &found))
+			final_compare(&expected, &found);
+		CHECK_OK(vm_del(there->host, "vm"));
+		if (harness_stopped())
+			note("base after packet %d, moved after packet %d", base, k);
+	}
+	CHECK_OK(vm_del(here->host, "vm"));
+	free_made(made);
+}
+
 /* Somebody else's VM takes the first slot there, so that the numbers differ. */
 static void take_first_slot(struct test_host *host)
 {
@@ -263,21 +418,34 @@ static void take_first_slot(struct test_host *host)
 	draft_close(draft);
 }
 
-TEST(move_anywhere)
+static void both_hosts(void (*run)(struct test_host *here, struct test_host *there))
 {
 	/* Shorter runs have as many traces, with fewer moves. */
 	unsigned rounds = harness_step() > 1 ? TRACES : harness_rounds(TRACES);
 	struct test_host here, there;
+	static bool entered;
 
 	srandom(harness_seed());
-	hosts_enter();
+	if (!entered)
+		hosts_enter();
+	entered = true;
 	hosts_make("here", &here);
 	hosts_make("there", &there);
 	take_first_slot(&there);
 	trace_add_services(&here);
 	trace_add_services(&there);
 	for (unsigned i = 0; i < rounds && !harness_stopped(); i++)
-		one_trace(&here, &there);
+		run(&here, &there);
 	hosts_remove(&here);
 	hosts_remove(&there);
+}
+
+TEST(move_anywhere)
+{
+	both_hosts(one_trace);
+}
+
+TEST(hand_over_anywhere)
+{
+	both_hosts(one_handover);
 }

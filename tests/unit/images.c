@@ -126,7 +126,11 @@ void images_make(struct images_host *ret_host, uint32_t flows)
 		ret_host->rule[i] = RULES + 1 - i;
 	for (uint32_t i = 1; i <= SERVICES; i++)
 		ret_host->service[i] = SERVICES_HERE + i;
+	make_rows(ret_host, TABLE_MOVE, 1);
 	make_rows(ret_host, TABLE_VM, 1);
+	make_rows(ret_host, TABLE_HITS, pick(RULES));
+	make_rows(ret_host, TABLE_GONE_IPS, pick(10));
+	make_rows(ret_host, TABLE_GONE_FLOW, pick(10));
 	make_rows(ret_host, TABLE_PORT, ZONES);
 	make_rows(ret_host, TABLE_ACL, RULES);
 	make_rows(ret_host, TABLE_FLOW, flows);

@@ -17,6 +17,7 @@
 #include "hosts.h"
 #include "ips.h"
 #include "lb.h"
+#include "move.h"
 #include "programs.skel.h"
 #include "qos.h"
 #include "vm.h"
@@ -259,6 +260,29 @@ static void balanced(struct test_host *lb, struct test_host *plain)
 	must(!lb_use(lb->host, slot, false), "no services");
 }
 
+/*
+ * While a VM is being copied, against one that is not. Rounds of the log are as long as a run: the
+ * first packet of each run writes to the log, as one a second does.
+ */
+static void copying(struct test_host *copied, struct test_host *plain)
+{
+	struct move_source_options options = { .id = { 1 } };
+	struct move_source *source;
+
+	establish(copied, 4);
+	establish(plain, 4);
+	must(!move_source_open(copied->host, "vm", &options, &source), "copying");
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		struct packet ack = tcp(4, dir, ROAM_TCP_ACK);
+		struct side a = side_of(copied, dir, &ack), b = side_of(plain, dir, &ack);
+
+		compare(dir == ROAM_DIR_IN ? "copying_in:not_copied" : "copying_out:not_copied", &a,
+			&b);
+	}
+	must(!move_source_abort(source), "not copying");
+	move_source_close(source);
+}
+
 static void add_vms(struct test_host *host)
 {
 	for (int i = 1; i < VMS; i++) {
@@ -302,6 +326,7 @@ int main(int argc, char **argv)
 	established(&one);
 	refused(&one, &two);
 	set_quotas(&two, 1024);
+	copying(&two, &one);
 	many_vms(&two, &one);
 	balanced(&two, &one);
 	features(&one, &two);

@@ -5,7 +5,7 @@ from world import BUILD, run
 NAMES = {
     "empty": "an empty program", "parse": "one that only parses", "admitted": "an admitted opening",
     "alone": "one VM on its host", "ct_and_acl": "ct and acl alone",
-    "untranslated": "a flow of no service",
+    "untranslated": "a flow of no service", "not_copied": "a VM that is not copied",
 }
 
 

@@ -187,6 +187,27 @@ def measure_idle(rows, world):
              [(float(line[line.index("bytes") + 1]), 2.0 * 1024 * 1024)])
 
 
+def freezes(flows, changing, rounds):
+    """Milliseconds from a VM's freeze until it may run at the destination."""
+    lines = run(BUILD / "bench/handover", flows, changing, rounds).splitlines()
+    return [float(line.split()[0]) for line in lines]
+
+
+def measure_freeze(rows, world):
+    """The last delta costs what has changed, not what there is."""
+    count = rows.rounds(11)
+    for flows, changing, entries in ((100000, 10000, 10000), (1000, 1000, 10000)):
+        sides = Sides(world, entries)
+        peer = [sides.conntrack_both() for _ in range(count)]
+        sides.empty()
+        rows.add(f"freeze until active, {flows:,} flows, {changing:,} changed",
+                 f"conntrack: dump, then load {entries:,}", "ms",
+                 list(zip(freezes(flows, changing, count), peer)))
+    most = 100000 if rows.quick else 1000000
+    rows.add(f"freeze until active, {most:,} flows, 1,000 changed", "10,000 flows, 1,000 changed",
+             "ms", list(zip(freezes(most, 1000, count), freezes(10000, 1000, count))))
+
+
 class ConntrackLimits:
     """Room for a million entries while it lasts."""
 
@@ -211,12 +232,13 @@ class ConntrackLimits:
 def measure(rows):
     for line in ("roam state save web - > FILE", "roam state load FILE replace",
                  "roam state save web - | roam state load - replace", "conntrack -L -o save > FILE",
-                 "conntrack --load-file FILE"):
+                 "conntrack --load-file FILE", "build/bench/handover FLOWS CHANGED ROUNDS"):
         rows.command(line)
     with World() as world, ConntrackLimits():
         world.make_host("default", "out", "allow")
         make_there(world)
         measure_idle(rows, world)
         measure_sizes(rows, world)
+        measure_freeze(rows, world)
         measure_memory(rows, world)
         measure_others(rows, world)

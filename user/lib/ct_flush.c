@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include "ct.h"
 #include "ct_fill.h"
+#include "move.h"
 #include "vm.h"
 
 #define FILL_BYTES (ROAM_VM_MAX * ROAM_CT_TABLES * sizeof(struct roam_ct_fill))
@@ -84,6 +85,7 @@ static int flush_some(struct flush flush, uint64_t *ret_count)
 		return err;
 	flush.bank = vm.ct_bank;
 	err = ct_dump(host, flush.slot, flush_rows, &flush);
+	move_unlogged(host, flush.slot);
 	if (!err)
 		*ret_count = flush.count;
 	return err;

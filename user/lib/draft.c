@@ -9,6 +9,7 @@
 #include "journal.h"
 #include "lb.h"
 #include "monitor.h"
+#include "move_own.h"
 #include "port.h"
 #include "stats.h"
 #include "tables.h"
@@ -277,6 +278,8 @@ static int mend(struct host *host, uint32_t slot, const struct roam_vm *vm)
 		tables_clear_bank(host, slot, !vm->ct_bank);
 	if (vm->staged)
 		return takeover_finish(host, slot);
+	if (vm->life != ROAM_LIFE_GATED)
+		move_clear(host, slot);
 	err = acl_drop_stray_hits(host, slot);
 	if (!err)
 		err = ips_mend(host, slot);

@@ -39,6 +39,22 @@ int frag_store(struct host *host, uint32_t slot, const struct roam_frag_rec *rec
 			      : fail_errno(-errno, "frag: cannot store a train");
 }
 
+int frag_flush(struct host *host, uint32_t slot)
+{
+	_cleanup_close_ int rows = host_inner(host, HOST_MAP_frag_table, slot);
+	_cleanup_close_ int clock = host_inner(host, HOST_MAP_frag_clock, slot);
+	struct roam_frag_tick tick;
+	struct roam_frag_key key;
+
+	if (rows < 0 || clock < 0)
+		return rows < 0 ? rows : clock;
+	while (!bpf_map_get_next_key(rows, NULL, &key) && !bpf_map_delete_elem(rows, &key))
+		;
+	while (!bpf_map_lookup_and_delete_elem(clock, NULL, &tick))
+		;
+	return 0;
+}
+
 int frag_add_tables(struct places *places, uint32_t slot)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);

@@ -16,6 +16,9 @@ int frag_each(struct host *host, uint32_t slot, frag_fn fn, void *arg);
 /* -EEXIST without a word if it is there already. */
 int frag_store(struct host *host, uint32_t slot, const struct roam_frag_rec *rec);
 
+/* All of them are gone, and what its clock has. */
+int frag_flush(struct host *host, uint32_t slot);
+
 /* The tables of a VM: to be made, to be gone. */
 int frag_add_tables(struct places *places, uint32_t slot);
 void frag_clear_tables(struct places *places, uint32_t slot);

@@ -52,10 +52,14 @@
 	X(monitor_conf)                                                                            \
 	X(monitor_lost)                                                                            \
 	X(monitor_ring)                                                                            \
+	X(move_gate)                                                                               \
+	X(move_log)                                                                                \
+	X(move_flight)                                                                             \
 	X(qos_conf)                                                                                \
 	X(explain_run)                                                                             \
 	X(qos_state)                                                                               \
-	X(stats)
+	X(stats)                                                                                   \
+	X(stats_xfer)
 
 enum host_map {
 #define X(name) HOST_MAP_##name,
@@ -72,7 +76,10 @@ enum host_map {
 	X(explain_port)                                                                            \
 	X(explain_uplink)                                                                          \
 	X(ct_load)                                                                                 \
-	X(monitor_say)
+	X(monitor_say)                                                                             \
+	X(move_fetch)                                                                              \
+	X(move_apply)                                                                              \
+	X(stats_add)
 
 enum host_prog {
 #define X(name) HOST_PROG_##name,

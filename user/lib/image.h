@@ -52,6 +52,8 @@ typedef int (*image_write_fn)(const void *bytes, size_t size, void *arg);
 int image_writer_open(const struct image_maps *maps, image_write_fn fn, void *arg,
 		      struct image_writer **ret_writer);
 int image_write_header(struct image_writer *writer, const struct image_header *header);
+/* From here on nothing is compressed: for who has no time. */
+void image_writer_plain(struct image_writer *writer);
 /* Tables in the order of enum schema_table_id, each at most once. */
 int image_write_table(struct image_writer *writer, enum schema_table_id table);
 int image_write_rows(struct image_writer *writer, const void *rows, size_t count);

@@ -40,6 +40,7 @@ struct image_writer {
 	void *arg;
 	XXH3_state_t *hash;
 	ZSTD_CCtx *zstd;
+	bool plain; /* nothing is compressed */
 	struct plan plan;
 	uint8_t *block;
 	uint32_t block_rows;
@@ -88,6 +89,11 @@ int image_writer_open(const struct image_maps *maps, image_write_fn fn, void *ar
 	if (!err)
 		*ret_writer = TAKE_PTR(writer);
 	return err;
+}
+
+void image_writer_plain(struct image_writer *writer)
+{
+	writer->plain = true;
 }
 
 int image_write_header(struct image_writer *writer, const struct image_header *header)
@@ -187,9 +193,10 @@ static int flush_block(struct image_writer *writer)
 
 	if (!writer->block_rows)
 		return 0;
-	size = rows.raw_size;
-	packed = ZSTD_compressCCtx(writer->zstd, writer->packed, writer->packed_size, bytes, size,
-				   ZSTD_LEVEL);
+	size = packed = rows.raw_size;
+	if (!writer->plain)
+		packed = ZSTD_compressCCtx(writer->zstd, writer->packed, writer->packed_size,
+					   bytes, size, ZSTD_LEVEL);
 	if (!ZSTD_isError(packed) && packed < size) {
 		rows.flags = IMAGE_ROWS_ZSTD;
 		bytes = writer->packed;

@@ -7,10 +7,14 @@
 #include "ips_tables.h"
 #include "journal.h"
 #include "merge.h"
+#include "move.h"
 #include "text.h"
 #include "vm.h"
 
 #define IPV4_BITS_BASE 96
+
+/* Rows that are read at once, at first. */
+#define WALK_ROWS 4096
 
 struct roam_ips ips_defaults(void)
 {
@@ -98,34 +102,121 @@ bool ips_is_used(struct host *host, uint32_t slot)
 	return !ips_get(host, slot, &conf) && conf.is_set;
 }
 
-int ips_each_block(struct host *host, uint32_t slot, ips_block_fn fn, void *arg)
-{
-	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_block, slot);
-	struct roam_addr *at = NULL;
-	struct roam_ips_block_rec rec;
-	int err = 0;
+/* Rows of one of the tables, some thousand at a time. */
+struct walk {
+	int (*fn)(const struct roam_addr *key, const void *value, void *arg);
+	void *arg;
+	size_t value_size;
+	uint32_t room;
+	struct roam_addr *keys;
+	uint8_t *values;
+};
 
-	while (!err && fd >= 0 && !bpf_map_get_next_key(fd, at, &rec.addr)) {
-		at = &rec.addr;
-		if (!bpf_map_lookup_elem(fd, &rec.addr, &rec.block))
-			err = fn(&rec, arg);
+static int walk_room(struct walk *walk, uint32_t room)
+{
+	free(walk->keys);
+	free(walk->values);
+	walk->room = room;
+	walk->keys = calloc(room, sizeof(*walk->keys));
+	walk->values = calloc(room, walk->value_size);
+	return walk->keys && walk->values ? 0 : fail(-ENOMEM, "ips: out of memory");
+}
+
+/*
+ * By batches, for programs may be deleting rows: from a key that is gone, the next one would be the
+ * first again.
+ */
+static int walk_rows(struct walk *walk, int fd)
+{
+	uint32_t next, position, *from = NULL;
+	int found = 0, err = walk_room(walk, WALK_ROWS);
+
+	while (!err && found != -ENOENT) {
+		uint32_t count = walk->room;
+
+		found = bpf_map_lookup_batch(fd, from, &next, walk->keys, walk->values, &count,
+					     NULL);
+		if (found == -ENOSPC) { /* a bucket with more rows than there is room */
+			err = walk_room(walk, 2 * walk->room);
+			continue;
+		}
+		if (found && found != -ENOENT)
+			return fail_errno(found, "ips: cannot read rows");
+		for (uint32_t i = 0; i < count && !err; i++)
+			err = walk->fn(&walk->keys[i], walk->values + i * walk->value_size,
+				       walk->arg);
+		position = next;
+		from = &position;
 	}
 	return err;
 }
 
+static int walk_table(struct host *host, uint32_t slot, enum host_map map, struct walk *walk)
+{
+	_cleanup_close_ int fd = -1;
+	int err;
+
+	if (!host_has_inner(host, map, slot))
+		return 0;
+	fd = host_inner(host, map, slot);
+	if (fd < 0)
+		return fd;
+	err = walk_rows(walk, fd);
+	free(walk->keys);
+	free(walk->values);
+	return err;
+}
+
+struct each_block {
+	ips_block_fn fn;
+	void *arg;
+};
+
+static int on_block(const struct roam_addr *key, const void *value, void *arg)
+{
+	const struct each_block *each = arg;
+	struct roam_ips_block_rec rec = { .addr = *key };
+
+	memcpy(&rec.block, value, sizeof(rec.block));
+	return each->fn(&rec, each->arg);
+}
+
+int ips_each_block(struct host *host, uint32_t slot, ips_block_fn fn, void *arg)
+{
+	struct each_block each = { fn, arg };
+	struct walk walk = {
+		.fn = on_block,
+		.arg = &each,
+		.value_size = sizeof(struct roam_ips_block),
+	};
+
+	return walk_table(host, slot, HOST_MAP_ips_block, &walk);
+}
+
+struct each_source {
+	ips_source_fn fn;
+	void *arg;
+};
+
+static int on_source(const struct roam_addr *key, const void *value, void *arg)
+{
+	const struct each_source *each = arg;
+	struct roam_ips_source_rec rec = { .addr = *key };
+
+	memcpy(&rec.source, value, sizeof(rec.source));
+	return each->fn(&rec, each->arg);
+}
+
 int ips_each_source(struct host *host, uint32_t slot, ips_source_fn fn, void *arg)
 {
-	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_source, slot);
-	struct roam_addr *at = NULL;
-	struct roam_ips_source_rec rec;
-	int err = 0;
+	struct each_source each = { fn, arg };
+	struct walk walk = {
+		.fn = on_source,
+		.arg = &each,
+		.value_size = sizeof(struct roam_ips_source),
+	};
 
-	while (!err && fd >= 0 && !bpf_map_get_next_key(fd, at, &rec.addr)) {
-		at = &rec.addr;
-		if (!bpf_map_lookup_elem(fd, &rec.addr, &rec.source))
-			err = fn(&rec, arg);
-	}
-	return err;
+	return walk_table(host, slot, HOST_MAP_ips_source, &walk);
 }
 
 static void fill_quota(const struct roam_ips *conf, uint32_t ret_quota[ROAM_IPS_KINDS])
@@ -397,7 +488,10 @@ int ips_block_add(struct host *host, uint32_t slot, const struct roam_addr *addr
 	rec.addr = ips_source(&conf, addr);
 	rec.block.until_ns = seconds ? now + seconds * NS_PER_S : 0;
 	err = ips_store_block(host, slot, &rec);
-	return err == -EEXIST ? replace_block(host, slot, &rec) : err;
+	if (err == -EEXIST)
+		err = replace_block(host, slot, &rec);
+	move_unlogged(host, slot);
+	return err;
 }
 
 int ips_block_del(struct host *host, uint32_t slot, const struct roam_addr *addr)
@@ -413,5 +507,6 @@ int ips_block_del(struct host *host, uint32_t slot, const struct roam_addr *addr
 	source = ips_source(&conf, addr);
 	if (fd < 0 || bpf_map_delete_elem(fd, &source))
 		return fail(-ENOENT, "ips: %s is not blocked", text_addr(addr, text));
+	move_unlogged(host, slot);
 	return 0;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* The inner maps of intrusion prevention: see ips_tables.h. */
+#include <string.h>
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include "ips_tables.h"
+#include "move_own.h"
 #include "places.h"
 
 static const struct {
@@ -109,6 +111,62 @@ int ips_row_put(struct host *host, uint32_t slot, enum roam_ips_kind kind,
 	if (rows < 0 || clock < 0)
 		return rows < 0 ? rows : clock;
 	return put_missing(rows, clock, kind, key, value);
+}
+
+/* Whether an entry of a clock stands for a row, and is the first of those that do. */
+static bool is_live(int rows, enum roam_ips_kind kind, const struct roam_ips_tick *tick,
+		    struct move_keys *seen)
+{
+	struct roam_log_rec key = { .table = ROAM_LOG_SOURCE, .key.addr = tick->key };
+	union row row;
+
+	if (bpf_map_lookup_elem(rows, &tick->key, &row) ||
+	    (kind == ROAM_IPS_BLOCKS && (uint32_t)row.block.since_ns != tick->stamp))
+		return false;
+	return !move_keys_has(seen, &key) && !move_keys_add(seen, &key);
+}
+
+/* Once around the clock: what stands for no row is gone. */
+static int tidy_clock(int rows, int clock, enum roam_ips_kind kind)
+{
+	struct roam_ips_tick first, tick;
+	struct move_keys seen = {};
+	bool begun = false;
+	int err = 0;
+
+	while (!err && !bpf_map_lookup_and_delete_elem(clock, NULL, &tick)) {
+		if (!is_live(rows, kind, &tick, &seen)) {
+			/* around: the first that was put back, again */
+			if (begun && !memcmp(&tick, &first, sizeof(tick))) {
+				err = bpf_map_update_elem(clock, NULL, &tick, BPF_ANY);
+				break;
+			}
+			continue;
+		}
+		if (!begun)
+			first = tick;
+		begun = true;
+		err = bpf_map_update_elem(clock, NULL, &tick, BPF_ANY);
+	}
+	move_keys_free(&seen);
+	return err ? fail_errno(-errno, "ips: cannot tidy a clock") : 0;
+}
+
+int ips_row_put_tidy(struct host *host, uint32_t slot, enum roam_ips_kind kind,
+		     const struct roam_addr *key, const void *value)
+{
+	_cleanup_close_ int rows = host_inner(host, ips_rows_map(kind), slot);
+	_cleanup_close_ int clock = host_inner(host, HOST_MAP_ips_clock,
+					       ROAM_IPS_CLOCK(slot, kind));
+	int err;
+
+	if (rows < 0 || clock < 0)
+		return rows < 0 ? rows : clock;
+	err = put_missing(rows, clock, kind, key, value);
+	if (err != -ENOSPC)
+		return err;
+	err = tidy_clock(rows, clock, kind);
+	return err ? err : put_missing(rows, clock, kind, key, value);
 }
 
 /* What is in one table and not yet in another, which may be in use. */

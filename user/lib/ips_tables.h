@@ -26,5 +26,8 @@ bool ips_tables_fit(struct host *host, uint32_t slot, const uint32_t quota[ROAM_
 /* Stores a row and its entry of the clock: -ENOSPC on a full table. */
 int ips_row_put(struct host *host, uint32_t slot, enum roam_ips_kind kind,
 		const struct roam_addr *key, const void *value);
+/* The same, where the clock may be full of entries that stand for no row. */
+int ips_row_put_tidy(struct host *host, uint32_t slot, enum roam_ips_kind kind,
+		     const struct roam_addr *key, const void *value);
 
 #endif

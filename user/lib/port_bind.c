@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include "attach.h"
 #include "journal.h"
+#include "move_own.h"
 #include "port.h"
 #include "text.h"
 #include "vm.h"
@@ -119,7 +120,8 @@ int port_bind_all(struct host *host, uint32_t slot)
 	err = failed;
 	/* The frames of a VM that is shut here may well come from outside. */
 	for (int i = 0; i < count && !err; i++) {
-		if (vm.life == ROAM_LIFE_ACTIVE)
+		if (vm.life == ROAM_LIFE_ACTIVE ||
+		    (vm.life == ROAM_LIFE_GATED && move_runs_here(host, slot)))
 			err = make_claims(host, &ports[i]);
 		else
 			port_withdraw(host, &ports[i]);

@@ -6,6 +6,7 @@
 #include <roam/frag.h>
 #include <roam/lb.h>
 #include <roam/ips.h>
+#include <roam/move.h>
 #include <roam/port.h>
 #include <roam/qos.h>
 #include <roam/stats.h>
@@ -16,6 +17,14 @@
 #include "schema.inc"
 
 const struct schema_table schema_tables[TABLE_COUNT] = {
+	[TABLE_MOVE] = { "move", move_fields, ARRAY_SIZE(move_fields),
+			 sizeof(struct roam_move_rec) },
+	[TABLE_HITS] = { "hits", hits_fields, ARRAY_SIZE(hits_fields),
+			 sizeof(struct roam_hits_rec) },
+	[TABLE_GONE_IPS] = { "gone_ips", gone_ips_fields, ARRAY_SIZE(gone_ips_fields),
+			     sizeof(struct roam_gone_ips) },
+	[TABLE_GONE_FLOW] = { "gone_flow", gone_flow_fields, ARRAY_SIZE(gone_flow_fields),
+			      sizeof(struct roam_gone_flow) },
 	[TABLE_VM] = { "vm", vm_fields, ARRAY_SIZE(vm_fields), sizeof(struct roam_vm) },
 	[TABLE_PORT] = { "port", port_fields, ARRAY_SIZE(port_fields), sizeof(struct roam_port) },
 	[TABLE_ACL] = { "acl", acl_fields, ARRAY_SIZE(acl_fields), sizeof(struct roam_acl_rec) },
@@ -33,6 +42,12 @@ const struct schema_table schema_tables[TABLE_COUNT] = {
 	[TABLE_STATS] = { "stats", stats_fields, ARRAY_SIZE(stats_fields),
 			  sizeof(struct roam_stats_rec) },
 };
+
+bool schema_is_delta(enum schema_table_id table)
+{
+	return table == TABLE_MOVE || table == TABLE_HITS || table == TABLE_GONE_IPS ||
+	       table == TABLE_GONE_FLOW;
+}
 
 const struct schema_field *schema_field(const struct schema_table *table, const char *name)
 {

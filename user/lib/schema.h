@@ -49,15 +49,19 @@ struct schema_field {
 
 /* In this order they stand in an image. */
 enum schema_table_id {
+	TABLE_MOVE,       /* struct roam_move_rec, one row; of a delta only */
 	TABLE_VM,         /* struct roam_vm, one row */
 	TABLE_PORT,       /* struct roam_port */
 	TABLE_ACL,        /* struct roam_acl_rec, in the order of matching */
+	TABLE_HITS,       /* struct roam_hits_rec; of a delta only */
 	TABLE_QOS,        /* struct roam_qos_rec */
 	TABLE_IPS,        /* struct roam_ips, one row */
+	TABLE_GONE_IPS,   /* struct roam_gone_ips; of a delta only */
 	TABLE_IPS_SOURCE, /* struct roam_ips_source_rec */
 	TABLE_IPS_BLOCK,  /* struct roam_ips_block_rec */
 	TABLE_FRAG,       /* struct roam_frag_rec */
 	TABLE_LB,         /* struct roam_lb_rec: the services that flows name */
+	TABLE_GONE_FLOW,  /* struct roam_gone_flow; of a delta only */
 	TABLE_FLOW,       /* struct roam_flow_rec */
 	TABLE_STATS,      /* struct roam_stats_rec */
 	TABLE_COUNT,
@@ -71,6 +75,9 @@ struct schema_table {
 };
 
 extern const struct schema_table schema_tables[TABLE_COUNT];
+
+/* Whether a whole image has none of it. */
+bool schema_is_delta(enum schema_table_id table);
 
 /* The field of that name, or NULL. */
 const struct schema_field *schema_field(const struct schema_table *table, const char *name);

@@ -6,13 +6,47 @@
 #ifndef ROAM_STATE_H
 #define ROAM_STATE_H
 
+#include <roam/ips.h>
+#include <roam/move.h>
 #include <roam/port.h>
+#include <roam/stats.h>
 #include <roam/vm.h>
+#include "acl.h"
 #include "host.h"
 #include "image.h"
 
+struct state_lb;
+
+/*
+ * What an image's rows refer to (rules, zones, services), kept for the deltas that follow it in a
+ * handover. Freed by state_refs_close().
+ */
+struct state_refs {
+	uint32_t slot;
+	struct image_maps maps; /* now_ns is set for each delta */
+	uint32_t *rule;         /* maps.rule */
+	struct state_lb *lb;    /* maps.service */
+	/* Saved: the policy as it was. */
+	struct roam_vm vm;
+	struct roam_port ports[ROAM_VM_PORTS];
+	int port_count;
+	struct acl_list rules;
+	uint64_t digest;
+	/* Loaded: what the image says of sources and blocks, and the counters that it has. */
+	struct roam_ips image_ips;
+	struct roam_stats stats;
+};
+
+void state_refs_close(struct state_refs *refs);
+/* As a save would leave them. */
+int state_refs_read(struct host *host, const char *vm, struct state_refs *ret_refs);
+/* The name of this host, for the header of an image. */
+void state_host_name(char ret_name[ROAM_NAME_LEN]);
+
 struct state_save {
 	const char *vm;
+	const uint8_t *handover; /* its id; NULL: none */
+	struct state_refs *refs; /* NULL: not wanted; filled if the image is written */
 	uint64_t now_ns; /* the time that ages are counted from; 0: this moment */
 	image_write_fn write;
 	void *arg;
@@ -33,6 +67,9 @@ struct state_load {
 	bool replace;    /* the VM may be active here: its flows give way to the image's */
 	bool shut;       /* the VM is shut once loaded, not active */
 	bool exact;      /* nothing went on after the save: TCP windows are as the image has them */
+	/* Of a handover: the VM's gate once it is loaded, which gets the image's id and epoch. */
+	struct roam_gate *gate;
+	struct state_refs *refs; /* NULL: not wanted; filled if the image is loaded */
 	uint64_t now_ns; /* that ages are counted back from; 0: when the image's header is there */
 	image_read_fn read;
 	void *arg;

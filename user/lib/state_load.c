@@ -9,6 +9,7 @@
 #include "ct.h"
 #include "merge.h"
 #include "monitor.h"
+#include "move_own.h"
 #include "port.h"
 #include "state.h"
 #include "state_lb.h"
@@ -47,6 +48,8 @@ static int on_header(const struct image_header *header, void *arg)
 	if (loading->load->vm && strcmp(loading->load->vm, header->vm) != 0)
 		return fail(-EINVAL, "state: the image is of vm '%s', not of '%s'", header->vm,
 			    loading->load->vm);
+	if (loading->load->gate)
+		memcpy(loading->load->gate->id, header->handover, sizeof(header->handover));
 	if (header->sequence)
 		return fail(-EINVAL, "state: the image is a delta; only a whole one can be loaded");
 	/*
@@ -75,6 +78,11 @@ static int adopt_own(struct loading *loading, struct roam_vm *vm)
 
 	if (err)
 		return err;
+	if (own.life == ROAM_LIFE_GATED) {
+		err = move_may_load(loading->host, placing->replaces);
+		if (err)
+			return err;
+	}
 	if (own.life == ROAM_LIFE_ACTIVE && !loading->load->replace)
 		return fail(-EEXIST,
 			    "state: vm '%s' is active on this host (say replace to load over it)",
@@ -118,6 +126,12 @@ static int on_vm(struct loading *loading, const struct roam_vm *row)
 	if (err)
 		return err;
 	vm.life = loading->load->shut ? ROAM_LIFE_SHUT : ROAM_LIFE_ACTIVE;
+	if (loading->load->gate) {
+		vm.life = ROAM_LIFE_GATED;
+		loading->load->gate->epoch = vm.epoch;
+		loading->load->gate->own_policy = placing->replaces != ROAM_VM_NONE;
+		placing->gate = loading->load->gate;
+	}
 	placing->vm = vm;
 	loading->has_vm = true;
 	return 0;
@@ -252,6 +266,8 @@ static int on_stats(struct loading *loading, const struct roam_stats_rec *rec)
 
 static int on_row(struct loading *loading, enum schema_table_id table, const void *row)
 {
+	if (schema_is_delta(table))
+		return fail(-EBADMSG, "image: rows of a delta in one that is none");
 	switch (table) {
 	case TABLE_VM:
 		return on_vm(loading, row);
@@ -391,6 +407,8 @@ static int on_table_end(enum schema_table_id table, void *arg)
 {
 	struct loading *loading = arg;
 
+	if (table < TABLE_VM)
+		return 0;
 	if (!loading->has_vm)
 		return fail(-EBADMSG, "image: without the VM's row");
 	if (table == TABLE_PORT) {
@@ -410,8 +428,31 @@ static void on_skipped(const char *table, const char *field, void *arg)
 	((struct loading *)arg)->loaded.skipped++;
 }
 
+/* The loader's own goes with it: what refers to it is left behind. */
+static int keep_refs(struct loading *loading, const struct roam_stats *stats,
+		     struct state_refs *ret_refs)
+{
+	struct state_lb *lb = malloc(sizeof(*lb));
+
+	if (!lb)
+		return fail(-ENOMEM, "state: out of memory");
+	*lb = loading->lb;
+	*ret_refs = (struct state_refs){
+		.slot = draft_slot(loading->placing.draft),
+		.maps = loading->maps,
+		.rule = TAKE_PTR(loading->rule_id),
+		.lb = lb,
+		.image_ips = loading->placing.features.image_ips,
+		.stats = *stats,
+	};
+	if (loading->maps.service)
+		ret_refs->maps.service = lb->id;
+	return 0;
+}
+
 int state_load(struct host *host, const struct state_load *load, struct state_loaded *ret_loaded)
 {
+	struct roam_stats stats;
 	_cleanup_loading_ struct loading loading = {
 		.host = host,
 		.load = load,
@@ -428,8 +469,11 @@ int state_load(struct host *host, const struct state_load *load, struct state_lo
 	};
 	int err = image_read(load->read, load->arg, &sink);
 
+	stats = loading.placing.stats; /* as the image has them */
 	if (!err)
 		err = place_publish(&loading.placing);
+	if (!err && load->refs)
+		err = keep_refs(&loading, &stats, load->refs);
 	if (err)
 		return err;
 	monitor_say(host, ROAM_EVENT_LOADED, draft_slot(loading.placing.draft));

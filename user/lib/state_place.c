@@ -3,6 +3,7 @@
 #include <string.h>
 #include "ct.h"
 #include "merge.h"
+#include "move_own.h"
 #include "port.h"
 #include "state_place.h"
 #include "stats.h"
@@ -120,12 +121,16 @@ int place_flow(struct placing *placing, const struct roam_flow_rec *rec)
 static int publish_locked(struct placing *placing)
 {
 	struct roam_vm now;
+	int err;
 
 	if (placing->replaces &&
 	    (vm_get(placing->host, placing->replaces, &now) || now.gen != placing->replaces_gen))
 		return fail(-EBUSY, "state: the policy of vm '%s' changed meanwhile; try again",
 			    placing->vm.name);
-	return draft_publish(placing->draft);
+	err = placing->gate
+		      ? move_gate_put(placing->host, draft_slot(placing->draft), placing->gate)
+		      : 0;
+	return err ? err : draft_publish(placing->draft);
 }
 
 /* The VM's own counters here and the image's. */

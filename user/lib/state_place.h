@@ -8,6 +8,7 @@
 #define ROAM_STATE_PLACE_H
 
 #include <roam/ct.h>
+#include <roam/move.h>
 #include <roam/port.h>
 #include <roam/stats.h>
 #include <roam/vm.h>
@@ -28,8 +29,9 @@ struct placing_flows {
 struct placing {
 	struct host *host;
 	struct roam_vm vm;
-	uint32_t replaces;     /* the VM's slot here, or ROAM_VM_NONE */
-	uint32_t replaces_gen; /* its policy's generation when it was read */
+	uint32_t replaces;            /* the VM's slot here, or ROAM_VM_NONE */
+	uint32_t replaces_gen;        /* its policy's generation when it was read */
+	const struct roam_gate *gate; /* that the draft gets, or NULL */
 	/* What the draft will have. Rules get the ids from 1 on in this order, ports the numbers of
 	 * their zones from place_port(). */
 	struct roam_port ports[ROAM_VM_PORTS];

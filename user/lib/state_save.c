@@ -26,6 +26,7 @@ struct policy {
 struct saving {
 	struct policy policy;
 	struct image_writer *writer;
+	uint64_t digest;
 };
 
 static void cleanup_saving(struct saving *saving)
@@ -113,7 +114,7 @@ static uint64_t policy_digest(struct host *host, const struct policy *policy)
 }
 
 /* The name of this host where it can be one; a host whose name cannot is nameless. */
-static void host_name(char ret_name[ROAM_NAME_LEN])
+void state_host_name(char ret_name[ROAM_NAME_LEN])
 {
 	char name[256] = "";
 
@@ -122,14 +123,20 @@ static void host_name(char ret_name[ROAM_NAME_LEN])
 		memcpy(ret_name, name, strlen(name));
 }
 
-static int write_policy(struct host *host, struct image_writer *writer, const struct policy *policy)
+static int write_policy(struct host *host, struct saving *saving, const uint8_t *handover)
 {
+	struct image_writer *writer = saving->writer;
+	const struct policy *policy = &saving->policy;
 	struct image_header header = { .policy_digest = policy_digest(host, policy) };
 	int err;
 
+	saving->digest = header.policy_digest;
+	if (handover)
+		memcpy(header.handover, handover, sizeof(header.handover));
+
 	memcpy(header.vm, policy->vm.name, sizeof(header.vm));
 	memcpy(header.uuid, policy->vm.uuid, sizeof(header.uuid));
-	host_name(header.host);
+	state_host_name(header.host);
 	err = image_write_header(writer, &header);
 	if (!err)
 		err = image_write_table(writer, TABLE_VM);
@@ -185,6 +192,47 @@ static int write_stats(struct image_writer *writer, const struct roam_stats *sta
 	return err;
 }
 
+void state_refs_close(struct state_refs *refs)
+{
+	free(refs->rule);
+	free(refs->lb);
+	free(refs->rules.recs);
+	*refs = (struct state_refs){};
+}
+
+static void keep_refs(struct policy *policy, const struct image_maps *maps, uint64_t digest,
+		      struct state_refs *ret_refs)
+{
+	*ret_refs = (struct state_refs){
+		.slot = policy->slot,
+		.maps = *maps,
+		.rule = TAKE_PTR(policy->rule_row),
+		.lb = TAKE_PTR(policy->lb),
+		.vm = policy->vm,
+		.port_count = policy->port_count,
+		.rules = policy->rules,
+		.digest = digest,
+	};
+	memcpy(ret_refs->ports, policy->ports, sizeof(policy->ports));
+	policy->rules = (struct acl_list){};
+}
+
+int state_refs_read(struct host *host, const char *vm, struct state_refs *ret_refs)
+{
+	_cleanup_saving_ struct saving saving = {};
+	struct image_maps maps = {};
+	int err = read_policy(host, vm, &saving.policy);
+
+	if (err)
+		return err;
+	fill_maps(&saving.policy, &maps);
+	if (saving.policy.vm.lb)
+		err = state_lb_read(host, saving.policy.lb, &maps);
+	if (!err)
+		keep_refs(&saving.policy, &maps, policy_digest(host, &saving.policy), ret_refs);
+	return err;
+}
+
 int state_save(struct host *host, const struct state_save *save)
 {
 	_cleanup_saving_ struct saving saving = {};
@@ -200,7 +248,7 @@ int state_save(struct host *host, const struct state_save *save)
 	if (!err)
 		err = image_writer_open(&maps, save->write, save->arg, &saving.writer);
 	if (!err)
-		err = write_policy(host, saving.writer, &saving.policy);
+		err = write_policy(host, &saving, save->handover);
 	if (!err)
 		err = image_write_table(saving.writer, TABLE_FLOW);
 	if (!err)
@@ -209,5 +257,9 @@ int state_save(struct host *host, const struct state_save *save)
 		err = stats_fold(host, saving.policy.slot, &stats);
 	if (!err)
 		err = write_stats(saving.writer, &stats);
-	return err ? err : image_write_end(saving.writer);
+	if (!err)
+		err = image_write_end(saving.writer);
+	if (!err && save->refs)
+		keep_refs(&saving.policy, &maps, saving.digest, save->refs);
+	return err;
 }

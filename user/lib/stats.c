@@ -49,3 +49,17 @@ int stats_set(struct host *host, uint32_t slot, const struct roam_stats *stats)
 		return fail_errno(-errno, "stats: cannot write counters");
 	return 0;
 }
+
+int stats_add(struct host *host, uint32_t slot, const struct roam_stats *more)
+{
+	struct roam_stats_add add = { .vm = slot };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &add, .ctx_size_in = sizeof(add));
+	uint32_t first = 0;
+	int err = host_put(host, HOST_MAP_stats_xfer, &first, more);
+
+	if (err)
+		return err;
+	if (bpf_prog_test_run_opts(host_prog(host, HOST_PROG_stats_add), &opts))
+		return fail_errno(-errno, "stats: cannot run what adds counters");
+	return add.error ? fail_errno(add.error, "stats: cannot add counters") : 0;
+}

@@ -11,4 +11,7 @@ int stats_fold(struct host *host, uint32_t slot, struct roam_stats *ret_stats);
 /* Gives the VM these counters: they go on from there. For a slot that no program uses yet. */
 int stats_set(struct host *host, uint32_t slot, const struct roam_stats *stats);
 
+/* Adds to what is counted, while packets are. Needs the host's lock. */
+int stats_add(struct host *host, uint32_t slot, const struct roam_stats *more);
+
 #endif

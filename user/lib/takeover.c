@@ -66,7 +66,8 @@ static int take_settings(struct host *host, uint32_t slot, const struct roam_vm 
 	vm.midstream = wanted->midstream;
 	vm.liberal = wanted->liberal;
 	vm.timeouts = wanted->timeouts;
-	vm.life = wanted->next_life;
+	if (vm.life != ROAM_LIFE_GATED) /* a handover says what it is */
+		vm.life = wanted->next_life;
 	vm.next_rule = wanted->next_rule;
 	vm.staged = ROAM_VM_NONE;
 	return vm_put(host, slot, &vm);

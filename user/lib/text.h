@@ -13,6 +13,7 @@
 #include <roam/explain.h>
 #include <roam/lb.h>
 #include <roam/monitor.h>
+#include <roam/move.h>
 #include <roam/port.h>
 #include <roam/reason.h>
 #include <roam/types.h>
@@ -37,6 +38,7 @@ struct text_enum {
 
 extern const struct text_enum text_dir;
 extern const struct text_enum text_action;
+extern const struct text_enum text_gate;
 extern const struct text_enum text_life;
 extern const struct text_enum text_midstream;
 extern const struct text_enum text_reason;

@@ -18,6 +18,11 @@ static const char *const life_text[] = {
 	ROAM_LIVES(X)
 #undef X
 };
+static const char *const gate_text[] = {
+#define X(id, text) [ROAM_GATE_##id] = text,
+	ROAM_GATES(X)
+#undef X
+};
 static const char *const midstream_text[] = {
 #define X(id, text) [ROAM_MIDSTREAM_##id] = text,
 	ROAM_MIDSTREAMS(X)
@@ -49,6 +54,7 @@ _Static_assert(ARRAY_SIZE(lb_state_text) == ROAM_LB_STATE_COUNT, "a state withou
 _Static_assert(ARRAY_SIZE(dir_text) == ROAM_DIR_COUNT, "a direction without a name");
 _Static_assert(ARRAY_SIZE(action_text) == ROAM_ACTION_COUNT, "an action without a name");
 _Static_assert(ARRAY_SIZE(life_text) == ROAM_LIFE_COUNT, "a life without a name");
+_Static_assert(ARRAY_SIZE(gate_text) == ROAM_GATE_COUNT, "a state without a name");
 _Static_assert(ARRAY_SIZE(midstream_text) == ROAM_MIDSTREAM_COUNT, "a setting without a name");
 _Static_assert(ARRAY_SIZE(reason_text) == ROAM_REASON_COUNT, "a reason without a name");
 _Static_assert(ARRAY_SIZE(ct_state_text) == ROAM_CT_STATE_COUNT, "a state without a name");
@@ -73,6 +79,7 @@ static const char *const event_text[] = {
 const struct text_enum text_dir = { "direction", dir_text, ROAM_DIR_COUNT };
 const struct text_enum text_action = { "action", action_text, ROAM_ACTION_COUNT };
 const struct text_enum text_life = { "life", life_text, ROAM_LIFE_COUNT };
+const struct text_enum text_gate = { "gate", gate_text, ROAM_GATE_COUNT };
 const struct text_enum text_midstream = { "midstream", midstream_text, ROAM_MIDSTREAM_COUNT };
 const struct text_enum text_reason = { "reason", reason_text, ROAM_REASON_COUNT };
 const struct text_enum text_ct_state = { "state", ct_state_text, ROAM_CT_STATE_COUNT };

@@ -7,6 +7,7 @@
 #include "ct.h"
 #include "ips.h"
 #include "journal.h"
+#include "move_own.h"
 #include "port.h"
 #include "qos.h"
 #include "tables.h"
@@ -122,6 +123,7 @@ int vm_sync_features(struct host *host, uint32_t slot)
 	if (err)
 		return err;
 	vm.features = vm_features(host, slot);
+	move_policy_changed(host, slot);
 	return vm_put(host, slot, &vm);
 }
 
@@ -166,6 +168,7 @@ void vm_free_slot(struct host *host, uint32_t slot)
 	tables_clear(host, slot);
 	qos_clear(host, slot);
 	ips_clear(host, slot);
+	move_clear(host, slot);
 	vm_put(host, slot, &none);
 }
 
@@ -201,6 +204,9 @@ static int set_locked(struct host *host, uint32_t slot, const struct roam_vm *wa
 	bool resize, lists;
 
 	err = vm_get(host, slot, &vm);
+	if (!err && (vm.life == ROAM_LIFE_GATED) != (wanted->life == ROAM_LIFE_GATED))
+		err = fail(-EBUSY, "vm '%s': a handover is under way, which says what it is",
+			   vm.name);
 	if (!err)
 		err = journal_begin(host, slot, &entry);
 	if (err)
