@@ -20,7 +20,7 @@ struct roam_stats {
 	struct roam_counter by_reason[ROAM_REASON_MAX][ROAM_DIR_COUNT];
 };
 
-ROAM_ASSERT_SIZE(struct roam_stats, 2048);
+ROAM_ASSERT_SIZE(struct roam_stats, 4096);
 
 /* One folded counter as an image carries it; counters that are zero are left out. */
 struct roam_stats_rec {
