@@ -26,7 +26,7 @@ static const struct limit {
 	{ "xdp_uplink", 160000, 224 },     { "xdp_out", 400000, 320 },
 	{ "xdp_in", 400000, 320 },         { "ct_load", 3000, 160 },
 	{ "monitor_say", 2000, 64 },       { "explain_port", 400000, 320 },
-	{ "explain_uplink", 160000, 224 },
+	{ "explain_uplink", 160000, 224 }, { "ask_flows", 100000, 224 },
 };
 
 struct loaded {

@@ -54,6 +54,7 @@
 	X(monitor_ring)                                                                            \
 	X(qos_conf)                                                                                \
 	X(explain_run)                                                                             \
+	X(ask_run)                                                                                 \
 	X(qos_state)                                                                               \
 	X(stats)
 
@@ -71,6 +72,7 @@ enum host_map {
 	X(xdp_uplink)                                                                              \
 	X(explain_port)                                                                            \
 	X(explain_uplink)                                                                          \
+	X(ask_flows)                                                                               \
 	X(ct_load)                                                                                 \
 	X(monitor_say)
 
