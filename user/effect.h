@@ -7,7 +7,8 @@
 
 /*
  * One item: the VM's live flows, those that stay, those that end with their next packet; nothing of
- * a VM without flows. With the host's lock. The change has been made: what fails here is only noted.
+ * a VM without flows. With the host's lock. The change has been made: what fails here is only
+ * noted.
  */
 void effect_show(struct cmd *cmd, uint32_t slot);
 

@@ -72,7 +72,7 @@ enum roam_verdict {
 	X(UNRELATED, "unrelated", DROP, "an ICMP error about no known flow")                       \
 	X(TCP_WINDOW, "tcp_window", DROP, "a TCP segment outside of its connection's windows")     \
 	X(CT_FULL, "ct_full", DROP, "the VM's flow table is full of live flows")                   \
-	X(CT_HALF_FULL, "ct_half_full", DROP, "too many half-open flows of the VM's own")         \
+	X(CT_HALF_FULL, "ct_half_full", DROP, "too many half-open flows of the VM's own")          \
 	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for it")                         \
 	X(NO_TABLE, "no_table", DROP, "a table of the VM is missing: the engine cannot judge")     \
 	/* dropped by the load balancer */                                                         \

@@ -3,6 +3,8 @@
 #
 # A million openings with forged sources, as fast as the kernel takes them: every connection that the
 # VM has goes on, new ones come about, and another VM of the host sees nothing of it.
+#
+# Runs alone: full speed takes a processor, and others would be late.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../world.sh"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * What a host's pinned maps look like, as text: every struct and list of include/roam that may be in
- * them, from BTF at build time, and the maps. A host keeps the text of the build that made it, as
- * map `layout`: another build may put its programs over these maps only if its own is the same.
+ * What a host's pinned maps look like, as text: every struct and list of include/roam that may be
+ * in them, from BTF at build time, and the maps. A host keeps the text of the build that made it,
+ * as map `layout`: another build may put its programs over these maps only if its own is the same.
  */
 #ifndef ROAM_LIB_LAYOUT_H
 #define ROAM_LIB_LAYOUT_H
