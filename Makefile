@@ -32,7 +32,7 @@ LIBS    := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null), \
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	   -Wno-maybe-uninitialized
 
-FRONTS  := tc xdp explain explain_xdp
+FRONTS  := tc xdp explain explain_xdp ask
 PARTS   := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 STAGES  := $(filter-out $(FRONTS),$(PARTS))
 LIB_SRC := $(wildcard user/lib/*.c)
@@ -101,7 +101,16 @@ $(BUILD)/gen/schema.inc: $(BUILD)/schema $(BUILD)/layout.bpf.o
 	@mkdir -p $(@D)
 	$(BUILD)/schema $(BUILD)/layout.bpf.o > $@
 
-GENERATED := $(BUILD)/gen/roam.skel.h $(if $(wildcard tools/schema.c),$(BUILD)/gen/schema.inc)
+# The same layout as text, for hosts to tell what they were made with (user/lib/layout.h).
+$(BUILD)/layout: tests/abi/layout.c | needs
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $< -o $@ -lbpf -lelf -lz
+
+$(BUILD)/gen/layout.inc: $(BUILD)/layout $(BUILD)/layout.bpf.o
+	@mkdir -p $(@D)
+	$(BUILD)/layout $(BUILD)/layout.bpf.o | sed 's/.*/"&\\n"/' > $@
+
+GENERATED := $(BUILD)/gen/roam.skel.h $(BUILD)/gen/layout.inc $(if $(wildcard tools/schema.c),$(BUILD)/gen/schema.inc)
 
 # ---- user space, in its three flavours ------------------------------------------------------
 

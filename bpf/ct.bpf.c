@@ -346,15 +346,17 @@ static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 
 static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 {
+	__u32 state = ct_first_state(pkt);
+	__u32 kind = home_kind[state];
 	struct ct_insert how = {
 		.now_ns = pkt->now_ns,
 		.candidates = CT_CANDIDATES,
+		.opener = pkt->open_dir,
+		.replaces = kind == ROAM_CT_HALF,
 		.dry_run = pkt->dry_run,
 		.no_log = !pkt->round,
 	};
 	struct roam_flow_key key = pkt->key;
-	__u32 state = ct_first_state(pkt);
-	__u32 kind = home_kind[state];
 	struct ct_scratch *scratch = ct_scratch_get(pkt->dry_run);
 	int err;
 
@@ -396,7 +398,9 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 		unclaim(pkt, &key);
 		return full(pkt, kind, err);
 	}
-	return pass(pkt, pkt->audited ? ROAM_REASON_AUDITED : ROAM_REASON_OPENED);
+	if (pkt->audited)
+		return pass(pkt, ROAM_REASON_AUDITED);
+	return pass(pkt, how.replaced ? ROAM_REASON_CT_REPLACED : ROAM_REASON_OPENED);
 }
 
 __noinline enum roam_verdict ct_commit(struct roam_pkt *pkt)

@@ -172,7 +172,7 @@ static long tidy_one(__u32 i, struct roam_move_run *run)
 		rows = bpf_map_lookup_elem(&ct_table, &how.table);
 		clock = bpf_map_lookup_elem(&ct_clock, &how.table);
 		if (rows && clock)
-			ct_reclaim_one(&how, rows, clock, &tick);
+			ct_reclaim_one(&how, rows, clock, &tick, false);
 	}
 	run->done++;
 	return 0;

@@ -198,50 +198,106 @@ struct ct_insert {
 	__u64 now_ns;
 	__u32 table;
 	__u32 candidates; /* how many rows may be looked at to make room */
+	__u8 opener;      /* enum roam_dir of the new flow */
+	bool replaces;    /* on a full half-open table, a live row may have to go */
+	bool replaced;    /* out: one had to; its place in the clock is the new row's */
 	bool dry_run;     /* only says what would come of it */
 	bool no_log;      /* it is known that the VM has none */
 };
 
+static __always_inline bool ct_is_full(__u32 table)
+{
+	const struct roam_ct_fill *fill = bpf_map_lookup_elem(&ct_fill, &table);
+
+	return fill && fill->clocked >= fill->quota;
+}
+
+static __always_inline bool tick_is_of(const struct roam_ct_tick *tick,
+				       const struct roam_flow *flow)
+{
+	return ((tick->stamp ^ (__u32)flow->created_ns) & ~ROAM_CT_TICK_SPARED) == 0;
+}
+
+/* The other end is one that answers, and so, most likely, one that has asked to be asked. */
+static __always_inline bool is_answered(const struct roam_flow *flow)
+{
+	return flow->state == ROAM_CT_SYN_RECV || flow->state == ROAM_CT_SCTP_COOKIE_ECHOED;
+}
+
 /*
- * Takes the next entry off the clock, into `tick`. One of a live row goes back to the end; one that
- * stood for nothing any more is gone, and so is an expired row with its entry.
+ * Whether a live half-open flow goes for a new one. What the VM itself tries goes only for the
+ * same: nobody outside can take that from it. Of what comes from outside, that goes first which the
+ * VM has not answered; what it has answered is spared once, unless it is the last candidate.
  */
-static __always_inline void ct_reclaim_one(const struct ct_insert *how, void *rows, void *clock,
-					   struct roam_ct_tick *tick)
+static __always_inline bool ct_yields(const struct ct_insert *how, const struct roam_flow *flow,
+				      struct roam_ct_tick *tick, bool is_last)
+{
+	if (flow->open_dir == ROAM_DIR_OUT)
+		return how->opener == ROAM_DIR_OUT;
+	if (!is_answered(flow) || (tick->stamp & ROAM_CT_TICK_SPARED) || is_last)
+		return true;
+	tick->stamp |= ROAM_CT_TICK_SPARED;
+	return false;
+}
+
+/*
+ * Takes the next entry off the clock, into `tick`. One of a live row goes back to the end, or is
+ * replaced; one that stood for nothing any more is gone, and so is an expired row with its entry.
+ * Of one that is replaced, `clocked` goes on counting the entry, as the new row's: so nobody else
+ * takes the place meanwhile.
+ */
+static __always_inline void ct_reclaim_one(struct ct_insert *how, void *rows, void *clock,
+					   struct roam_ct_tick *tick, bool is_last)
 {
 	struct roam_flow *flow;
 
 	if (bpf_map_pop_elem(clock, tick))
 		return;
 	flow = bpf_map_lookup_elem(rows, &tick->key);
-	if (flow && (__u32)flow->created_ns == tick->stamp) {
+	if (flow && tick_is_of(tick, flow)) {
 		if (!ct_gives_way(how->table, flow, how->now_ns)) {
-			bpf_map_push_elem(clock, tick, BPF_ANY);
-			return;
+			how->replaced = how->replaces && ct_is_full(how->table) &&
+					ct_yields(how, flow, tick, is_last);
+			if (!how->replaced) {
+				bpf_map_push_elem(clock, tick, BPF_ANY);
+				return;
+			}
 		}
 		ct_delete(how->table, &tick->key);
 	}
-	ct_count(how->table, 0, -1);
+	if (!how->replaced)
+		ct_count(how->table, 0, -1);
+}
+
+/* Until the clock is not nearly full any more, or one was replaced, or enough has been looked at.
+ */
+static __always_inline void ct_make_room(struct ct_insert *how, void *rows, void *clock,
+					 struct roam_ct_tick *tick)
+{
+	for (__u32 i = 0; i < CT_CANDIDATES && i < how->candidates && ct_nearly_full(how->table);
+	     i++) {
+		ct_reclaim_one(how, rows, clock, tick, i == CT_CANDIDATES - 1);
+		if (how->replaced)
+			break;
+	}
 }
 
 /*
  * What ct_insert would say. Of the rows that it would look at to make room, a queue shows only the
  * first; that one tells for all.
  */
-static __always_inline int ct_would_insert(const struct ct_insert *how, void *rows, void *clock,
+static __always_inline int ct_would_insert(struct ct_insert *how, void *rows, void *clock,
 					   struct roam_ct_tick *tick)
 {
-	__u32 table = how->table;
-	const struct roam_ct_fill *fill = bpf_map_lookup_elem(&ct_fill, &table);
 	const struct roam_flow *flow;
 
-	if (!fill || fill->clocked < fill->quota || bpf_map_peek_elem(clock, tick))
+	if (!ct_is_full(how->table) || bpf_map_peek_elem(clock, tick))
 		return 0;
 	flow = bpf_map_lookup_elem(rows, &tick->key);
-	if (!flow || (__u32)flow->created_ns != tick->stamp ||
-	    ct_gives_way(how->table, flow, how->now_ns))
+	if (!flow || !tick_is_of(tick, flow) || ct_gives_way(how->table, flow, how->now_ns))
 		return 0;
-	return -ENOSPC;
+	how->replaced = how->replaces && ct_yields(how, flow, tick, true);
+	return how->replaced ? 0 : -ENOSPC;
 }
 
 /*
@@ -254,7 +310,7 @@ static __always_inline int ct_would_insert(const struct ct_insert *how, void *ro
  * An int, for Linux before 6.4: there the verifier calls a map's own function, which returns an
  * int, where the helper returns a long, and -EEXIST compares unequal to itself in 64 bits.
  */
-static __always_inline int ct_insert(const struct ct_insert *how, const struct roam_flow_key *key,
+static __always_inline int ct_insert(struct ct_insert *how, const struct roam_flow_key *key,
 				     const struct roam_flow *flow)
 {
 	struct roam_ct_tick tick; /* for both, because stack is scarce */
@@ -268,13 +324,17 @@ static __always_inline int ct_insert(const struct ct_insert *how, const struct r
 		return -ENOENT;
 	if (how->dry_run)
 		return ct_would_insert(how, rows, clock, &tick);
-	for (__u32 i = 0; i < CT_CANDIDATES && i < how->candidates && ct_nearly_full(table); i++)
-		ct_reclaim_one(how, rows, clock, &tick);
-	tick = (struct roam_ct_tick){ .key = *key, .stamp = flow->created_ns };
-	if (bpf_map_push_elem(clock, &tick, BPF_ANY))
+	ct_make_room(how, rows, clock, &tick);
+	tick = (struct roam_ct_tick){
+		.key = *key,
+		.stamp = (__u32)flow->created_ns & ~ROAM_CT_TICK_SPARED,
+	};
+	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
+		ct_count(table, 0, how->replaced ? -1 : 0);
 		return -ENOSPC;
+	}
 	err = bpf_map_update_elem(rows, key, flow, BPF_NOEXIST);
-	ct_count(table, !err, 1);
+	ct_count(table, !err, how->replaced ? 0 : 1);
 	if (!err && !how->no_log)
 		ct_note(table, key, true);
 	return err == -E2BIG ? -ENOSPC : err;

@@ -227,7 +227,8 @@ static __always_inline enum roam_verdict judge(struct roam_pkt *pkt)
 static __always_inline enum roam_verdict end(struct roam_pkt *pkt, enum roam_verdict verdict)
 {
 	if (verdict != ROAM_PASS || pkt->reason == ROAM_REASON_OPENED ||
-	    pkt->reason == ROAM_REASON_AUDITED || pkt->events)
+	    pkt->reason == ROAM_REASON_CT_REPLACED || pkt->reason == ROAM_REASON_AUDITED ||
+	    pkt->events)
 		monitor_tell(pkt, verdict);
 	if (pkt->gate)
 		gate_leave(pkt);

@@ -6,6 +6,7 @@
  */
 #include <roam/acl.h>
 #include <roam/acl_index.h>
+#include <roam/ask.h>
 #include <roam/ct.h>
 #include <roam/explain.h>
 #include <roam/frag.h>
@@ -23,6 +24,7 @@ struct roam_acl_match acl_match;
 struct roam_acl_rec acl_rec;
 struct roam_acl_reject acl_reject;
 struct roam_acl_row acl_row;
+struct roam_ask_run ask_run;
 struct roam_ct_fill ct_fill;
 struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;

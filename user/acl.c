@@ -5,6 +5,7 @@
 #include "acl_show.h"
 #include "acl_words.h"
 #include "cmd.h"
+#include "effect.h"
 #include "text.h"
 #include "vm.h"
 
@@ -17,7 +18,11 @@ static int acl_add_cmd(struct cmd *cmd)
 
 	if (!err)
 		err = cmd_lock_vm(cmd, vm, &slot);
-	return err ? err : acl_add(cmd->host, slot, &rule);
+	if (!err)
+		err = acl_add(cmd->host, slot, &rule);
+	if (!err)
+		effect_show(cmd, slot);
+	return err;
 }
 
 /* "[name RULE]" at the end of the words. */
@@ -43,7 +48,11 @@ static int acl_del_cmd(struct cmd *cmd)
 		return usage("'name RULE' is missing");
 	if (!err)
 		err = cmd_lock_vm(cmd, vm, &slot);
-	return err ? err : acl_del(cmd->host, slot, name);
+	if (!err)
+		err = acl_del(cmd->host, slot, name);
+	if (!err)
+		effect_show(cmd, slot);
+	return err;
 }
 
 struct show {

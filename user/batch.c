@@ -9,6 +9,7 @@
 #include "acl.h"
 #include "acl_words.h"
 #include "batch.h"
+#include "effect.h"
 
 #define WORDS_MAX 64
 
@@ -57,8 +58,10 @@ static int add_rules(struct batch *batch)
 	if (err)
 		return say_where(err, batch->lines[0]);
 	host = batch->cmd->host;
-	if (!acl_add_many(host, slot, batch->rules, batch->count))
+	if (!acl_add_many(host, slot, batch->rules, batch->count)) {
+		effect_show(batch->cmd, slot);
 		return 0;
+	}
 	for (uint32_t i = 0; i < batch->count; i++) {
 		err = acl_add(host, slot, &batch->rules[i]);
 		if (err)

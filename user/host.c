@@ -5,6 +5,7 @@
 #include "attach.h"
 #include "cmd.h"
 #include "host_init.h"
+#include "host_upgrade.h"
 #include "memory.h"
 #include "vm.h"
 
@@ -79,6 +80,22 @@ static int host_show(struct cmd *cmd)
 	return err;
 }
 
+static int host_upgrade_cmd(struct cmd *cmd)
+{
+	struct host_upgraded upgraded;
+	int err = words_end(&cmd->words);
+
+	if (!err)
+		err = host_upgrade(cmd->bpffs, &upgraded);
+	if (err)
+		return err;
+	out_item(cmd->out);
+	out_text(cmd->out, "bpffs", cmd->bpffs);
+	out_number(cmd->out, "links", upgraded.links);
+	out_item_end(cmd->out);
+	return 0;
+}
+
 static int host_teardown_cmd(struct cmd *cmd)
 {
 	int err = words_end(&cmd->words);
@@ -91,6 +108,9 @@ static const struct verb verbs[] = {
 	  host_show },
 	{ "init", "[uplink DEV]...", "loads the programs and pins everything under --bpffs",
 	  host_init_cmd },
+	{ "upgrade", "",
+	  "puts this build's programs in the place of the host's, over its maps and links",
+	  host_upgrade_cmd },
 	{ "teardown", "",
 	  "removes programs, links, maps and the folder: nothing is enforced any more",
 	  host_teardown_cmd },

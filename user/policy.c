@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cmd.h"
+#include "effect.h"
 #include "lb_policy.h"
 #include "policy.h"
 #include "policy_diff.h"
@@ -99,11 +100,17 @@ static int apply_services(struct host *host, const struct lb_policy *services)
 }
 
 /* With the host's lock. */
-static int apply_one(struct host *host, struct policy *policy)
+static int apply_one(struct cmd *cmd, struct policy *policy)
 {
-	int changes = compare(host, policy, ignore_change, NULL);
+	int changes = compare(cmd->host, policy, ignore_change, NULL), err;
+	uint32_t slot;
 
-	return changes > 0 ? policy_apply(host, policy) : changes;
+	if (changes <= 0)
+		return changes;
+	err = policy_apply(cmd->host, policy);
+	if (!err && !vm_find(cmd->host, policy->vm.name, &slot))
+		effect_show(cmd, slot);
+	return err;
 }
 
 static int say_which(int err, const struct policy *policy)
@@ -120,6 +127,25 @@ static int say_services(int err)
 	return fail(err, "policy: services: %s", why ? why : "out of memory");
 }
 
+static int apply_vms(struct cmd *cmd, struct policies *policies)
+{
+	int err = 0;
+
+	out_list(cmd->out);
+	for (uint32_t i = 0; i < policies->count && !err; i++) {
+		struct policy *policy = &policies->all[i];
+
+		err = host_lock(cmd->host);
+		if (err)
+			break;
+		err = apply_one(cmd, policy);
+		host_unlock(cmd->host);
+		if (err)
+			err = say_which(err, policy);
+	}
+	return out_list_end(cmd->out, err);
+}
+
 static int policy_apply_cmd(struct cmd *cmd)
 {
 	_cleanup_policies_ struct policies policies = {};
@@ -134,18 +160,7 @@ static int policy_apply_cmd(struct cmd *cmd)
 		if (err)
 			err = say_services(err);
 	}
-	for (uint32_t i = 0; i < policies.count && !err; i++) {
-		struct policy *policy = &policies.all[i];
-
-		err = host_lock(cmd->host);
-		if (err)
-			return err;
-		err = apply_one(cmd->host, policy);
-		host_unlock(cmd->host);
-		if (err)
-			err = say_which(err, policy);
-	}
-	return err;
+	return err ? err : apply_vms(cmd, &policies);
 }
 
 struct show_changes {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "cmd.h"
+#include "effect.h"
 #include "ct.h"
 #include "ct_show.h"
 #include "draft.h"
@@ -162,7 +163,7 @@ static int vm_del_cmd(struct cmd *cmd)
 static int vm_set_cmd(struct cmd *cmd)
 {
 	struct words words;
-	struct roam_vm vm = {};
+	struct roam_vm vm = {}, before;
 	const char *name;
 	uint32_t slot;
 	int err = words_value(&cmd->words, "set", &name);
@@ -177,9 +178,15 @@ static int vm_set_cmd(struct cmd *cmd)
 		err = cmd_lock_vm(cmd, name, &slot);
 	if (!err)
 		err = vm_get(cmd->host, slot, &vm);
+	before = vm;
 	if (!err)
 		err = parse_settings(&cmd->words, &vm);
-	return err ? err : vm_set(cmd->host, slot, &vm);
+	if (!err)
+		err = vm_set(cmd->host, slot, &vm);
+	if (!err &&
+	    memcmp(before.default_action, vm.default_action, sizeof(vm.default_action)) != 0)
+		effect_show(cmd, slot);
+	return err;
 }
 
 /* Says nothing while timeouts are what they are set to. */

@@ -281,9 +281,12 @@ ROAM_ASSERT_SIZE(struct roam_flow_rec, 184);
 
 /*
  * An entry of a clock. It stands for the row with this key only while that row's created_ns has
- * this stamp in its low 32 bits: a flow that was deleted, or deleted and opened again, leaves an
- * entry behind that its next reader throws away.
+ * this stamp in its low 32 bits, the lowest apart: a flow that was deleted, or deleted and opened
+ * again, leaves an entry behind that its next reader throws away. The lowest bit says that the row
+ * was a candidate to be replaced before, and was spared.
  */
+#define ROAM_CT_TICK_SPARED 1U
+
 struct roam_ct_tick {
 	struct roam_flow_key key;
 	__u32 stamp;

@@ -22,6 +22,7 @@ enum roam_verdict {
 	/* passed */                                                                               \
 	X(ESTABLISHED, "established", PASS, "belongs to a tracked flow")                           \
 	X(OPENED, "opened", PASS, "opened a flow that policy admits")                              \
+	X(CT_REPLACED, "ct_replaced", PASS, "opened a flow in the place of a half-open one")       \
 	X(RELATED, "related", PASS, "an ICMP error about a tracked flow")                          \
 	X(UNTRACKED, "untracked", PASS, "admitted by policy, and not tracked")                     \
 	X(AUDITED, "audited", PASS, "would be dropped by policy, which is only audited")           \
@@ -76,7 +77,7 @@ enum roam_verdict {
 	X(UNRELATED, "unrelated", DROP, "an ICMP error about no known flow")                       \
 	X(TCP_WINDOW, "tcp_window", DROP, "a TCP segment outside of its connection's windows")     \
 	X(CT_FULL, "ct_full", DROP, "the VM's flow table is full of live flows")                   \
-	X(CT_HALF_FULL, "ct_half_full", DROP, "the VM has too many half-open flows")               \
+	X(CT_HALF_FULL, "ct_half_full", DROP, "too many half-open flows of the VM's own")          \
 	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for it")                         \
 	X(NO_TABLE, "no_table", DROP, "a table of the VM is missing: the engine cannot judge")     \
 	/* dropped by the load balancer */                                                         \

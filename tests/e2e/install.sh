@@ -70,7 +70,7 @@ test_completion()
 	command -v bash > /dev/null || skip "no bash"
 	completes "stats state" roam st
 	completes "batch" roam ba
-	completes "show init teardown" roam host ''
+	completes "show init upgrade teardown" roam host ''
 	completes "flush" roam -j --bpffs /sys/fs/bpf/none ct f
 	completes "midstream" roam vm add web-1 mids
 	completes "zone" roam port add vm web-1 dev tap0 zo

@@ -10,6 +10,8 @@
   sock.py large ADDR PORT COUNT BYTES  the same with datagrams of so many bytes, all different
   sock.py fill ADDR PORT COUNT  one datagram from each of COUNT sockets; prints how many answers
   sock.py smuggle ADDR VIP PORT  a SYN from 192.0.2.1 to an IPv4 VIP, in a tunnel to ADDR
+  sock.py stream ADDR PORT      numbered datagrams, one a millisecond, until SIGTERM; prints "ready",
+                                then how many were sent and how many of their answers never came
   sock.py hold ADDR PORT COUNT  COUNT connections, each used in every round; prints a line a round:
                                 "round N alive M"
 """
@@ -17,6 +19,7 @@ import os
 import random
 import select
 import selectors
+import signal
 import socket
 import struct
 import sys
@@ -221,6 +224,26 @@ def use_all(living):
     return still
 
 
+def stream(address, port):
+    going, missing, number = [True], set(), 0
+    signal.signal(signal.SIGTERM, lambda *_: going.clear())
+    with make(address, socket.SOCK_DGRAM) as one:
+        one.connect((address, int(port)))
+        end = None
+        print("ready", flush=True)
+        while end is None or (missing and time.monotonic() < end):
+            if going:
+                one.send(struct.pack("!I", number))
+                missing.add(number)
+                number += 1
+            elif end is None:
+                end = time.monotonic() + REPLY_TIMEOUT_S
+            while select.select([one], [], [], 0.001)[0]:
+                missing.discard(struct.unpack("!I", one.recv(16))[0])
+    print(f"sent {number} missing {len(missing)}", flush=True)
+    return 0
+
+
 def hold(address, port, count):
     living = [connect(address, port) for _ in range(int(count))]
     number = 0
@@ -232,5 +255,5 @@ def hold(address, port, count):
 
 
 COMMANDS = {"serve": serve, "tcp": tcp, "tries": tries, "bulk": bulk, "reset": reset, "udp": udp,
-            "large": large, "fill": fill, "hold": hold, "smuggle": smuggle}
+            "large": large, "fill": fill, "hold": hold, "stream": stream, "smuggle": smuggle}
 sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

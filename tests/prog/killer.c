@@ -21,6 +21,7 @@ static bool is_bpf_change(unsigned long command)
 	case BPF_OBJ_PIN:
 	case BPF_PROG_TEST_RUN:
 	case BPF_LINK_CREATE:
+	case BPF_LINK_UPDATE:
 		return true;
 	default:
 		return false;
@@ -35,6 +36,7 @@ static bool is_change(const struct __ptrace_syscall_info *info)
 	case SYS_bpf:
 		return is_bpf_change(info->entry.args[0]);
 	case SYS_mkdirat:
+	case SYS_renameat2:
 	case SYS_unlinkat:
 	case SYS_sendto: /* netlink */
 #ifdef SYS_mkdir

@@ -508,13 +508,13 @@ TEST_F(lb_test, second_keys_go_where_rows_are_replaced)
 	CHECK_OP(wire_rows(self), <=, ROAM_QUOTA_MIN);
 }
 
-TEST_F(lb_test, a_full_table_leaves_no_second_key)
+TEST_F(lb_test, what_is_replaced_leaves_no_second_key)
 {
 	add_remote_service(self, 4, IPPROTO_TCP, 1);
 	for (int i = 0; i < ROAM_QUOTA_MIN; i++)
 		where_to(self, 4, 2000 + i, ROAM_TCP_SYN, ROAM_REASON_OPENED);
 	for (int i = 0; i < ROAM_QUOTA_MIN * 4; i++)
-		where_to(self, 4, 3000 + i, ROAM_TCP_SYN, ROAM_REASON_CT_HALF_FULL);
+		where_to(self, 4, 3000 + i, ROAM_TCP_SYN, ROAM_REASON_CT_REPLACED);
 	CHECK_EQ(wire_rows(self), ROAM_QUOTA_MIN);
 }
 

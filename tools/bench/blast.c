@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Puts frames into a device as if they had come in there (BPF_F_TEST_XDP_LIVE_FRAMES), as fast as
- * the kernel takes them through all that is behind the device. For tools/bench/packets.py.
+ * the kernel takes them through all that is behind the device. For tools/bench/packets.py, and for
+ * tests/e2e/flood.sh.
  *
- *   blast DEV 4|6 in|out same|new|vip COUNT [decile]
+ *   blast DEV 4|6 in|out same|new|vip|syn COUNT [decile]
  *
  * UDP between the client and the VM of world.py: all of one flow, each of another (IPv4 only), or
- * all of one through the VIP of balance.py.
+ * all of one through the VIP of balance.py. `syn`: openings of TCP to the VM's port 443, each with
+ * another forged source.
  * Prints nanoseconds a packet: the mean; with `decile`, the first decile of the means of all
  * batches of 64, each shorter than a time slice, so that other work on the machine counts for less.
  */
@@ -27,6 +29,10 @@
 #define UDP_SPORT4 34 /* offsets in an untagged frame */
 #define UDP_CSUM4  40
 #define IP_SADDR4  26
+#define IP_SADDR6  22
+#define TCP4       34
+#define TCP6       54
+#define TCP_SEQ    4
 
 static const uint8_t vm_mac[] = { 0x52, 0x54, 0, 0, 0, 0x10 };
 static const uint8_t client_mac[] = { 0x52, 0x54, 0, 0, 0, 0xc1 };
@@ -59,6 +65,48 @@ static void make_frame(int family, int out, int vip, struct packet *packet)
 	memcpy(spec.smac, out ? vm_mac : client_mac, ROAM_MAC_LEN);
 	memcpy(spec.dmac, out ? client_mac : vm_mac, ROAM_MAC_LEN);
 	packet_build(&spec, packet);
+}
+
+/* The second word of a pair is such that the sum of both is that of the frame. */
+static void vary_pair(struct programs *skel, int i, uint32_t up, uint32_t down)
+{
+	skel->bss->blast_pair_off[i][0] = up;
+	skel->bss->blast_pair_off[i][1] = down;
+	skel->bss->blast_pair[i][0] = skel->bss->blast_frame[up] << 8 |
+				      skel->bss->blast_frame[up + 1];
+	skel->bss->blast_pair[i][1] = skel->bss->blast_frame[down] << 8 |
+				      skel->bss->blast_frame[down + 1];
+}
+
+/* Behind it, up to FRAME_LEN, is nothing of IP's. */
+static void make_syn(int family, struct packet *packet)
+{
+	struct packet_spec spec = {
+		.src = packet_addr(family == 4 ? "100.64.0.0" : "2001:db8:66::"),
+		.dst = packet_addr(family == 4 ? "10.9.0.10" : "fd09::10"),
+		.proto = IPPROTO_TCP,
+		.tcp_flags = ROAM_TCP_SYN,
+		.sport = 1024,
+		.dport = 443,
+	};
+
+	memset(packet, 0, sizeof(*packet));
+	memcpy(spec.smac, client_mac, ROAM_MAC_LEN);
+	memcpy(spec.dmac, vm_mac, ROAM_MAC_LEN);
+	packet_build(&spec, packet);
+}
+
+/*
+ * Another source address and port for each frame; the port's other end is in the sequence number.
+ * IPv4's address goes all over: what IP takes for no source, the VM does not answer.
+ */
+static void vary_source(struct programs *skel, int family)
+{
+	uint32_t saddr = family == 4 ? IP_SADDR4 : IP_SADDR6 + 8;
+	uint32_t tcp = family == 4 ? TCP4 : TCP6;
+
+	vary_pair(skel, 0, saddr + 2, family == 4 ? saddr : saddr + 4);
+	vary_pair(skel, 1, tcp, tcp + TCP_SEQ);
 }
 
 /* Without checksums that another port or address would make wrong. */
@@ -116,13 +164,17 @@ int main(int argc, char **argv)
 	struct programs *skel = programs__open_and_load();
 	double mean;
 
-	must(argc == 6 || argc == 7, "usage: blast DEV 4|6 in|out same|new|vip COUNT [decile]");
+	must(argc == 6 || argc == 7, "usage: blast DEV 4|6 in|out same|new|vip|syn COUNT [decile]");
 	must(skel != NULL, "loading the program");
 	make_frame(atoi(argv[2]), !strcmp(argv[3], "out"), !strcmp(argv[4], "vip"), &packet);
 	must(packet.len == FRAME_LEN, "the frame");
+	if (!strcmp(argv[4], "syn"))
+		make_syn(atoi(argv[2]), &packet);
 	memcpy((void *)skel->bss->blast_frame, packet.bytes, FRAME_LEN);
 	if (!strcmp(argv[4], "new"))
 		vary(skel);
+	if (!strcmp(argv[4], "syn"))
+		vary_source(skel, atoi(argv[2]));
 	ctx.ingress_ifindex = if_nametoindex(argv[1]);
 	ctx.data_end = FRAME_LEN;
 	must(ctx.ingress_ifindex, argv[1]);

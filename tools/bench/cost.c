@@ -153,19 +153,19 @@ static double open_many(struct test_host *host, unsigned int first, unsigned int
 	return sum / count;
 }
 
-/* `full` has no room for a flow more. */
-static void refused(struct test_host *roomy, struct test_host *full)
+/* In `full`, each takes the place of another. */
+static void replaced(struct test_host *roomy, struct test_host *full)
 {
 	unsigned int next = 0;
 
 	set_quotas(roomy, 1 << 20);
 	open_many(full, 0, 2 * ROAM_QUOTA_MIN);
 	for (int round = 0; round < rounds; round++) {
-		double refused_ns = open_many(full, 30000, OPENINGS);
+		double replaced_ns = open_many(full, 30000, OPENINGS);
 		double admitted_ns = open_many(roomy, next, OPENINGS);
 
 		next += OPENINGS;
-		printf("refused_on_full_table:admitted %.1f %.1f\n", refused_ns, admitted_ns);
+		printf("replaced_on_full_table:admitted %.1f %.1f\n", replaced_ns, admitted_ns);
 	}
 }
 
@@ -324,7 +324,7 @@ int main(int argc, char **argv)
 	skel = programs__open_and_load();
 	must(skel != NULL, "loading the programs to compare with");
 	established(&one);
-	refused(&one, &two);
+	replaced(&one, &two);
 	set_quotas(&two, 1024);
 	copying(&two, &one);
 	many_vms(&two, &one);

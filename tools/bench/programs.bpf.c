@@ -3,6 +3,7 @@
  * What roam's programs are compared with: one that does nothing, one that only parses, and the one
  * that sends packets for tools/bench/blast.c. Loaded by cost.c and blast.c.
  */
+#include <stdbool.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
@@ -43,10 +44,38 @@ volatile __u32 blast_port_off;
 volatile __u32 blast_port;
 volatile __u32 blast_addr_off;
 
+/*
+ * Words of the frame that vary as its number does, one up, the other one down, so that no checksum
+ * over both changes; at 0 there is none.
+ */
+#define PAIRS 2
+
+volatile __u32 blast_pair_off[PAIRS][2];
+volatile __u16 blast_pair[PAIRS][2];
+
 #define BATCH   64   /* frames that go on together: blast.c asks for as many */
 #define BATCHES 4096 /* of which the beginning is noted */
 
 volatile __u64 blast_begin_ns[BATCHES];
+
+/* In ones' complement. */
+static __always_inline __u16 add(__u16 word, __u32 number)
+{
+	__u32 sum = word + number;
+
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+static __always_inline bool write_pair(struct xdp_md *xdp, __u32 i, __u16 number)
+{
+	__be16 up = bpf_htons(add(blast_pair[i][0], number));
+	__be16 down = bpf_htons(add(blast_pair[i][1], 0xffff - number));
+
+	if (!blast_pair_off[i][0])
+		return true;
+	return !bpf_xdp_store_bytes(xdp, blast_pair_off[i][0], &up, sizeof(up)) &&
+	       !bpf_xdp_store_bytes(xdp, blast_pair_off[i][1], &down, sizeof(down));
+}
 
 /* Pages are recycled, so each frame is written anew. */
 SEC("xdp")
@@ -64,6 +93,8 @@ int bench_blast(struct xdp_md *xdp)
 	for (int i = 0; i < TEMPLATE_MAX; i++)
 		frame[i] = blast_frame[i];
 	if (bpf_xdp_store_bytes(xdp, 0, frame, TEMPLATE_MAX))
+		return XDP_DROP;
+	if (!write_pair(xdp, 0, number % 65521) || !write_pair(xdp, 1, number % 60013))
 		return XDP_DROP;
 	if (!blast_port_off)
 		return XDP_PASS;

@@ -86,11 +86,11 @@ static int attach_tcx(struct host *host, const struct hook *hook, uint32_t ifind
 	return 0;
 }
 
-static int attach_clsact(struct host *host, const struct hook *hook, uint32_t ifindex)
+static int attach_clsact(int prog_fd, const struct hook *hook, uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_tc_hook, where, .ifindex = ifindex, .attach_point = hook->point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
-		    .prog_fd = host_prog(host, hook->prog), .flags = BPF_TC_F_REPLACE);
+		    .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
 	int err = bpf_tc_hook_create(&where);
 
 	if (err && err != -EEXIST)
@@ -111,12 +111,16 @@ static void detach_clsact(const struct hook *hook, uint32_t ifindex)
 
 /* Tries rather than asks for a version. A device index that cannot be makes a kernel with tcx
  * answer ENODEV, one without it EINVAL. */
-static bool has_tcx(const struct host *host)
+static bool has_tcx_for(int prog_fd)
 {
-	_cleanup_close_ int fd = bpf_link_create(host_prog(host, HOST_PROG_tc_out), INT32_MAX,
-						 ATTACH_TCX_INGRESS, NULL);
+	_cleanup_close_ int fd = bpf_link_create(prog_fd, INT32_MAX, ATTACH_TCX_INGRESS, NULL);
 
 	return fd >= 0 || errno == ENODEV;
+}
+
+static bool has_tcx(const struct host *host)
+{
+	return has_tcx_for(host_prog(host, HOST_PROG_tc_out));
 }
 
 const char *attach_kind(const struct host *host)
@@ -130,7 +134,7 @@ int attach_port(struct host *host, uint32_t ifindex)
 
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
 		int err = tcx ? attach_tcx(host, &hooks[i], ifindex)
-			      : attach_clsact(host, &hooks[i], ifindex);
+			      : attach_clsact(host_prog(host, hooks[i].prog), &hooks[i], ifindex);
 
 		if (err) {
 			char dev[IF_NAMESIZE] = "?";
@@ -218,6 +222,80 @@ void detach_all(const char *links_dir)
 		snprintf(path, sizeof(path), "%.400s/%.64s", links_dir, entry->d_name);
 		remove_link(path);
 	}
+}
+
+static int prog_of(const struct attach_progs *progs, const struct hook *hook)
+{
+	return hook->prog == HOST_PROG_tc_in ? progs->in : progs->out;
+}
+
+/* A link's pin is IFINDEX-in, IFINDEX-out or uplink-IFINDEX. */
+static int prog_of_link(const struct attach_progs *progs, const char *name)
+{
+	if (!strncmp(name, "uplink-", strlen("uplink-")))
+		return progs->uplink;
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		const char *dash = strchr(name, '-');
+
+		if (dash && !strcmp(dash + 1, hooks[i].suffix))
+			return prog_of(progs, &hooks[i]);
+	}
+	return -1;
+}
+
+static int update_link(const char *path, int prog_fd)
+{
+	_cleanup_close_ int fd = bpf_obj_get(path);
+
+	if (fd < 0 || prog_fd < 0)
+		return fail(-EBADMSG, "host: %s is no link of a host", path);
+	/* ENOLINK: its device is gone. */
+	if (bpf_link_update(fd, prog_fd, NULL) && errno != ENOLINK)
+		return fail_errno(-errno, "host: cannot replace the program of %s", path);
+	return 0;
+}
+
+static int update_links(const char *links_dir, const struct attach_progs *progs,
+			unsigned int *ret_count)
+{
+	_cleanup_closedir_ DIR *dir = opendir(links_dir);
+	struct dirent *entry;
+	char path[512];
+	int err = dir ? 0 : fail_errno(-errno, "host: %s", links_dir);
+
+	while (!err && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%.400s/%.64s", links_dir, entry->d_name);
+		err = update_link(path, prog_of_link(progs, entry->d_name));
+		++*ret_count;
+	}
+	return err;
+}
+
+int attach_update(const char *links_dir, int port_dev_fd, const struct attach_progs *progs,
+		  unsigned int *ret_count)
+{
+	unsigned int count = 0;
+	uint32_t ifindex, *at = NULL;
+	int err = update_links(links_dir, progs, &count);
+
+	while (!err && !has_tcx_for(progs->out) &&
+	       !bpf_map_get_next_key(port_dev_fd, at, &ifindex)) {
+		char dev[IF_NAMESIZE];
+
+		at = &ifindex;
+		for (size_t i = 0; i < ARRAY_SIZE(hooks) && if_indextoname(ifindex, dev); i++) {
+			err = attach_clsact(prog_of(progs, &hooks[i]), &hooks[i], ifindex);
+			if (err)
+				return fail_errno(err, "host: cannot replace the program of %s",
+						  dev);
+			count++;
+		}
+	}
+	if (!err)
+		*ret_count = count;
+	return err;
 }
 
 static void describe_uplink(const char *path, struct uplink *ret_uplink)

@@ -17,6 +17,21 @@ void detach_port(struct host *host, uint32_t ifindex);
 /* `links_dir` is the folder of a host that is not open yet, `prog_fd` its uplink program. */
 int attach_uplink(const char *links_dir, int prog_fd, const char *dev);
 
+/* The programs that are on devices. */
+struct attach_progs {
+	int in; /* tc */
+	int out;
+	int uplink; /* XDP */
+};
+
+/*
+ * Puts these in the place of those that are on the devices of a host: its links, and where there is
+ * no tcx, the devices of its map port_dev. Each is replaced at once: no packet finds none. Can be
+ * repeated. How many there were in *ret_count.
+ */
+int attach_update(const char *links_dir, int port_dev_fd, const struct attach_progs *progs,
+		  unsigned int *ret_count);
+
 /* Detaches whatever has its link in that folder, and empties it. */
 void detach_all(const char *links_dir);
 

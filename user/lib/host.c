@@ -7,13 +7,15 @@
 #include <sys/stat.h>
 #include <bpf/bpf.h>
 #include "host.h"
+#include "host_upgrade.h"
 #include "journal.h"
 #include "recover.h"
 
 struct host {
 	char *dir;
 	int dir_fd;
-	int locks; /* how often the holder has taken the lock */
+	int locks;   /* how often the holder has taken the lock */
+	ino_t progs; /* of the folder whose pins these are: an upgrade brings another */
 	int map_fd[HOST_MAP_COUNT];
 	int prog_fd[HOST_PROG_COUNT];
 };
@@ -37,16 +39,31 @@ static int open_pin(const char *dir, const char *kind, const char *name, int *re
 
 	snprintf(path, sizeof(path), "%s/%s/%s", dir, kind, name);
 	fd = bpf_obj_get(path);
+	if (fd < 0 && errno == ENOENT)
+		return fail(
+			-ENOENT,
+			"host %s: has no %s/%s: made by another version, see 'roam host upgrade'",
+			dir, kind, name);
 	if (fd < 0)
 		return fail_errno(-errno, "host %s: cannot open %s/%s", dir, kind, name);
+	cleanup_close(ret_fd);
 	*ret_fd = fd;
 	return 0;
+}
+
+/* 0 if there is none. */
+static ino_t progs_folder(const struct host *host)
+{
+	struct stat stat;
+
+	return fstatat(host->dir_fd, "progs", &stat, 0) ? 0 : stat.st_ino;
 }
 
 static int open_pins(struct host *host)
 {
 	int err = 0;
 
+	host->progs = progs_folder(host);
 	for (int i = 0; i < HOST_MAP_COUNT && !err; i++)
 		err = open_pin(host->dir, "maps", map_name[i], &host->map_fd[i]);
 	for (int i = 0; i < HOST_PROG_COUNT && !err; i++)
@@ -75,7 +92,7 @@ int host_open(const char *dir, struct host **ret_host)
 	if (err)
 		return err;
 	/* While another process is writing, that one or the next will mend what there is. */
-	if (!journal_is_empty(host) && host_try_lock(host))
+	if ((!journal_is_empty(host) || host_upgrade_is_due(dir)) && host_try_lock(host))
 		host_unlock(host);
 	*ret_host = TAKE_PTR(host);
 	return 0;
@@ -114,10 +131,17 @@ const char *host_dir(const struct host *host)
 	return host->dir;
 }
 
-/* By who has just got the lock. */
+/*
+ * By who has just got the lock. A process that waited for an upgrade must not put old programs on
+ * devices. What cannot be finished is tried again by the next one: old and new programs work.
+ */
 static void locked(struct host *host)
 {
 	host->locks++;
+	if (host_upgrade_is_due(host->dir))
+		host_upgrade_finish(host->dir);
+	if (progs_folder(host) != host->progs)
+		open_pins(host);
 	recover(host);
 }
 

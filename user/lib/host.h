@@ -57,6 +57,7 @@
 	X(move_flight)                                                                             \
 	X(qos_conf)                                                                                \
 	X(explain_run)                                                                             \
+	X(ask_run)                                                                                 \
 	X(qos_state)                                                                               \
 	X(stats)                                                                                   \
 	X(stats_xfer)
@@ -75,6 +76,7 @@ enum host_map {
 	X(xdp_uplink)                                                                              \
 	X(explain_port)                                                                            \
 	X(explain_uplink)                                                                          \
+	X(ask_flows)                                                                               \
 	X(ct_load)                                                                                 \
 	X(monitor_say)                                                                             \
 	X(move_fetch)                                                                              \

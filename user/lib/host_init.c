@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <linux/magic.h>
@@ -14,6 +13,8 @@
 #include <bpf/libbpf.h>
 #include "attach.h"
 #include "host_init.h"
+#include "host_load.h"
+#include "layout.h"
 #include "port.h"
 #include "roam.skel.h"
 #include "tables.h"
@@ -23,26 +24,6 @@
 #define ENTRY_LEN (PATH_LEN + 64) /* of something below such a path */
 
 static const char *const folders[] = { "maps", "progs", "links", "journal", "monitor" };
-
-static char load_error[256];
-
-/*
- * Keeps libbpf's first line, which names the program. The verifier's log is printed as it is: it
- * comes only when loading has failed.
- */
-static int keep_error(enum libbpf_print_level level, const char *format, va_list args)
-{
-	static char text[64 * 1024];
-
-	if (level != LIBBPF_WARN)
-		return 0;
-	vsnprintf(text, sizeof(text), format, args);
-	if (strstr(text, "BEGIN PROG LOAD LOG"))
-		fputs(text, stderr);
-	else if (!load_error[0])
-		snprintf(load_error, sizeof(load_error), "%.*s", (int)strcspn(text, "\n"), text);
-	return 0;
-}
 
 /* Mounts a bpffs at the usual place if there is none, as bpftool does. */
 static int check_bpffs(const char *dir)
@@ -105,30 +86,6 @@ static void remove_dead(const char *dir)
 	}
 }
 
-static int pin_all(struct roam *skel, const char *dir)
-{
-	struct bpf_program *prog;
-	char path[ENTRY_LEN];
-	struct bpf_map *map;
-	int err = 0;
-
-	bpf_object__for_each_map(map, skel->obj)
-	{
-		if (bpf_map__is_internal(map))
-			continue;
-		snprintf(path, sizeof(path), "%s/maps/%s", dir, bpf_map__name(map));
-		err = err ? err : bpf_obj_pin(bpf_map__fd(map), path) ? -errno : 0;
-	}
-	bpf_object__for_each_program(prog, skel->obj)
-	{
-		if (!bpf_program__autoload(prog))
-			continue;
-		snprintf(path, sizeof(path), "%s/progs/%s", dir, bpf_program__name(prog));
-		err = err ? err : bpf_obj_pin(bpf_program__fd(prog), path) ? -errno : 0;
-	}
-	return err ? fail_errno(err, "host %s: cannot pin", dir) : 0;
-}
-
 /* The counters of what belongs to no VM. */
 static int make_own_stats(struct roam *skel)
 {
@@ -153,28 +110,13 @@ static int make_folders(const char *dir)
 	return err ? fail_errno(err, "host: cannot make %s", dir) : 0;
 }
 
-static int load(struct roam **ret_skel)
+/* What the next build that comes over it is told. */
+static int keep_layout(const char *dir, const char *text)
 {
-	struct roam *skel;
-	int err;
+	char path[ENTRY_LEN];
 
-	load_error[0] = '\0';
-	libbpf_set_print(keep_error);
-	skel = roam__open();
-	if (!skel)
-		return fail(-ENOMEM, "host: cannot open the programs");
-	/* A port's list behind XDP is for devices whose frames only XDP sees; nobody attaches it.
-	 */
-	bpf_program__set_autoload(skel->progs.xdp_in, false);
-	bpf_program__set_autoload(skel->progs.xdp_out, false);
-	err = roam__load(skel);
-	if (err) {
-		roam__destroy(skel);
-		return fail(err, "host: the kernel refuses the programs: %s: %s", strerror(-err),
-			    load_error);
-	}
-	*ret_skel = skel;
-	return 0;
+	snprintf(path, sizeof(path), "%s/maps/layout", dir);
+	return layout_store(path, text);
 }
 
 static int build(struct roam *skel, const char *dir, char *const *uplinks, int uplink_count)
@@ -183,7 +125,7 @@ static int build(struct roam *skel, const char *dir, char *const *uplinks, int u
 	int err = make_folders(dir);
 
 	if (!err)
-		err = pin_all(skel, dir);
+		err = host_pin(skel, dir);
 	if (!err)
 		err = make_own_stats(skel);
 	snprintf(links, sizeof(links), "%s/links", dir);
@@ -192,9 +134,21 @@ static int build(struct roam *skel, const char *dir, char *const *uplinks, int u
 	return err;
 }
 
+/* Inner maps are described before it is loaded: libbpf forgets them. */
+static int load(struct roam *skel, char **ret_layout)
+{
+	char *layout = layout_describe(skel->obj);
+
+	if (!layout)
+		return fail(-ENOMEM, "host: out of memory");
+	*ret_layout = layout;
+	return host_load(skel);
+}
+
 int host_init(const char *dir, char *const *uplinks, int uplink_count)
 {
 	char made[PATH_LEN];
+	_cleanup_free_ char *layout = NULL;
 	struct roam *skel = NULL;
 	int err;
 
@@ -208,11 +162,17 @@ int host_init(const char *dir, char *const *uplinks, int uplink_count)
 	if (!access(dir, F_OK))
 		return fail(-EEXIST, "host %s: is there already", dir);
 	remove_dead(dir);
-	err = load(&skel);
-	if (err)
+	err = host_load_open(&skel);
+	if (!err)
+		err = load(skel, &layout);
+	if (err) {
+		roam__destroy(skel);
 		return err;
+	}
 	beside(dir, made);
 	err = build(skel, made, uplinks, uplink_count);
+	if (!err)
+		err = keep_layout(made, layout);
 	if (!err && rename(made, dir))
 		err = fail_errno(-errno, "host %s: cannot rename it into place", dir);
 	if (err)

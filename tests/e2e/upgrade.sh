@@ -1,0 +1,106 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# `host upgrade` under load: programs are replaced again and again over the same maps, and no packet,
+# no connection, no counter and no policy is lost by it; nor does anything get through.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../world.sh"
+
+UPGRADES=3
+BURST=20 # forbidden frames of each kind, sent at once: no queue is full of them
+
+setup()
+{
+	world_make
+	world_neighbours
+	serve vm 443,5310
+	check "setup" world_roam default in drop out allow
+	check "rule" host acl add vm web name https in allow tcp dport 443
+	check "rule" host acl add vm web name echo in allow udp dport 5310
+}
+
+# The ids of the programs that are attached.
+attached()
+{
+	local pin
+	for pin in "$BPFFS"/host/links/*; do
+		bpftool -j link show pinned "$pin" | sed -n 's/.*"prog_id":\([0-9]*\).*/\1/p'
+	done
+	for pin in ingress egress; do # where there is no tcx
+		ns host tc filter show dev port0 "$pin" 2> "$TMP/none" | sed -n 's/.* id \([0-9]*\) .*/\1/p'
+	done
+}
+
+# A line for each burst, until there is enough.
+send_forbidden()
+{
+	while [ ! -e "$TMP/enough" ]; do
+		frames client send eth0 "$BURST" in-udp4 in-udp6 in-ack4 in-ack6 && echo sent
+	done
+}
+
+test_nothing_is_lost_under_load()
+{
+	local sent four six holders stream4 stream6 forbidden before drops i
+	hold client "$VM4" 443 40 && four=$HELD holders=$SPAWNED
+	hold client "$VM6" 443 40 && six=$HELD holders="$holders $SPAWNED"
+	spawn_ready client sock.py stream "$VM4" 5310 && stream4=$SPAWNED,$SPAWN_COUNT
+	spawn_ready client sock.py stream "$VM6" 5310 && stream6=$SPAWNED,$SPAWN_COUNT
+	check_eq "flows" "$(flows)" 82
+	catch vm
+	send_forbidden > "$TMP/forbidden" 2>&1 &
+	forbidden=$!
+	for i in $(seq "$UPGRADES"); do
+		before=$(attached)
+		check "upgrade $i" host host upgrade
+		check_has "says how many links" "$(cat "$TMP/out")" " links "
+		check_not "programs are others" test "$before" = "$(attached)"
+		check "a rule can be added" host acl add vm web name "new-$i" in allow tcp dport "$((1000 + i))"
+		check "a new connection, $i" sock client tcp "$VM4" 443
+	done
+	: > "$TMP/enough"
+	wait "$forbidden"
+	sent=$((BURST * $(grep -c sent "$TMP/forbidden")))
+	check "something forbidden was sent" test "$sent" -ge $((UPGRADES * BURST))
+	check_eq "alive" "$(alive "$four") $(alive "$six")" "40 40"
+	check_eq "in all rounds" "$(short_rounds "$four") $(short_rounds "$six")" "0 0"
+	for one in "$stream4" "$stream6"; do
+		kill "${one%,*}"
+		wait "${one%,*}"
+		check_has "no datagram is lost" "$(tail -1 "$TMP/spawn.${one#*,}")" "missing 0"
+		check_not "and there were some" has_line "$TMP/spawn.${one#*,}" "sent 0"
+	done
+	# shellcheck disable=SC2086 # they are several
+	kill $holders # who catches waits for silence
+	sleep 0.2
+	stop_catching
+	check_eq "nothing forbidden arrives" "$(caught in-udp4) $(caught in-ack4)" "0 0"
+	check_eq "nor over IPv6" "$(caught in-udp6) $(caught in-ack6)" "0 0"
+	read_stats
+	drops=$(($(in_stats in drop) + $(in_stats out drop)))
+	check_eq "what is dropped is what is forbidden" "$drops" $((4 * sent))
+	check_eq "by its reasons" "$(in_stats in drop acl_default) $(in_stats in drop midstream)" \
+		"$((2 * sent)) $((2 * sent))"
+	check "explain works" host explain vm web in tcp "$CLIENT4:1" '>' "$VM4:443" syn
+	check_eq "nothing is left behind" "$(find "$BPFFS/host" -name 'upgrade*')" ""
+}
+
+flows()
+{
+	host -j ct show vm web | grep -c '"vm":"web"'
+}
+
+# The rounds of FILE in which not all of $2 connections answered.
+short_rounds()
+{
+	grep '^round' "$1" | grep -vc " alive 40\$"
+}
+
+test_a_host_that_is_not_there()
+{
+	check "gone" host host teardown
+	check_not "none" host host upgrade
+	check_has "says so" "$(cat "$TMP/out")" "there is none; make it with 'roam host init'"
+}
+
+run_tests "$@"
