@@ -28,7 +28,7 @@ static const struct limit {
 	{ "monitor_say", 2000, 64 },       { "explain_port", 400000, 320 },
 	{ "explain_uplink", 160000, 224 }, { "move_fetch", 3000, 96 },
 	{ "move_apply", 150000, 224 },     { "stats_add", 6000, 64 },
-	{ "explain_uplink", 160000, 224 }, { "ask_flows", 100000, 224 },
+	{ "ask_flows", 100000, 224 },
 };
 
 struct loaded {

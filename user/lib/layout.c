@@ -15,7 +15,7 @@ static const char types[] =
 #define TEXT_MAX (1 << 20)
 
 static const char *const scratch_maps[] = {
-	"acl_walk", "ask_run", "ct_scratch", "ct_xfer", "explain_run", "front_pkt",
+	"acl_walk", "ask_run", "ct_scratch", "ct_xfer", "explain_run", "front_pkt", "stats_xfer",
 };
 
 /* Of what is only in those, or in no map at all. */
@@ -24,7 +24,7 @@ static const char *const scratch_types[] = {
 	"enum roam_pkt_fact",   "enum roam_pkt_frag",   "enum roam_sctp_chunk",
 	"enum roam_stage",      "enum roam_verdict",    "struct roam_ask_flow",
 	"struct roam_ask_run",  "struct roam_ct_load",  "struct roam_explain",
-	"struct roam_flow_rec", "struct roam_pkt",
+	"struct roam_flow_rec", "struct roam_pkt",      "struct roam_stats_add",
 };
 
 bool layout_is_scratch(const char *map)
