@@ -131,7 +131,8 @@ __noinline enum roam_verdict ips_check(struct roam_pkt *pkt)
 		return ROAM_CONTINUE; /* it would be made, and its bucket be full */
 	if (!window)
 		return drop(pkt, ROAM_REASON_NO_MEMORY);
-	take = (struct bucket_take){ pkt->now_ns, conf->burst_ns, conf->cost_ns, pkt->dry_run };
+	take = (struct bucket_take){ pkt->now_ns, conf->burst_ns, conf->cost_ns, pkt_lag_ns(pkt),
+				     pkt->dry_run };
 	if (bucket_take(&window->paid_ns, &take)) {
 		if (pkt->round && !pkt->dry_run)
 			ips_note(pkt, ROAM_LOG_SOURCE, &source, false);

@@ -18,6 +18,21 @@
 #define VLAN_VID_MASK 0x0fff
 #define VLAN_TAGS_MAX 2
 
+/* As struct ethhdr, which is read byte by byte, because it may be anywhere. */
+struct ether {
+	__be16 dest[ROAM_MAC_LEN / 2];
+	__be16 source[ROAM_MAC_LEN / 2];
+	__be16 proto;
+};
+
+static __always_inline void copy_mac(__u8 *to, const __be16 *from)
+{
+	__be16 *words = (__be16 *)to;
+
+	for (int i = 0; i < ROAM_MAC_LEN / 2; i++)
+		words[i] = from[i];
+}
+
 struct vlan_header {
 	__be16 tci;
 	__be16 ethertype;
@@ -39,15 +54,16 @@ static __always_inline bool parse_vlan(const struct frame *frame, struct roam_pk
 
 	pkt->vlan = frame->has_vlan ? frame->vlan_tci & VLAN_VID_MASK : 0;
 	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
-		struct vlan_header tag;
+		const struct vlan_header *tag;
 
 		if (tags == VLAN_TAGS_MAX || !is_vlan(pkt->ethertype))
 			break;
-		if (!frame_read(frame, *off, &tag, sizeof(tag)))
+		tag = frame_at(frame, pkt, *off, sizeof(*tag));
+		if (!tag)
 			return false;
-		pkt->vlan = (pkt->vlan << 12) | (bpf_ntohs(tag.tci) & VLAN_VID_MASK);
-		pkt->ethertype = tag.ethertype;
-		*off += sizeof(tag);
+		pkt->vlan = (pkt->vlan << 12) | (bpf_ntohs(tag->tci) & VLAN_VID_MASK);
+		pkt->ethertype = tag->ethertype;
+		*off += sizeof(*tag);
 		tags++;
 	}
 	/* One tag alone is the outer one. With a priority tag outside, the inner one is alone. */
@@ -59,16 +75,16 @@ static __always_inline bool parse_vlan(const struct frame *frame, struct roam_pk
 /* The caller has zeroed pkt and set now_ns, ifindex and dir. NONE: parsed, go on. */
 static __always_inline enum roam_reason parse(const struct frame *frame, struct roam_pkt *pkt)
 {
-	struct ethhdr eth;
-	__u32 off = sizeof(eth);
+	const struct ether *eth = (const void *)pkt->head;
+	__u32 off = sizeof(*eth);
 
 	pkt->len = frame->len + (frame->has_vlan ? sizeof(struct vlan_header) : 0);
 	pkt->gso_size = frame->gso_size;
-	if (!frame_read(frame, 0, &eth, sizeof(eth)))
+	if (!window_open(frame, pkt))
 		return ROAM_REASON_MALFORMED;
-	__builtin_memcpy(pkt->smac, eth.h_source, ROAM_MAC_LEN);
-	__builtin_memcpy(pkt->dmac, eth.h_dest, ROAM_MAC_LEN);
-	pkt->ethertype = eth.h_proto;
+	copy_mac(pkt->smac, eth->source);
+	copy_mac(pkt->dmac, eth->dest);
+	pkt->ethertype = eth->proto;
 	if (!parse_vlan(frame, pkt, &off))
 		return ROAM_REASON_MALFORMED;
 

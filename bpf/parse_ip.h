@@ -11,6 +11,7 @@
 #include <linux/ipv6.h>
 #include "parse_frag.h"
 #include "parse_l4.h"
+#include "parse_window.h"
 
 /* Headers between IPv6 and the transport that are walked; RFC 8200 recommends at most 7. */
 #define IPV6_EXT_MAX 8
@@ -75,27 +76,27 @@ static __always_inline enum roam_reason parse_arp(const struct frame *frame, str
 static __always_inline enum roam_reason parse_ipv4(const struct frame *frame, struct roam_pkt *pkt,
 						   __u32 off)
 {
+	const struct iphdr *ip = frame_at(frame, pkt, off, sizeof(*ip));
 	__u32 header, total;
-	struct iphdr ip;
 
-	if (!frame_read(frame, off, &ip, sizeof(ip)))
+	if (!ip)
 		return ROAM_REASON_MALFORMED;
-	header = ip.ihl * 4;
-	total = bpf_ntohs(ip.tot_len);
+	header = ip->ihl * 4;
+	total = bpf_ntohs(ip->tot_len);
 	/* BIG TCP (Linux 6.3 and later): a local stack's GSO frame past 64 KiB has tot_len 0. */
 	if (!total && frame->len > 0xffff)
 		total = frame->len - off;
-	if (ip.version != 4 || header < sizeof(ip) || total < header || off + total > frame->len)
+	if (ip->version != 4 || header < sizeof(*ip) || total < header || off + total > frame->len)
 		return ROAM_REASON_MALFORMED;
 
 	pkt->l3_off = off;
 	pkt->key.family = ROAM_FAMILY_IPV4;
-	pkt->key.proto = ip.protocol;
-	pkt->hop_limit = ip.ttl;
-	addr_from_ipv4(&ip.saddr, source_end(pkt));
-	addr_from_ipv4(&ip.daddr, dest_end(pkt));
-	if (is_ipv4_fragment(ip.frag_off)) {
-		enum roam_reason reason = note_ipv4_fragment(pkt, &ip, total - header);
+	pkt->key.proto = ip->protocol;
+	pkt->hop_limit = ip->ttl;
+	addr_from_ipv4(&ip->saddr, source_end(pkt));
+	addr_from_ipv4(&ip->daddr, dest_end(pkt));
+	if (is_ipv4_fragment(ip->frag_off)) {
+		enum roam_reason reason = note_ipv4_fragment(pkt, ip, total - header);
 
 		if (reason || pkt->frag == ROAM_PKT_FRAG_LATER)
 			return reason;
@@ -216,26 +217,26 @@ static __always_inline bool is_mapped(const struct in6_addr *addr)
 static __always_inline enum roam_reason parse_ipv6(const struct frame *frame, struct roam_pkt *pkt,
 						   __u32 off)
 {
+	const struct ipv6hdr *ip = frame_at(frame, pkt, off, sizeof(*ip));
 	enum roam_reason reason;
-	struct ipv6hdr ip;
 	__u32 end;
 
-	if (!frame_read(frame, off, &ip, sizeof(ip)))
+	if (!ip)
 		return ROAM_REASON_MALFORMED;
-	end = off + sizeof(ip) + bpf_ntohs(ip.payload_len);
+	end = off + sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	/* BIG TCP (Linux 5.19 and later), as with IPv4. */
-	if (!ip.payload_len && frame->len > 0xffff)
+	if (!ip->payload_len && frame->len > 0xffff)
 		end = frame->len;
-	if (ip.version != 6 || end > frame->len || is_mapped(&ip.saddr) || is_mapped(&ip.daddr))
+	if (ip->version != 6 || end > frame->len || is_mapped(&ip->saddr) || is_mapped(&ip->daddr))
 		return ROAM_REASON_MALFORMED;
 
 	pkt->l3_off = off;
 	pkt->key.family = ROAM_FAMILY_IPV6;
-	pkt->key.proto = ip.nexthdr;
-	pkt->hop_limit = ip.hop_limit;
-	__builtin_memcpy(source_end(pkt), &ip.saddr, sizeof(struct roam_addr));
-	__builtin_memcpy(dest_end(pkt), &ip.daddr, sizeof(struct roam_addr));
-	off += sizeof(ip);
+	pkt->key.proto = ip->nexthdr;
+	pkt->hop_limit = ip->hop_limit;
+	__builtin_memcpy(source_end(pkt), &ip->saddr, sizeof(struct roam_addr));
+	__builtin_memcpy(dest_end(pkt), &ip->daddr, sizeof(struct roam_addr));
+	off += sizeof(*ip);
 	reason = walk_extensions(frame, pkt, &off, end);
 	if (reason || pkt->frag == ROAM_PKT_FRAG_LATER)
 		return reason;

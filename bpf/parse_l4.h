@@ -13,6 +13,7 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <roam/pkt.h>
+#include "parse_window.h"
 
 /* ICMP and ICMPv6, as far as it is read (linux/icmp.h cannot be had outside libc). */
 struct icmp_header {
@@ -48,7 +49,8 @@ struct icmp_header {
 #define TCP_SACK_BLOCK    8
 
 /* The options of nearly every segment: two NOPs, a timestamp (RFC 7323, appendix A). */
-#define TCP_OPT_TIMESTAMP 0x0101080a
+#define TCP_OPT_TIMESTAMP    0x0101080a
+#define TCP_TIMESTAMP_HEADER 32 /* bytes of a header that has no others */
 
 #define ND_OPTIONS_WALKED    4
 #define ND_OPT_SOURCE_LLADDR 1
@@ -179,53 +181,52 @@ static __always_inline bool tcp_flags_valid(__u8 flags)
 	}
 }
 
-/* The header, and the word behind it, where there is one: what kind of options follow. */
-struct tcp_head {
-	struct tcphdr tcp;
-	__be32 option;
-};
-
-static __always_inline bool read_tcp(const struct frame *frame, __u32 off, __u32 len,
-				     struct tcp_head *head)
+/* What kind of options a segment has: the first word of them. */
+static __always_inline bool is_timestamp(const struct frame *frame, struct roam_pkt *pkt, __u32 off)
 {
-	if (len >= sizeof(*head))
-		return frame_read(frame, off, head, sizeof(*head));
-	head->option = 0;
-	return frame_read(frame, off, &head->tcp, sizeof(head->tcp));
+	const __be32 *option = frame_at(frame, pkt, off, sizeof(*option));
+
+	return option && *option == bpf_htonl(TCP_OPT_TIMESTAMP);
 }
 
-/* Those of a SYN; of other segments, only what is not a timestamp alone may be of interest. */
-static __always_inline bool wants_options(const struct roam_pkt *pkt, const struct tcp_head *head)
+/*
+ * Those of a SYN; of other segments, only what is not a timestamp alone may be of interest.
+ * `header`: bytes of the header with them.
+ */
+static __always_inline bool wants_options(const struct frame *frame, struct roam_pkt *pkt,
+					  __u32 off, __u32 header)
 {
-	return (pkt->tcp_flags & ROAM_TCP_SYN) ||
-	       (head->tcp.doff > sizeof(head->tcp) / 4 &&
-		(head->option != bpf_htonl(TCP_OPT_TIMESTAMP) || head->tcp.doff > 8));
+	if (pkt->tcp_flags & ROAM_TCP_SYN)
+		return true;
+	return header > sizeof(struct tcphdr) &&
+	       (header > TCP_TIMESTAMP_HEADER ||
+		!is_timestamp(frame, pkt, off + sizeof(struct tcphdr)));
 }
 
 static __always_inline enum roam_reason parse_tcp(const struct frame *frame, struct roam_pkt *pkt,
 						  __u32 off, __u32 len)
 {
-	struct tcp_head head;
+	const struct tcphdr *tcp = frame_at(frame, pkt, off, sizeof(*tcp));
 	__u32 header;
 
-	if (!read_tcp(frame, off, len, &head))
+	if (!tcp)
 		return ROAM_REASON_MALFORMED;
-	header = head.tcp.doff * 4;
-	if (header < sizeof(head.tcp) || header > len)
+	header = tcp->doff * 4;
+	if (header < sizeof(*tcp) || header > len)
 		return ROAM_REASON_MALFORMED;
 	pkt->l4_off = off;
-	set_ports(pkt, head.tcp.source, head.tcp.dest);
-	pkt->tcp_flags = ((const __u8 *)&head.tcp)[13] & 0x3f; /* not CWR and ECE */
-	pkt->tcp_seq = bpf_ntohl(head.tcp.seq);
-	pkt->tcp_ack = bpf_ntohl(head.tcp.ack_seq);
+	set_ports(pkt, tcp->source, tcp->dest);
+	pkt->tcp_flags = ((const __u8 *)tcp)[13] & 0x3f; /* not CWR and ECE */
+	pkt->tcp_seq = bpf_ntohl(tcp->seq);
+	pkt->tcp_ack = bpf_ntohl(tcp->ack_seq);
 	pkt->tcp_sack = pkt->tcp_ack;
 	pkt->tcp_scale = ROAM_PKT_NO_SCALE;
-	pkt->tcp_window = bpf_ntohs(head.tcp.window);
+	pkt->tcp_window = bpf_ntohs(tcp->window);
 	pkt->payload = len - header;
 	if (!tcp_flags_valid(pkt->tcp_flags))
 		return ROAM_REASON_TCP_FLAGS;
-	if (wants_options(pkt, &head))
-		parse_tcp_options(frame, pkt, off + sizeof(head.tcp), header - sizeof(head.tcp));
+	if (wants_options(frame, pkt, off, header))
+		parse_tcp_options(frame, pkt, off + sizeof(*tcp), header - sizeof(*tcp));
 	return ROAM_REASON_NONE;
 }
 
@@ -243,19 +244,18 @@ static __always_inline enum roam_link_msg dhcp_message(__be16 source, __be16 des
 static __always_inline enum roam_reason parse_udp(const struct frame *frame, struct roam_pkt *pkt,
 						  __u32 off, __u32 len)
 {
-	struct udphdr udp;
+	const struct udphdr *udp = frame_at(frame, pkt, off, sizeof(*udp));
 
 	/* A UDP length below the IP one is legal (RFC 768 does not forbid a trailer); above is not.
 	 * Segmentation offload leaves the length of the whole, so it fits here, too; that of a
 	 * first fragment counts the others. */
-	if (!frame_read(frame, off, &udp, sizeof(udp)) || len < sizeof(udp) ||
-	    (udp.len && bpf_ntohs(udp.len) < sizeof(udp)) ||
-	    (bpf_ntohs(udp.len) > len && pkt->frag != ROAM_PKT_FRAG_FIRST))
+	if (!udp || len < sizeof(*udp) || (udp->len && bpf_ntohs(udp->len) < sizeof(*udp)) ||
+	    (bpf_ntohs(udp->len) > len && pkt->frag != ROAM_PKT_FRAG_FIRST))
 		return ROAM_REASON_MALFORMED;
 	pkt->l4_off = off;
-	set_ports(pkt, udp.source, udp.dest);
-	pkt->payload = len - sizeof(udp);
-	pkt->link = dhcp_message(udp.source, udp.dest);
+	set_ports(pkt, udp->source, udp->dest);
+	pkt->payload = len - sizeof(*udp);
+	pkt->link = dhcp_message(udp->source, udp->dest);
 	return ROAM_REASON_NONE;
 }
 

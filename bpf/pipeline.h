@@ -28,34 +28,11 @@
 #define ROAM_BPF_PIPELINE_H
 
 #include <roam/vm.h>
+#include "front.h"
 #include "note.h"
 #include "parse.h"
 #include "rewrite.h"
 #include "stages.h"
-
-/*
- * The packet at hand, one a CPU: on the stack it would take most of the 512 bytes that a program
- * and the stages that it calls share, and the verifier would follow every value in it. Programs run
- * with softirqs off, so no other packet comes between. Weak, because each front end brings the same
- * one.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct roam_pkt);
-} front_pkt __weak SEC(".maps");
-
-/* Empty, but for where it is. Never NULL; the verifier does not know that. */
-static __always_inline struct roam_pkt *front_start(__u32 ifindex, enum roam_dir dir, __u64 now_ns)
-{
-	__u32 zero = 0;
-	struct roam_pkt *pkt = bpf_map_lookup_elem(&front_pkt, &zero);
-
-	if (pkt)
-		*pkt = (struct roam_pkt){ .now_ns = now_ns, .ifindex = ifindex, .dir = dir };
-	return pkt;
-}
 
 /* Not inlined, as its likes below: their stack is free again when the stages need theirs. */
 static __noinline enum roam_reason read_frame(frame_ctx *ctx, struct roam_pkt *pkt)

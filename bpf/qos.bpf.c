@@ -32,6 +32,7 @@ static __always_inline bool within_rate(const struct roam_pkt *pkt, const struct
 	struct bucket_take take = {
 		.now_ns = pkt->now_ns,
 		.burst_ns = conf->burst_ns,
+		.lag_ns = pkt_lag_ns(pkt),
 		.dry_run = pkt->dry_run,
 	};
 

@@ -12,7 +12,7 @@
 
 static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 {
-	struct roam_pkt *pkt = front_start(skb->ifindex, dir, bpf_ktime_get_ns());
+	struct roam_pkt *pkt = front_now(skb->ifindex, dir);
 
 	if (!pkt)
 		return TC_ACT_SHOT;

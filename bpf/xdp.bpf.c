@@ -13,7 +13,7 @@
 
 static __always_inline struct roam_pkt *start(struct xdp_md *xdp, enum roam_dir dir)
 {
-	return front_start(xdp->ingress_ifindex, dir, bpf_ktime_get_ns());
+	return front_now(xdp->ingress_ifindex, dir);
 }
 
 static __always_inline int finish(enum roam_verdict verdict)

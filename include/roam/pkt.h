@@ -69,9 +69,13 @@ enum roam_pkt_gate {
 	ROAM_PKT_GATE_GRACE, /* asked: what is of no known flow is dropped */
 };
 
+/* Ethernet, two VLAN tags, IPv6, TCP and a word more, and some options. */
+#define ROAM_PKT_HEAD  94
+#define ROAM_PKT_SPARE 40 /* the largest header that is read */
+
 struct roam_pkt {
 	/* Front end. */
-	__u64 now_ns;  /* CLOCK_MONOTONIC, read once */
+	__u64 now_ns;  /* CLOCK_MONOTONIC, read once; it may be late by lag_ms */
 	__u32 ifindex; /* the port's device */
 	__u8 dir;      /* enum roam_dir */
 	__u8 reason;   /* enum roam_reason; set by whoever ends the list */
@@ -180,12 +184,23 @@ struct roam_pkt {
 	__u8 answer;     /* 1: rejected, and the front end may answer */
 	__u32 mark; /* the frame's own (set by the front end), then what its answer will have */
 	/* Port, then gate: */
-	__u8 gate; /* enum roam_pkt_gate */
-	__u8 pad[1];
+	__u8 gate;   /* enum roam_pkt_gate */
+	__u8 lag_ms; /* by how much now_ns may be late; set by the front end */
 	__u16 round; /* of soft writes (move.h); 0: writes are not logged */
+
+	/*
+	 * From here on nothing is cleared for a packet. Parse's own (parse_window.h): the beginning
+	 * of the frame, so that a 32-bit field of an IP header is where it can be read as one, and
+	 * what lies beyond.
+	 */
+	__u8 pad2[2];
+	__u8 head[ROAM_PKT_HEAD];
+	__u8 spare[ROAM_PKT_SPARE];
 };
 
-ROAM_ASSERT_SIZE(struct roam_pkt, 296);
+ROAM_ASSERT_SIZE(struct roam_pkt, 432);
+ROAM_ASSERT_OFFSET(struct roam_pkt, pad2, 296);
+ROAM_ASSERT_OFFSET(struct roam_pkt, spare, 392);
 
 #define ROAM_PKT_NO_SCALE 0xff
 

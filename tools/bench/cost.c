@@ -172,7 +172,7 @@ static void replaced(struct test_host *roomy, struct test_host *full)
 /* With everything that a VM can have, against ct and acl alone. */
 static void features(struct test_host *plain, struct test_host *all)
 {
-	struct roam_qos qos = { .is_set = 1, .rate_Bps = 1000000000000 / 8, .burst = 1 << 30 };
+	struct roam_qos qos = { .is_set = 1, .rate_Bps = 100000000000 / 8, .burst = 1 << 30 };
 	struct roam_ips ips = ips_defaults();
 	uint32_t slot;
 

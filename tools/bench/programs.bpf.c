@@ -8,6 +8,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include "frame_skb.h"
+#include "front.h"
 #include "parse.h"
 
 #define TEMPLATE_MAX 128
@@ -29,12 +30,9 @@ static __noinline enum roam_reason read_frame(struct __sk_buff *skb, struct roam
 SEC("tc")
 int bench_parse(struct __sk_buff *skb)
 {
-	struct roam_pkt pkt = {};
+	struct roam_pkt *pkt = front_now(skb->ifindex, ROAM_DIR_OUT);
 
-	pkt.now_ns = bpf_ktime_get_ns();
-	pkt.ifindex = skb->ifindex;
-	pkt.dir = ROAM_DIR_OUT;
-	return read_frame(skb, &pkt) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	return !pkt || read_frame(skb, pkt) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 /* The frame that is sent, and where the source port stands in it; 0: it stays as it is. */
