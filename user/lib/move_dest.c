@@ -34,6 +34,7 @@ void move_dest_close(struct move_dest *dest)
 		return;
 	move_maps_close(&dest->maps);
 	state_refs_close(&dest->refs);
+	free(dest->flows.rows);
 	free(dest->late_flows.rows);
 	free(dest->late_sources.rows);
 	free(dest->late_blocks.rows);
