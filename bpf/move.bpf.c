@@ -200,9 +200,7 @@ __noinline enum roam_verdict gate_heard(struct roam_pkt *pkt)
 		thaw(gate, ROAM_GATE_FROZEN, &gate->thawed);
 	else if (state == ROAM_GATE_MOVED)
 		thaw(gate, ROAM_GATE_MOVED, &gate->two_senders);
-	else
-		return ROAM_CONTINUE;
-	/* Whoever was faster, here or in user space, has the last word. */
+	/* Whoever was faster since gate_check, here or in user space, has the last word. */
 	return check_out(pkt, gate);
 }
 

@@ -229,6 +229,20 @@ static void print_features(struct audit *audit, uint32_t slot, const struct roam
 	fprintf(audit->to, "%s: features %#x\n", vm->name, vm->features);
 }
 
+/* With what is left of one that is over. */
+static void print_gate(struct audit *audit, uint32_t slot, const struct roam_vm *vm)
+{
+	struct roam_gate gate = {};
+	bool log = host_has_inner(audit->host, HOST_MAP_move_log, slot);
+
+	host_get(audit->host, HOST_MAP_move_gate, &slot, &gate);
+	if (vm->life == ROAM_LIFE_GATED)
+		fprintf(audit->to, "%s: gate %s, %s\n", vm->name,
+			text_enum_name(&text_gate, gate.state), log ? "a log" : "no log");
+	else if (gate.state != ROAM_GATE_NONE || log)
+		fprintf(audit->to, "%s: A GATE OR A LOG OF NO HANDOVER\n", vm->name);
+}
+
 static int print_vm(struct host *host, uint32_t slot, void *arg)
 {
 	struct roam_port ports[ROAM_VM_PORTS];
@@ -249,6 +263,7 @@ static int print_vm(struct host *host, uint32_t slot, void *arg)
 			ports[i].zone_name, ports[i].addr_count, ports[i].vlan_count);
 	if (vm.staged)
 		fprintf(audit->to, "%s: A POLICY STILL STAGED\n", vm.name);
+	print_gate(audit, slot, &vm);
 	print_features(audit, slot, &vm);
 	print_rules(audit, slot, vm.name);
 	print_matches(audit, slot, ROAM_DIR_IN, vm.name);
@@ -321,6 +336,7 @@ static void print_leftovers(struct audit *audit, uint32_t slot)
 		      host_has_inner(audit->host, HOST_MAP_frag_clock, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_ips_source, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_ips_block, slot) ||
+		      host_has_inner(audit->host, HOST_MAP_move_log, slot) ||
 		      host_has_inner(audit->host, HOST_MAP_stats, slot);
 
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++)

@@ -20,6 +20,7 @@
 #include "killer.h"
 #include "lb.h"
 #include "lb_policy.h"
+#include "move.h"
 #include "policy.h"
 #include "port.h"
 #include "qos.h"
@@ -426,6 +427,28 @@ static int load_image(struct host *host, uint32_t slot)
 	return err ? err : loaded.flows != FLOWS;
 }
 
+/* ---- a handover ---- */
+
+static const struct move_source_options moving = { .id = { 7 } };
+
+static int move_begin(struct host *host, uint32_t slot)
+{
+	_cleanup_move_source_ struct move_source *source = NULL;
+
+	(void)slot;
+	return move_source_open(host, "vm", &moving, &source);
+}
+
+/* Of a VM that is copied (reset()). */
+static int move_abort(struct host *host, uint32_t slot)
+{
+	_cleanup_move_source_ struct move_source *source = NULL;
+	int err = move_source_reopen(host, "vm", &source);
+
+	(void)slot;
+	return err ? err : move_source_abort(source);
+}
+
 static const struct change {
 	const char *name;
 	int (*make)(struct host *host, uint32_t slot);
@@ -457,6 +480,8 @@ static const struct change {
 	{ "ips set", set_ips },
 	{ "ips del", del_ips },
 	{ "state load", load_image },
+	{ "move begin", move_begin },
+	{ "move abort", move_abort },
 	{ "policy apply", apply_over },
 	{ "policy apply addresses", apply_addrs },
 	{ "policy apply, new", apply_anew },
@@ -552,7 +577,8 @@ static bool reset(struct test_host *host, const struct change *change)
 	return CHECK_OK(vm_find(host->host, "vm", &slot)) && add_features(host, slot) &&
 	       CHECK_OK(ct_load(host->host, ROAM_CT_TABLE(slot, 0, ROAM_CT_FLOWS), flows, FLOWS)) &&
 	       (strncmp(change->name, "lb", 2) != 0 || reset_services(host->host)) &&
-	       (change->make != use_no_lb || add_session(host->host, slot));
+	       (change->make != use_no_lb || add_session(host->host, slot)) &&
+	       (change->make != move_abort || CHECK_OK(move_begin(host->host, slot)));
 }
 
 /* As the next process finds the host. */

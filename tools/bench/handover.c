@@ -150,6 +150,7 @@ int main(int argc, char **argv)
 	struct move_source *source;
 	struct test_host here, there;
 	struct move_dest *dest;
+	struct move_stats stats;
 	struct state_dev dev;
 
 	hosts_enter();
@@ -167,6 +168,10 @@ int main(int argc, char **argv)
 	must(!move_dest_base(there.host, &there_options, get, &buffer, &dest), "loading the base");
 	for (int round = 0; round < rounds; round++) {
 		change(&here, flows, changing, round);
+		/* as every few milliseconds: the log is read */
+		buffer.len = 0;
+		must(!move_source_delta(source, put, &buffer, &stats) && !stats.sequence,
+		     "a delta of nothing");
 		freeze(source, dest, &buffer);
 	}
 	move_source_close(source);

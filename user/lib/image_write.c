@@ -195,8 +195,8 @@ static int flush_block(struct image_writer *writer)
 		return 0;
 	size = packed = rows.raw_size;
 	if (!writer->plain)
-		packed = ZSTD_compressCCtx(writer->zstd, writer->packed, writer->packed_size,
-					   bytes, size, ZSTD_LEVEL);
+		packed = ZSTD_compressCCtx(writer->zstd, writer->packed, writer->packed_size, bytes,
+					   size, ZSTD_LEVEL);
 	if (!ZSTD_isError(packed) && packed < size) {
 		rows.flags = IMAGE_ROWS_ZSTD;
 		bytes = writer->packed;

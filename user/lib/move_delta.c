@@ -43,6 +43,12 @@ static int put_rows(struct delta *delta, const void *rows, size_t count)
 	return err ? err : image_write_rows(delta->writer, rows, count);
 }
 
+/* Keys that it is about: a part of the work, of all tables. */
+struct piece {
+	const struct roam_log_rec *recs;
+	uint32_t count;
+};
+
 /* ---- tables that travel whole ---- */
 
 static int put_vm(struct delta *delta)
@@ -146,10 +152,10 @@ static int put_stats(struct delta *delta)
 
 /* ---- rows by key ---- */
 
-/* The flows of `count` keys: those that are there go into source->rows, the others into gone. */
-static int fetch_flows(struct move_source *source, const struct roam_log_rec *keys, uint32_t count)
+/* The piece's flows: those that are there go into source->rows, the others into gone. */
+static int fetch_flows(struct move_source *source, const struct piece *piece)
 {
-	struct roam_move_run run = { .vm = source->slot, .count = count };
+	struct roam_move_run run = { .vm = source->slot };
 	struct roam_flow_rec *xfer = source->maps.xfer;
 	struct roam_vm vm;
 	int err = host_lock(source->host); /* the transfer rows are the host's, not ours */
@@ -162,32 +168,31 @@ static int fetch_flows(struct move_source *source, const struct roam_log_rec *ke
 	if (err)
 		return err;
 	run.bank = vm.ct_bank;
-	for (uint32_t i = 0; i < count; i++)
-		xfer[i].key = keys[i].key.flow;
-	err = move_run(locked, HOST_PROG_move_fetch, &run);
-	for (uint32_t i = 0; i < count && !err; i++) {
+	for (uint32_t i = 0; i < piece->count; i++) {
+		if (piece->recs[i].table == ROAM_LOG_FLOW)
+			xfer[run.count++].key = piece->recs[i].key.flow;
+	}
+	err = run.count ? move_run(locked, HOST_PROG_move_fetch, &run) : 0;
+	for (uint32_t i = 0; i < run.count && !err; i++) {
+		struct roam_log_rec key = { .table = ROAM_LOG_FLOW, .key.flow = xfer[i].key };
+
 		if (!xfer[i].pad)
-			err = move_keys_add(&source->gone, &keys[i]);
+			err = move_keys_add(&source->gone, &key);
 		else if (state_is_local(&xfer[i].key, source->refs.ports, source->refs.port_count))
 			source->rows[source->row_count++] = xfer[i];
 	}
 	return err;
 }
 
-/* The next piece's keys, of flows at most as many as are fetched at once, by table in `piece`. */
-static int take_piece(struct move_source *source, struct move_keys piece[3])
+/* The next piece: how many keys of the work, from work_at on. */
+static struct piece next_piece(const struct move_source *source)
 {
-	int err = 0;
+	uint32_t left = source->work.count - source->work_at;
 
-	while (source->work_at < source->work.count && !err) {
-		const struct roam_log_rec *rec = &source->work.recs[source->work_at];
-
-		if (piece[rec->table].count == MOVE_DELTA_ROWS)
-			break;
-		err = move_keys_add(&piece[rec->table], rec);
-		source->work_at++;
-	}
-	return err;
+	return (struct piece){
+		.recs = source->work.recs + source->work_at,
+		.count = left < MOVE_DELTA_ROWS ? left : MOVE_DELTA_ROWS,
+	};
 }
 
 static int put_gone_ips(struct delta *delta, const struct move_keys *gone)
@@ -224,7 +229,8 @@ static int put_gone_flows(struct delta *delta, const struct move_keys *gone)
 }
 
 /* Blocks and sources that are gone, into source->gone. */
-static int find_gone_ips(struct move_source *source, const struct move_keys *keys, int fd)
+static int find_gone_ips(struct move_source *source, const struct piece *piece, uint8_t table,
+			 int fd)
 {
 	union {
 		struct roam_ips_source source;
@@ -232,36 +238,41 @@ static int find_gone_ips(struct move_source *source, const struct move_keys *key
 	} row;
 	int err = 0;
 
-	for (uint32_t i = 0; i < keys->count && !err; i++) {
-		if (fd < 0 || bpf_map_lookup_elem(fd, &keys->recs[i].key.addr, &row))
-			err = move_keys_add(&source->gone, &keys->recs[i]);
+	for (uint32_t i = 0; i < piece->count && !err; i++) {
+		const struct roam_log_rec *rec = &piece->recs[i];
+
+		if (rec->table == table &&
+		    (fd < 0 || bpf_map_lookup_elem(fd, &rec->key.addr, &row)))
+			err = move_keys_add(&source->gone, rec);
 	}
 	return err;
 }
 
-static int put_sources(struct delta *delta, const struct move_keys *keys, int fd)
+static int put_sources(struct delta *delta, const struct piece *piece, int fd)
 {
 	int err = 0;
 
 	begin_table(delta, TABLE_IPS_SOURCE);
-	for (uint32_t i = 0; i < keys->count && !err && fd >= 0; i++) {
-		struct roam_ips_source_rec rec = { .addr = keys->recs[i].key.addr };
+	for (uint32_t i = 0; i < piece->count && !err && fd >= 0; i++) {
+		struct roam_ips_source_rec rec = { .addr = piece->recs[i].key.addr };
 
-		if (!bpf_map_lookup_elem(fd, &rec.addr, &rec.source))
+		if (piece->recs[i].table == ROAM_LOG_SOURCE &&
+		    !bpf_map_lookup_elem(fd, &rec.addr, &rec.source))
 			err = put_rows(delta, &rec, 1);
 	}
 	return err;
 }
 
-static int put_blocks(struct delta *delta, const struct move_keys *keys, int fd)
+static int put_blocks(struct delta *delta, const struct piece *piece, int fd)
 {
 	int err = 0;
 
 	begin_table(delta, TABLE_IPS_BLOCK);
-	for (uint32_t i = 0; i < keys->count && !err && fd >= 0; i++) {
-		struct roam_ips_block_rec rec = { .addr = keys->recs[i].key.addr };
+	for (uint32_t i = 0; i < piece->count && !err && fd >= 0; i++) {
+		struct roam_ips_block_rec rec = { .addr = piece->recs[i].key.addr };
 
-		if (!bpf_map_lookup_elem(fd, &rec.addr, &rec.block))
+		if (piece->recs[i].table == ROAM_LOG_BLOCK &&
+		    !bpf_map_lookup_elem(fd, &rec.addr, &rec.block))
 			err = put_rows(delta, &rec, 1);
 	}
 	return err;
@@ -275,20 +286,20 @@ static int inner_if_any(const struct move_source *source, enum host_map map)
 		       : -1;
 }
 
-static int put_ips(struct delta *delta, const struct move_keys piece[3])
+static int put_ips(struct delta *delta, const struct piece *piece)
 {
 	struct move_source *source = delta->source;
 	_cleanup_close_ int sources = inner_if_any(source, HOST_MAP_ips_source);
 	_cleanup_close_ int blocks = inner_if_any(source, HOST_MAP_ips_block);
-	int err = find_gone_ips(source, &piece[ROAM_LOG_SOURCE], sources);
+	int err = find_gone_ips(source, piece, ROAM_LOG_SOURCE, sources);
 
 	if (!err)
-		err = find_gone_ips(source, &piece[ROAM_LOG_BLOCK], blocks);
+		err = find_gone_ips(source, piece, ROAM_LOG_BLOCK, blocks);
 	if (!err)
 		err = put_gone_ips(delta, &source->gone);
 	if (!err)
-		err = put_sources(delta, &piece[ROAM_LOG_SOURCE], sources);
-	return err ? err : put_blocks(delta, &piece[ROAM_LOG_BLOCK], blocks);
+		err = put_sources(delta, piece, sources);
+	return err ? err : put_blocks(delta, piece, blocks);
 }
 
 /* ---- a delta ---- */
@@ -328,7 +339,7 @@ static int end_delta(struct delta *delta, struct move_stats *stats)
 	return 0;
 }
 
-static int write_piece(struct delta *delta, const struct move_keys piece[3], bool small)
+static int write_piece(struct delta *delta, const struct piece *piece, bool small)
 {
 	struct move_source *source = delta->source;
 	int err = small ? put_vm(delta) : 0;
@@ -350,58 +361,51 @@ static int write_piece(struct delta *delta, const struct move_keys piece[3], boo
 }
 
 /* What was urgent and lives on is read once more when the round ends. */
-static int keep_for_round(struct move_source *source, const struct move_keys piece[3])
+static int keep_for_round(struct move_source *source, const struct piece *piece)
 {
 	int err = 0;
 
-	for (int table = 0; table < 3; table++) {
-		for (uint32_t i = 0; i < piece[table].count && !err; i++) {
-			if (!move_keys_has(&source->gone, &piece[table].recs[i]))
-				err = move_keys_add(&source->logged.soft, &piece[table].recs[i]);
-		}
+	for (uint32_t i = 0; i < piece->count && !err; i++) {
+		if (!move_keys_has(&source->gone, &piece->recs[i]))
+			err = move_keys_add(&source->logged.soft, &piece->recs[i]);
 	}
 	return err;
 }
 
-/* A delta that does not get through is not lost: its rows are read again with the next. */
-static int piece_of(struct move_source *source, struct move_keys piece[3], bool last,
-		    struct move_stats *stats)
+static int write_delta(struct move_source *source, const struct piece *piece, bool last,
+		       struct move_stats *stats)
 {
 	_cleanup_image_writer_ struct image_writer *writer = NULL;
 	struct delta delta = { .source = source };
-	const struct move_keys *flows = &piece[ROAM_LOG_FLOW];
-	struct roam_move_rec rec = {};
-	int err = take_piece(source, piece);
-	bool ends = source->work_at == source->work.count;
+	bool ends = source->work_at + piece->count == source->work.count;
+	struct roam_move_rec rec = {
+		.small = ends && source->work_ends_round,
+		.last = ends && last,
+	};
+	int err = fetch_flows(source, piece);
 
-	rec.small = ends && source->work_ends_round;
-	rec.last = ends && last;
-	if (!err && flows->count)
-		err = fetch_flows(source, flows->recs, flows->count);
 	if (!err)
 		err = begin_delta(&delta, &rec);
 	writer = delta.writer;
 	if (!err)
 		err = write_piece(&delta, piece, rec.small);
-	if (!err)
-		err = end_delta(&delta, stats);
-	if (!err && !source->work_ends_round)
-		err = keep_for_round(source, piece);
-	return err;
+	return err ? err : end_delta(&delta, stats);
 }
 
+/* A delta that does not get through is not lost: everything is read again. */
 int move_delta_piece(struct move_source *source, bool last, struct move_stats *stats)
 {
-	struct move_keys piece[3] = {};
+	struct piece piece = next_piece(source);
 	int err;
 
 	source->row_count = 0;
 	move_keys_clear(&source->gone);
-	err = piece_of(source, piece, last, stats);
+	err = write_delta(source, &piece, last, stats);
+	if (!err && !source->work_ends_round)
+		err = keep_for_round(source, &piece);
+	source->work_at += piece.count;
 	if (err)
 		source->scan = true;
-	for (int table = 0; table < 3; table++)
-		move_keys_free(&piece[table]);
 	return err;
 }
 

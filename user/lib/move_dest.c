@@ -34,6 +34,7 @@ void move_dest_close(struct move_dest *dest)
 		return;
 	move_maps_close(&dest->maps);
 	state_refs_close(&dest->refs);
+	free(dest->flows.rows);
 	free(dest->late_flows.rows);
 	free(dest->late_sources.rows);
 	free(dest->late_blocks.rows);
@@ -55,7 +56,7 @@ int move_prepare(struct host *host, const char *vm, const uint8_t id[16])
 	struct roam_gate gate = { .state = ROAM_GATE_PREPARED, .own_policy = 1 };
 	struct roam_vm row;
 	uint32_t slot;
-	int err = host_lock(host);
+	int err = host_lock(host), entry;
 
 	if (err)
 		return err;
@@ -70,9 +71,15 @@ int move_prepare(struct host *host, const char *vm, const uint8_t id[16])
 	if (row.life != ROAM_LIFE_SHUT)
 		return fail(-EBUSY, "move: vm '%s' is %s here, not shut", vm,
 			    text_enum_name(&text_life, row.life));
+	err = journal_begin(host, slot, &entry);
+	if (err)
+		return err;
 	err = move_gate_put(host, slot, &gate);
 	row.life = ROAM_LIFE_GATED;
-	return err ? err : vm_put(host, slot, &row);
+	if (!err)
+		err = vm_put(host, slot, &row);
+	journal_end(host, slot, &entry);
+	return err;
 }
 
 /* Who has the VM already has a policy for it, which it keeps; but it must not run here. */

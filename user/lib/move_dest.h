@@ -13,7 +13,7 @@
 /* Rows that a delta holds back until it has turned out to be right; of flows more only in scans. */
 #define MOVE_TAKE_ROWS ROAM_CT_XFER_ROWS
 
-/* Rows of one kind that wait. */
+/* Rows of one kind that wait. Room that has been touched once is cheaper than new room. */
 struct move_rows {
 	void *rows;
 	uint32_t count;
@@ -32,8 +32,9 @@ struct move_dest {
 	struct state_refs refs;
 	bool has_refs; /* false after a reopen, until a scan */
 	bool has_stats;
-	bool complete; /* the last delta was the source's last */
-	bool torn;     /* a scan broke off */
+	struct move_rows flows; /* room for a delta's, from one to the next */
+	bool complete;          /* the last delta was the source's last */
+	bool torn;              /* a scan broke off */
 	/*
 	 * Rows that found no room, or their tuple taken. A delta is not of one moment: it may have
 	 * rows that took the place of others whose end the next one tells. With the last there must

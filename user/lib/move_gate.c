@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include "journal.h"
 #include "move.h"
 #include "move_own.h"
 #include "port.h"
@@ -240,13 +241,18 @@ static int settle_locked(struct host *host, uint32_t slot)
 
 int move_settle(struct host *host, uint32_t slot)
 {
-	int err = host_lock(host);
+	int err = host_lock(host), entry;
 
 	if (err)
 		return err;
 	_cleanup_unlock_ struct host *locked = host;
 
-	return settle_locked(locked, slot);
+	err = journal_begin(locked, slot, &entry);
+	if (err)
+		return err;
+	err = settle_locked(locked, slot);
+	journal_end(locked, slot, &entry);
+	return err;
 }
 
 int move_release(struct host *host, const char *vm, const uint8_t id[16], uint64_t epoch)

@@ -270,10 +270,14 @@ static int fill_work(struct move_source *source, bool end_round)
 	move_keys_clear(&source->work);
 	source->work_at = 0;
 	source->work_ends_round = end_round;
+	if (end_round) { /* most of it: not key by key */
+		struct move_keys empty = source->work;
+
+		source->work = source->logged.soft;
+		source->logged.soft = empty;
+	}
 	if (!err)
 		err = move_all(&source->logged.urgent, &source->work);
-	if (!err && end_round)
-		err = move_all(&source->logged.soft, &source->work);
 	if (!err && end_round)
 		move_source_next_round(source);
 	return err;

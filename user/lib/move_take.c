@@ -30,12 +30,13 @@ void *move_rows_add(struct move_rows *rows, size_t size)
 static void cleanup_taking(struct taking *taking)
 {
 	struct move_rows *const all[] = {
-		&taking->flows,  &taking->gone_flows, &taking->gone_ips, &taking->sources,
-		&taking->blocks, &taking->trains,     &taking->hits,     &taking->qos,
+		&taking->gone_flows, &taking->gone_ips, &taking->sources, &taking->blocks,
+		&taking->trains,     &taking->hits,     &taking->qos,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		free(all[i]->rows);
+	taking->dest->flows = taking->flows;
 	free(taking->own_rules.recs);
 	free(taking->rule);
 	free(taking->lb);
@@ -444,6 +445,8 @@ int move_dest_delta(struct move_dest *dest, image_read_fn read, void *arg)
 	};
 	int err;
 
+	taking.flows = dest->flows;
+	taking.flows.count = 0;
 	if (dest->torn)
 		return fail(-ENOTRECOVERABLE, "move: a scan of vm '%s' broke off: wipe it",
 			    dest->vm);

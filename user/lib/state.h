@@ -47,7 +47,7 @@ struct state_save {
 	const char *vm;
 	const uint8_t *handover; /* its id; NULL: none */
 	struct state_refs *refs; /* NULL: not wanted; filled if the image is written */
-	uint64_t now_ns; /* the time that ages are counted from; 0: this moment */
+	uint64_t now_ns;         /* the time that ages are counted from; 0: this moment */
 	image_write_fn write;
 	void *arg;
 };
@@ -64,9 +64,9 @@ struct state_load {
 	const char *vm; /* the image must name this VM; NULL: any */
 	const struct state_dev *devs;
 	uint32_t dev_count;
-	bool replace;    /* the VM may be active here: its flows give way to the image's */
-	bool shut;       /* the VM is shut once loaded, not active */
-	bool exact;      /* nothing went on after the save: TCP windows are as the image has them */
+	bool replace; /* the VM may be active here: its flows give way to the image's */
+	bool shut;    /* the VM is shut once loaded, not active */
+	bool exact;   /* nothing went on after the save: TCP windows are as the image has them */
 	/* Of a handover: the VM's gate once it is loaded, which gets the image's id and epoch. */
 	struct roam_gate *gate;
 	struct state_refs *refs; /* NULL: not wanted; filled if the image is loaded */
