@@ -40,7 +40,7 @@ CLI_SRC := $(wildcard user/*.c)
 # What of the CLI tests and fuzzers can link: everything but main().
 PART_SRC := $(filter-out user/main.c,$(CLI_SRC))
 
-.PHONY: all check bench demo lint soak fuzz install clean help deps needs
+.PHONY: all check bench demo demo-qemu lint soak fuzz install clean help deps needs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -50,6 +50,7 @@ help:
 	@echo "make            build/roam"
 	@echo "make check      every tier of the tests (as root)"
 	@echo "make demo       a VM moves between two hosts, live (as root)"
+	@echo "make demo-qemu  the same with a real VM under QEMU, and a picture (as root)"
 	@echo "make bench      the table of ratios, and build/bench.json (as root)"
 	@echo "make lint       format, static analysis, licences, man pages"
 	@echo "make fuzz       the fuzzers, a minute each (FUZZ_SECONDS)"
@@ -182,6 +183,11 @@ demo:
 	tools/deps demo
 	$(MAKE) all
 	tools/demo
+
+demo-qemu:
+	tools/deps test
+	$(MAKE) all vm-tests
+	tools/demo-qemu
 
 bench:
 	tools/deps bench
