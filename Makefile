@@ -186,7 +186,7 @@ demo:
 
 demo-qemu:
 	tools/deps test
-	$(MAKE) all vm-tests
+	$(MAKE) vm-programs
 	tools/demo-qemu
 
 bench:
@@ -218,6 +218,18 @@ install: all
 	done
 	install -d -m 755 $(DESTDIR)/etc/roam/vms.d
 	test -e $(DESTDIR)/etc/roam/host || install -m 644 user/boot/host $(DESTDIR)/etc/roam/host
+	install -D -m 755 user/hooks/roam-virsh-migrate $(DESTDIR)$(PREFIX)/sbin/roam-virsh-migrate
+	install -D -m 755 user/hooks/release-moved $(DESTDIR)$(PREFIX)/lib/roam/release-moved
+	install -D -m 755 user/hooks/libvirt-events $(DESTDIR)$(PREFIX)/lib/roam/libvirt-events
+	install -D -m 755 user/hooks/proxmox $(DESTDIR)$(PREFIX)/lib/roam/proxmox
+	install -D -m 755 user/hooks/libvirt $(DESTDIR)/etc/libvirt/hooks/qemu.d/roam
+	install -D -m 644 user/hooks/roam-libvirt-events.service.in \
+		$(DESTDIR)$(UNITS)/roam-libvirt-events.service
+	sed -i 's,@PREFIX@,$(PREFIX),' $(DESTDIR)$(PREFIX)/lib/roam/proxmox \
+		$(DESTDIR)/etc/libvirt/hooks/qemu.d/roam \
+		$(DESTDIR)$(UNITS)/roam-libvirt-events.service
+	test -e $(DESTDIR)/etc/roam/handover || \
+		install -m 644 user/hooks/handover $(DESTDIR)/etc/roam/handover
 
 clean:
 	rm -rf $(BUILD)
