@@ -35,13 +35,14 @@ UNIT_HELP := $(call helpers,tests/unit)
 PROG_HELP := $(call helpers,tests/prog)
 PEERS_HELP := $(call helpers,tests/peers)
 
-.PHONY: tests fuzzers vm-tests abi-update
+.PHONY: tests fuzzers vm-tests vm-programs abi-update
 tests: bench-programs $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers vm-tests \
        $(PEERS:%=$(BUILD)/tests/peers/%) \
        $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
        $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam)
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
-vm-tests: all $(VM_C:%=$(BUILD)/tests/vm/%) $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
+vm-programs: all $(VM_C:%=$(BUILD)/tests/vm/%)
+vm-tests: vm-programs $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
 
 $(BUILD)/obj/tests/%.o $(BUILD)/asan/obj/tests/%.o $(BUILD)/fuzz/obj/%.o: EXTRA := $(TEST_INC)
 PROG_OBJ := $(PROG:%=tests/prog/%.o) $(PROG_HELP:.c=.o) $(PEERS:%=tests/peers/%.o) $(PEERS_HELP:.c=.o)

@@ -29,6 +29,8 @@ struct carrier {
 	size_t size;
 	size_t read;
 	uint64_t fence_ns;
+	struct host *source; /* open before the VM stands still */
+	struct host *dest;
 };
 
 static int write_image(const void *bytes, size_t size, void *arg)
@@ -71,21 +73,17 @@ static int enter(const char *netns)
 
 static int save(struct carrier *carrier)
 {
-	_cleanup_host_ struct host *host = NULL;
 	struct state_save save = { .vm = carrier->vm, .write = write_image, .arg = carrier };
-	int err = host_open(carrier->from, &host);
 
-	return err ? err : state_save(host, &save);
+	return state_save(carrier->source, &save);
 }
 
 static int load(struct carrier *carrier)
 {
-	_cleanup_host_ struct host *host = NULL;
 	struct state_load load = { .vm = carrier->vm, .read = read_image, .arg = carrier };
 	struct state_loaded loaded;
-	int err = host_open(carrier->to, &host);
 
-	return err ? err : state_load(host, &load, &loaded);
+	return state_load(carrier->dest, &load, &loaded);
 }
 
 /* ---- hooks ---- */
@@ -93,8 +91,14 @@ static int load(struct carrier *carrier)
 /* Whoever calls this program has made the VM at the destination, shut. */
 static int prepare(void *arg)
 {
-	(void)arg;
-	return 0;
+	struct carrier *carrier = arg;
+	int err = 0;
+
+	if (carrier->from)
+		err = host_open(carrier->from, &carrier->source);
+	if (carrier->from && !err)
+		err = host_open(carrier->to, &carrier->dest);
+	return err;
 }
 
 static int fence(void *arg, int *ret_fd)
@@ -121,8 +125,11 @@ static int fenced(void *arg)
 
 static void end(void *arg, enum follow_end how)
 {
-	(void)arg;
+	struct carrier *carrier = arg;
+
 	(void)how;
+	host_close(carrier->source);
+	host_close(carrier->dest);
 }
 
 static void step(void *arg, enum follow_step step)

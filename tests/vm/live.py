@@ -138,8 +138,9 @@ class Host:
     def has_vm(self):
         return bool(self.ask("vm show"))
 
-    def make_policy(self):
-        self.roam("vm", "add", "web", *"default in drop out drop midstream strict".split())
+    def make_policy(self, midstream="strict"):
+        self.roam("vm", "add", "web",
+                  *f"default in drop out drop midstream {midstream}".split())
         self.roam("port", "add", "vm", "web", "dev", "tap0", "mac", MAC,
                   *(word for addr in VM_ADDRS for word in ("addr", addr)))
         for line in POLICY:
