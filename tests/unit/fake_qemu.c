@@ -65,6 +65,10 @@ static void *play(void *arg)
 	char command[COMMAND_MAX] = "";
 	int fd = accept(fake->listener, NULL, NULL);
 
+	if (fd < 0) {
+		snprintf(fake->problem, sizeof(fake->problem), "nobody connects");
+		return NULL;
+	}
 	for (; fake->done < fake->count; fake->done++) {
 		const struct fake_step *step = &fake->steps[fake->done];
 
@@ -98,6 +102,10 @@ void fake_qemu_start(struct fake_qemu *fake, const struct fake_step *steps, size
 	snprintf(fake->socket, sizeof(fake->socket), "%s/qmp", fake->dir);
 	strcpy(addr.sun_path, fake->socket);
 	fake->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fake->listener < 0) {
+		CHECK(fake->listener >= 0);
+		return;
+	}
 	CHECK(!bind(fake->listener, (struct sockaddr *)&addr, sizeof(addr)));
 	CHECK(!listen(fake->listener, 1));
 	CHECK(!pthread_create(&fake->thread, NULL, play, fake));

@@ -167,6 +167,7 @@ static void play(struct run *run, const struct fake_step *steps, size_t count)
 	fake_qemu_start(&fake, steps, count);
 	run->follow.socket = fake.socket;
 	run->err = follow(&run->follow, &run->result);
+	run->follow.socket = NULL;
 	fake_qemu_end(&fake);
 	if (run->hooked.fenced_ms)
 		pthread_join(run->hooked.thread, NULL);
