@@ -40,7 +40,7 @@ CLI_SRC := $(wildcard user/*.c)
 # What of the CLI tests and fuzzers can link: everything but main().
 PART_SRC := $(filter-out user/main.c,$(CLI_SRC))
 
-.PHONY: all check bench demo lint soak fuzz install clean help deps needs
+.PHONY: all check bench demo demo-qemu lint soak fuzz install clean help deps needs
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -50,6 +50,7 @@ help:
 	@echo "make            build/roam"
 	@echo "make check      every tier of the tests (as root)"
 	@echo "make demo       a VM moves between two hosts, live (as root)"
+	@echo "make demo-qemu  the same with a real VM under QEMU, and a picture (as root)"
 	@echo "make bench      the table of ratios, and build/bench.json (as root)"
 	@echo "make lint       format, static analysis, licences, man pages"
 	@echo "make fuzz       the fuzzers, a minute each (FUZZ_SECONDS)"
@@ -183,6 +184,11 @@ demo:
 	$(MAKE) all
 	tools/demo
 
+demo-qemu:
+	tools/deps test
+	$(MAKE) vm-programs
+	tools/demo-qemu
+
 bench:
 	tools/deps bench
 	$(MAKE) bench-programs
@@ -212,6 +218,18 @@ install: all
 	done
 	install -d -m 755 $(DESTDIR)/etc/roam/vms.d
 	test -e $(DESTDIR)/etc/roam/host || install -m 644 user/boot/host $(DESTDIR)/etc/roam/host
+	install -D -m 755 user/hooks/roam-virsh-migrate $(DESTDIR)$(PREFIX)/sbin/roam-virsh-migrate
+	install -D -m 755 user/hooks/release-moved $(DESTDIR)$(PREFIX)/lib/roam/release-moved
+	install -D -m 755 user/hooks/libvirt-events $(DESTDIR)$(PREFIX)/lib/roam/libvirt-events
+	install -D -m 755 user/hooks/proxmox $(DESTDIR)$(PREFIX)/lib/roam/proxmox
+	install -D -m 755 user/hooks/libvirt $(DESTDIR)/etc/libvirt/hooks/qemu.d/roam
+	install -D -m 644 user/hooks/roam-libvirt-events.service.in \
+		$(DESTDIR)$(UNITS)/roam-libvirt-events.service
+	sed -i 's,@PREFIX@,$(PREFIX),' $(DESTDIR)$(PREFIX)/lib/roam/proxmox \
+		$(DESTDIR)/etc/libvirt/hooks/qemu.d/roam \
+		$(DESTDIR)$(UNITS)/roam-libvirt-events.service
+	test -e $(DESTDIR)/etc/roam/handover || \
+		install -m 644 user/hooks/handover $(DESTDIR)/etc/roam/handover
 
 clean:
 	rm -rf $(BUILD)

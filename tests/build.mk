@@ -8,7 +8,8 @@
 #   tests/peers/NAME.c build/tests/peers/NAME  as prog, with prog's helpers: oracles
 #   tests/fuzz/NAME.c  build/tests/fuzz/NAME   libFuzzer; libroam with -DROAM_FUZZ
 #   tests/e2e/NAME.c   build/tests/e2e/NAME    helpers of the shell tests, plain, no libraries
-#   tests/vm/NAME.c    build/tests/vm/NAME     helpers inside guests: plain, libbpf, prog's helpers
+#   tests/vm/NAME.c    build/tests/vm/NAME     helpers of guests: plain, libroam, prog's helpers
+#   tests/vm/inguest/… build/tests/vm/inguest/… programs of a VM that is migrated: static
 #   tests/abi/NAME.c   build/tests/abi/NAME    helpers of the ABI test, with libbpf
 #   tests/budget/…     build/tests/budget/…    plain, with the harness and libbpf
 #
@@ -26,7 +27,7 @@ PROG  := $(call test_names,tests/prog)
 PEERS := $(call test_names,tests/peers)
 FUZZ  := $(call test_names,tests/fuzz)
 E2E_C := $(call test_names,tests/e2e)
-VM_C  := $(call test_names,tests/vm)
+VM_C  := $(call test_names,tests/vm) $(patsubst tests/vm/%.c,%,$(wildcard tests/vm/inguest/*.c))
 GATES := $(patsubst tests/%.c,%,$(wildcard tests/abi/*.c tests/budget/*.c))
 # What several folders use.
 SHARED := tests/harness.c tests/image_parts.c tests/rulesets.c
@@ -34,13 +35,14 @@ UNIT_HELP := $(call helpers,tests/unit)
 PROG_HELP := $(call helpers,tests/prog)
 PEERS_HELP := $(call helpers,tests/peers)
 
-.PHONY: tests fuzzers vm-tests abi-update
+.PHONY: tests fuzzers vm-tests vm-programs abi-update
 tests: bench-programs $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers vm-tests \
        $(PEERS:%=$(BUILD)/tests/peers/%) \
        $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
        $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam)
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
-vm-tests: all $(VM_C:%=$(BUILD)/tests/vm/%) $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
+vm-programs: all $(VM_C:%=$(BUILD)/tests/vm/%)
+vm-tests: vm-programs $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
 
 $(BUILD)/obj/tests/%.o $(BUILD)/asan/obj/tests/%.o $(BUILD)/fuzz/obj/%.o: EXTRA := $(TEST_INC)
 PROG_OBJ := $(PROG:%=tests/prog/%.o) $(PROG_HELP:.c=.o) $(PEERS:%=tests/peers/%.o) $(PEERS_HELP:.c=.o)
@@ -113,7 +115,12 @@ $(BUILD)/tests/budget/%: $(BUILD)/obj/tests/budget/%.o $(BUILD)/obj/tests/harnes
 
 $(BUILD)/tests/vm/%: $(BUILD)/obj/tests/vm/%.o $(BUILD)/tests/plain/prog.a $(BUILD)/libroam.a
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ -lbpf -lelf -lz
+	$(CC) -o $@ $^ $(LIBS)
+
+# What runs inside a VM that has nothing else.
+$(BUILD)/tests/vm/inguest/%: tests/vm/inguest/%.c | needs
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -static -o $@ $<
 
 # ---- fuzzers --------------------------------------------------------------------------------
 

@@ -45,6 +45,21 @@ test_units()
 	done
 }
 
+test_hooks()
+{
+	local hook name
+	for name in usr/sbin/roam-virsh-migrate usr/lib/roam/release-moved usr/lib/roam/libvirt-events \
+		usr/lib/roam/proxmox etc/libvirt/hooks/qemu.d/roam; do
+		hook=$TMP/root/$name
+		check "$name" test -x "$hook"
+		check_not "a place that was not filled in" grep @PREFIX@ "$hook"
+	done
+	check "the settings" test -e "$TMP/root/etc/roam/handover"
+	check "a shutdown" env ROAM=false SETTINGS="$TMP/root/etc/roam/handover" \
+		RELEASE="$TMP/root/usr/lib/roam/release-moved" "$TMP/root/etc/libvirt/hooks/qemu.d/roam" \
+		web-1 release end -
+}
+
 test_settings_are_kept()
 {
 	echo "UPLINKS=eth7" > "$TMP/root/etc/roam/host"

@@ -96,12 +96,12 @@ def put_python(root):
             put(root, needed, needed)
 
 
-def put_modules(root, folder):
-    """The modules and what they depend on, with the order in which to load them."""
+def put_modules(root, folder, modules=MODULES):
+    """These modules and what they depend on, with the order in which to load them."""
     release = next((folder / "lib/modules").iterdir()).name
     subprocess.run(["depmod", "-b", folder, release], check=True)
     order = []
-    for module in MODULES:
+    for module in modules:
         output = subprocess.run(["modprobe", "-d", folder, "-S", release, "--show-depends", module],
                                 capture_output=True, text=True, check=False).stdout
         order += [line.split()[1] for line in output.splitlines() if line.startswith("insmod ")]
