@@ -58,6 +58,8 @@
 	X(qos_conf)                                                                                \
 	X(explain_run)                                                                             \
 	X(qos_state)                                                                               \
+	X(set_all)                                                                                 \
+	X(set_rows)                                                                                \
 	X(stats)                                                                                   \
 	X(stats_xfer)
 
