@@ -73,7 +73,7 @@ struct decision {
 
 /* A search of one list for one packet. */
 struct walk {
-	struct acl_search search; /* first: acl_candidate() gets it */
+	struct acl_search search; /* first: acl_fits() gets it */
 	struct roam_flow_key key;
 	struct acl_ports ports;
 	struct decision got; /* out */
@@ -124,18 +124,20 @@ static __always_inline bool rule_matches(const struct walk *walk, const struct r
 	       prefix_match(&walk->key.local, rule->local, rule->local_mask);
 }
 
-static __always_inline long acl_candidate(struct acl_search *search,
-					  const struct roam_acl_match *rule)
+static __always_inline bool acl_fits(const struct acl_search *search,
+				     const struct roam_acl_match *rule)
+{
+	return rule_matches((const struct walk *)search, rule);
+}
+
+static __always_inline void acl_found(struct acl_search *search, const struct roam_acl_match *rule)
 {
 	struct walk *walk = (struct walk *)search;
 
-	if (!rule_matches(walk, rule))
-		return 0;
 	walk->got.rule = rule->id;
 	walk->got.action = rule->action;
 	walk->got.log = rule->log;
 	walk->got.stateless = rule->stateless;
-	return 1;
 }
 
 static __always_inline struct walk *walk_here(const struct roam_pkt *pkt)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Which rules of a list may match a packet, first to last: of a short list each one; of a long one
- * those that its index leaves over (roam/acl_index.h). Whether one does match is not decided here
- * but by acl_candidate(), of acl.bpf.c, which has included this.
+ * those that its index leaves over (roam/acl_index.h). Whether one does match is decided by
+ * acl_fits(), of acl.bpf.c, which has included this, and where it has sets by name, by those.
  */
 #ifndef ROAM_BPF_ACL_SEARCH_H
 #define ROAM_BPF_ACL_SEARCH_H
@@ -46,6 +46,9 @@ struct acl_step {
 	const struct roam_acl_tree *tree;
 	const struct roam_acl_row *row; /* the head, or that with the short set */
 	__u32 slot;                     /* and where in it that is */
+	__u32 named_row;
+	const struct roam_flow_key *key; /* of the packet */
+	const struct acl_ports *ports;
 };
 
 /* The ports are in host byte order; has_ports is false of a packet that has none. */
@@ -55,9 +58,11 @@ struct acl_ports {
 	bool has_ports;
 };
 
-/* Tries a rule; other than 0 ends the search. */
-static __always_inline long acl_candidate(struct acl_search *search,
-					  const struct roam_acl_match *rule);
+/* Whether a rule matches, but for what sets by name say. */
+static __always_inline bool acl_fits(const struct acl_search *search,
+				     const struct roam_acl_match *rule);
+/* It is the one: the search ends. */
+static __always_inline void acl_found(struct acl_search *search, const struct roam_acl_match *rule);
 
 static __always_inline const struct roam_acl_row *row_at(void *list, __u32 row)
 {
@@ -124,18 +129,29 @@ static long tree_step(__u32 level, struct acl_step *step)
 	return 0;
 }
 
-static __always_inline bool find_addr(struct acl_step *step, enum roam_acl_end end,
-				      const struct roam_addr *addr, __u32 *ret_set)
+/* The class of the address in step->tree; true if it is the highest of all. */
+static __always_inline bool find_class(struct acl_step *step, const struct roam_addr *addr)
 {
 	struct acl_search *search = step->search;
+	bool top;
 
-	step->tree = &step->row->head.addr[end];
 	search->class = 0;
 	search->value.high = (__u64)bpf_ntohl(addr->words[0]) << 32 | bpf_ntohl(addr->words[1]);
 	search->value.low = (__u64)bpf_ntohl(addr->words[2]) << 32 | bpf_ntohl(addr->words[3]);
-	if (search->value.high == ~0ULL && search->value.low == ~0ULL)
+	top = search->value.high == ~0ULL && search->value.low == ~0ULL;
+	if (top)
 		search->value.low--; /* of the same class, and below what rows are filled up with */
 	bpf_loop(ROAM_ACL_LEVELS, tree_step, step, 0);
+	return top;
+}
+
+static __always_inline bool find_addr(struct acl_step *step, enum roam_acl_end end,
+				      const struct roam_addr *addr, __u32 *ret_set)
+{
+	const struct acl_search *search = step->search;
+
+	step->tree = &step->row->head.addr[end];
+	find_class(step, addr);
 	return set_of(step->list, step->tree->set_row, search->class, ret_set);
 }
 
@@ -247,16 +263,79 @@ static __always_inline bool next_word(const struct acl_step *step)
 	return true;
 }
 
-static __always_inline long try_rule(const struct acl_step *step, __u32 rule)
+static __always_inline const struct roam_acl_named *named_at(const struct acl_step *step,
+							     __u32 number)
+{
+	const struct roam_acl_row *row;
+
+	number--;
+	row = row_at(step->list, step->named_row + number / ROAM_ACL_ROW_NAMED);
+	number %= ROAM_ACL_ROW_NAMED;
+	barrier_var(number);
+	return row && number < ROAM_ACL_ROW_NAMED ? &row->named[number] : NULL;
+}
+
+static __always_inline bool in_named_addrs(struct acl_step *step, __u32 number,
+					   const struct roam_addr *addr)
+{
+	const struct roam_acl_named *named;
+
+	if (!number)
+		return true;
+	named = named_at(step, number);
+	if (!named)
+		return false;
+	step->tree = &named->tree;
+	if (find_class(step, addr))
+		return named->has_top;
+	return step->search->class & 1;
+}
+
+static __always_inline bool in_named_ports(const struct acl_step *step, __u32 number, __u16 port)
+{
+	const struct roam_acl_named *named;
+	const struct roam_acl_row *row;
+
+	if (!number)
+		return true;
+	named = step->ports->has_ports ? named_at(step, number) : NULL;
+	row = named ? row_at(step->list, named->tree.row[0] + port / ROAM_ACL_ROW_PORTS) : NULL;
+	if (!row)
+		return false;
+	port %= ROAM_ACL_ROW_PORTS;
+	return row->words[port / 64] >> (port % 64) & 1;
+}
+
+/* What sets by name say of the packet. Not inlined: searches of all kinds end here. */
+static __noinline bool named_fit(struct acl_step *step, const struct roam_acl_match *rule)
+{
+	return in_named_ports(step, rule->lport_named, step->ports->local) &&
+	       in_named_ports(step, rule->rport_named, step->ports->remote) &&
+	       in_named_addrs(step, rule->remote_named, &step->key->remote) &&
+	       in_named_addrs(step, rule->local_named, &step->key->local);
+}
+
+static __always_inline bool has_named(const struct roam_acl_match *rule)
+{
+	return rule->local_named | rule->remote_named | rule->lport_named | rule->rport_named;
+}
+
+static __always_inline long try_rule(struct acl_step *step, __u32 number)
 {
 	const struct roam_acl_row *row = row_at(step->list,
-						ROAM_ACL_RULE_ROW + rule / ROAM_ACL_ROW_RULES);
+						ROAM_ACL_RULE_ROW + number / ROAM_ACL_ROW_RULES);
+	const struct roam_acl_match *rule;
 
-	rule %= ROAM_ACL_ROW_RULES;
-	barrier_var(rule); /* the verifier learns nothing from a remainder, but from a comparison */
-	if (!row || rule >= ROAM_ACL_ROW_RULES)
+	number %= ROAM_ACL_ROW_RULES;
+	/* the verifier learns nothing from a remainder, but from a comparison */
+	barrier_var(number);
+	if (!row || number >= ROAM_ACL_ROW_RULES)
 		return 1;
-	return acl_candidate(step->search, &row->rules[rule]);
+	rule = &row->rules[number];
+	if (!acl_fits(step->search, rule) || (has_named(rule) && !named_fit(step, rule)))
+		return 0;
+	acl_found(step->search, rule);
+	return 1;
 }
 
 /* The next word, or the next rule of one. */
@@ -302,10 +381,17 @@ static __always_inline void acl_search(void *list, struct acl_search *search,
 				       const struct roam_flow_key *key,
 				       const struct acl_ports *ports)
 {
-	struct acl_step step = { .list = list, .search = search, .row = row_at(list, 0) };
+	struct acl_step step = {
+		.list = list,
+		.search = search,
+		.row = row_at(list, 0),
+		.key = key,
+		.ports = ports,
+	};
 
 	if (!step.row)
 		return;
+	step.named_row = step.row->head.named_row;
 	if (!step.row->head.stride) {
 		bpf_loop(ROAM_ACL_LIST_MAX, list_step, &step, 0);
 		STAY_APART(1);

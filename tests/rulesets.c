@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include "rulesets.h"
+#include "text.h"
 
 uint64_t ruleset_next(struct ruleset_random *random)
 {
@@ -156,6 +157,197 @@ void ruleset_make(struct ruleset_random *random, enum ruleset_shape shape,
 	}
 }
 
+/* ---- sets by name ---- */
+
+static const struct ruleset_sets *known_sets;
+
+static struct roam_set_entry random_entry(struct ruleset_random *random, enum roam_set_kind kind,
+					  enum ruleset_shape shape)
+{
+	int family = one_in(random, 2) ? ROAM_FAMILY_IPV4 : ROAM_FAMILY_IPV6;
+	struct roam_set_entry entry = {};
+	unsigned int bits;
+
+	if (kind == ROAM_SET_PORT) {
+		entry.port = random_range(random, RULESET_RANGES);
+		if (one_in(random, 2))
+			entry.port.last = entry.port.first;
+		return entry;
+	}
+	/* one of no bits would be all that there is in most sets */
+	bits = one_in(random, 20) ? 0 : random_bits(random, family, RULESET_SPREAD);
+	if (one_in(random, 4))
+		bits = random_bits(random, family, RULESET_ONE_ADDR);
+	bits += family == ROAM_FAMILY_IPV4 ? 96 : 0;
+	entry.addr.addr = random_addr(random, family, shape);
+	entry.addr.bits = bits;
+	for (unsigned int bit = bits; bit < 128; bit++)
+		entry.addr.addr.bytes[bit / 8] &= ~(0x80 >> (bit % 8));
+	return entry;
+}
+
+static void random_set(struct ruleset_random *random, enum ruleset_shape shape,
+		       enum roam_set_kind kind, struct set_value *ret_set)
+{
+	static const uint32_t sizes[] = { 1, 4, 20, 20, 600 };
+	uint32_t count = ruleset_below(random, sizes[ruleset_below(random, 5)] + 1);
+
+	*ret_set = (struct set_value){ .loaded = true };
+	set_of_kind(ret_set, kind);
+	for (uint32_t i = 0; i < count; i++) {
+		struct roam_set_entry entry = random_entry(random, kind, shape);
+		uint32_t at = 0;
+
+		while (at < ret_set->count &&
+		       memcmp(&ret_set->entries[at], &entry, sizeof(entry)) != 0)
+			at++;
+		if (at == ret_set->count)
+			set_add_entry(ret_set, kind, &entry);
+	}
+	set_finish(ret_set);
+}
+
+static uint16_t random_number(struct ruleset_random *random, enum roam_set_kind kind)
+{
+	if (kind == ROAM_SET_ADDR)
+		return 1 + ruleset_below(random, RULESET_ADDR_SETS);
+	return 1 + RULESET_ADDR_SETS + ruleset_below(random, RULESET_SETS - RULESET_ADDR_SETS);
+}
+
+static void name_addr(struct ruleset_random *random, struct roam_acl_match *rule, __be32 *value,
+		      __u16 *named)
+{
+	memset(value, 0, 8 * sizeof(*value));
+	*named = random_number(random, ROAM_SET_ADDR);
+	if (!rule->local_mask[3] && !rule->remote_mask[3] && !rule->local_mask[0] &&
+	    !rule->remote_mask[0] && one_in(random, 2))
+		rule->family = 0;
+}
+
+static void name_range(struct ruleset_random *random, struct roam_port_range *range, __u16 *named)
+{
+	*range = (struct roam_port_range){ 0, UINT16_MAX };
+	*named = random_number(random, ROAM_SET_PORT);
+}
+
+void ruleset_name(struct ruleset_random *random, enum ruleset_shape shape,
+		  struct roam_acl_match *rules, uint32_t count, struct ruleset_sets *ret_sets)
+{
+	for (uint32_t i = 0; i < RULESET_SETS; i++) {
+		struct acl_named *named = &ret_sets->named[i];
+		struct acl_span *spans = NULL;
+
+		random_set(random, shape, i < RULESET_ADDR_SETS ? ROAM_SET_ADDR : ROAM_SET_PORT,
+			   &ret_sets->sets[i]);
+		set_spans(&ret_sets->sets[i], &spans, &named->count);
+		named->spans = spans;
+		named->ports = i >= RULESET_ADDR_SETS;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		struct roam_acl_match *rule = &rules[i];
+
+		if (one_in(random, 3))
+			name_addr(random, rule, rule->local, &rule->local_named);
+		if (one_in(random, 3))
+			name_addr(random, rule, rule->remote, &rule->remote_named);
+		if (has_ports(rule->proto) && one_in(random, 3))
+			name_range(random, &rule->lport, &rule->lport_named);
+		if (has_ports(rule->proto) && one_in(random, 3))
+			name_range(random, &rule->rport, &rule->rport_named);
+	}
+	known_sets = ret_sets;
+}
+
+void ruleset_sets_free(struct ruleset_sets *sets)
+{
+	for (uint32_t i = 0; i < RULESET_SETS; i++) {
+		free(sets->sets[i].entries);
+		free((void *)sets->named[i].spans);
+	}
+	known_sets = NULL;
+}
+
+/* One of the set's entries, of this family if they are addresses; NULL: there is none such. */
+static const struct roam_set_entry *any_entry(struct ruleset_random *random, uint16_t named,
+					      uint8_t family)
+{
+	const struct set_value *set = &known_sets->sets[named - 1];
+	uint32_t first = set->count ? ruleset_below(random, set->count) : 0;
+
+	for (uint32_t i = 0; i < set->count; i++) {
+		const struct roam_set_entry *entry = &set->entries[(first + i) % set->count];
+
+		if (set->set.kind == ROAM_SET_PORT || addr_family(&entry->addr.addr) == family)
+			return entry;
+	}
+	return NULL;
+}
+
+/* What a packet near the rule is near to: an entry in place of the set. */
+static struct roam_acl_match pick_entries(struct ruleset_random *random,
+					  const struct roam_acl_match *rule, uint8_t family)
+{
+	struct roam_acl_match picked = *rule;
+	struct {
+		uint16_t named;
+		__be32 *value;
+		struct roam_port_range *range;
+	} fields[] = {
+		{ rule->local_named, picked.local, NULL },
+		{ rule->remote_named, picked.remote, NULL },
+		{ rule->lport_named, NULL, &picked.lport },
+		{ rule->rport_named, NULL, &picked.rport },
+	};
+
+	for (int i = 0; i < 4; i++) {
+		const struct roam_set_entry *entry =
+			fields[i].named ? any_entry(random, fields[i].named, family) : NULL;
+
+		if (entry && fields[i].range)
+			*fields[i].range = entry->port;
+		if (!entry || !fields[i].value)
+			continue;
+		memcpy(fields[i].value, &entry->addr.addr, sizeof(entry->addr.addr));
+		for (unsigned int bit = 0; bit < entry->addr.bits; bit++)
+			((uint8_t *)(fields[i].value + 4))[bit / 8] |= 0x80 >> (bit % 8);
+	}
+	return picked;
+}
+
+/* Entry by entry. */
+static bool addr_in(uint16_t named, const struct roam_addr *addr)
+{
+	const struct set_value *set = named ? &known_sets->sets[named - 1] : NULL;
+
+	for (uint32_t i = 0; set && i < set->count; i++) {
+		const struct roam_prefix *prefix = &set->entries[i].addr;
+		unsigned int bit = 0;
+
+		while (bit < prefix->bits &&
+		       !((addr->bytes[bit / 8] ^ prefix->addr.bytes[bit / 8]) &
+			 (0x80 >> (bit % 8))))
+			bit++;
+		if (bit == prefix->bits && addr_family(addr) == addr_family(&prefix->addr))
+			return true;
+	}
+	return !set;
+}
+
+static bool port_in(uint16_t named, uint16_t port, uint8_t proto)
+{
+	const struct set_value *set = named ? &known_sets->sets[named - 1] : NULL;
+
+	for (uint32_t i = 0; set && i < set->count; i++) {
+		const struct roam_port_range *range = &set->entries[i].port;
+
+		if (has_ports(proto) && port >= range->first && port <= range->last)
+			return true;
+	}
+	return !set;
+}
+
+/* ---- packets ---- */
+
 /* An address of the prefix or just outside of it. */
 static struct roam_addr addr_near(struct ruleset_random *random, const __be32 *value,
 				  struct roam_addr addr)
@@ -199,6 +391,7 @@ struct roam_flow_key ruleset_packet(struct ruleset_random *random, enum ruleset_
 				    const struct roam_acl_match *rules, uint32_t count)
 {
 	const struct roam_acl_match *rule = count ? &rules[ruleset_below(random, count)] : NULL;
+	struct roam_acl_match picked;
 	uint8_t family = rule && rule->family ? rule->family
 			 : one_in(random, 2)  ? ROAM_FAMILY_IPV4
 					      : ROAM_FAMILY_IPV6;
@@ -209,6 +402,10 @@ struct roam_flow_key ruleset_packet(struct ruleset_random *random, enum ruleset_
 		.remote = random_addr(random, family, shape),
 	};
 
+	if (rule && known_sets) {
+		picked = pick_entries(random, rule, family);
+		rule = &picked;
+	}
 	if (rule && !one_in(random, 10)) {
 		key.local = addr_near(random, rule->local, key.local);
 		key.remote = addr_near(random, rule->remote, key.remote);
@@ -245,7 +442,11 @@ bool ruleset_matches(const struct roam_acl_match *rule, const struct roam_flow_k
 	       range_matches(rule->lport, ntohs(key->lport), key->proto) &&
 	       range_matches(rule->rport, ntohs(key->rport), key->proto) &&
 	       prefix_matches(&key->local, rule->local) &&
-	       prefix_matches(&key->remote, rule->remote);
+	       prefix_matches(&key->remote, rule->remote) &&
+	       addr_in(rule->local_named, &key->local) &&
+	       addr_in(rule->remote_named, &key->remote) &&
+	       port_in(rule->lport_named, ntohs(key->lport), key->proto) &&
+	       port_in(rule->rport_named, ntohs(key->rport), key->proto);
 }
 
 uint32_t ruleset_first(const struct roam_acl_match *rules, uint32_t count,

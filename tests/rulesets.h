@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <roam/acl.h>
 #include <roam/ct.h>
+#include "set_value.h"
 
 /* What the rules of a set are like. */
 enum ruleset_shape {
@@ -32,6 +33,23 @@ uint32_t ruleset_below(struct ruleset_random *random, uint32_t bound);
 /* Rules with ids 1 to count, in the order of matching. */
 void ruleset_make(struct ruleset_random *random, enum ruleset_shape shape,
 		  struct roam_acl_match *ret_rules, uint32_t count);
+
+/* Sets by name: the first ones of addresses, the others of ports. */
+#define RULESET_ADDR_SETS 8
+#define RULESET_SETS      12
+
+struct ruleset_sets {
+	struct set_value sets[RULESET_SETS];
+	struct acl_named named[RULESET_SETS];
+};
+
+/*
+ * Random sets, which some of the rules get in place of a prefix or a range. Until they are freed,
+ * packets and matches below know of them.
+ */
+void ruleset_name(struct ruleset_random *random, enum ruleset_shape shape,
+		  struct roam_acl_match *rules, uint32_t count, struct ruleset_sets *ret_sets);
+void ruleset_sets_free(struct ruleset_sets *sets);
 
 /* A packet at the edges or in the middle of one of the rules; some are of none. */
 struct roam_flow_key ruleset_packet(struct ruleset_random *random, enum ruleset_shape shape,

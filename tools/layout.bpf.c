@@ -17,6 +17,7 @@
 #include <roam/pkt.h>
 #include <roam/port.h>
 #include <roam/qos.h>
+#include <roam/set.h>
 #include <roam/stats.h>
 #include <roam/vm.h>
 
@@ -67,6 +68,8 @@ struct roam_pkt pkt;
 struct roam_port port;
 struct roam_port_key port_key;
 struct roam_qos_rec qos_rec;
+struct roam_set set;
+struct roam_set_entry set_entry;
 struct roam_stats stats;
 struct roam_stats_rec stats_rec;
 struct roam_vm vm;
@@ -88,6 +91,7 @@ enum roam_log_table log_table;
 enum roam_link_msg link_msg;
 enum roam_local_kind local_kind;
 enum roam_midstream midstream;
+enum roam_set_kind set_kind;
 enum roam_pkt_ct pkt_ct;
 enum roam_pkt_fact pkt_fact;
 enum roam_pkt_frag pkt_frag;

@@ -18,6 +18,7 @@ static const struct {
 	{ "move", "roam_move_rec" },
 	{ "vm", "roam_vm" },
 	{ "port", "roam_port" },
+	{ "set", "roam_set" },
 	{ "acl", "roam_acl_rec" },
 	{ "hits", "roam_hits_rec" },
 	{ "qos", "roam_qos_rec" },

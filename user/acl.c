@@ -110,8 +110,8 @@ static const struct verb verbs[] = {
 	{ "add",
 	  "vm NAME name RULE in|out [prio N] allow|drop|reject|audit\n"
 	  "               [tcp|udp|sctp|icmp|icmp6|gre|esp|ah|proto N|any]\n"
-	  "               [from PREFIX|any|any4|any6] [to PREFIX|any|any4|any6]\n"
-	  "               [sport PORT[-PORT]] [dport PORT[-PORT]]\n"
+	  "               [from PREFIX|set:SET|any|any4|any6] [to PREFIX|set:SET|any|any4|any6]\n"
+	  "               [sport PORT[-PORT]|set:SET] [dport PORT[-PORT]|set:SET]\n"
 	  "               [flags FLAGS[/MASK]] [type TYPE[/CODE]] [log N] [stateless]",
 	  "adds a rule; lower priorities first (1000 if not given), then by name", acl_add_cmd },
 	{ "del", "vm NAME name RULE", "removes a rule; flows that it admitted are matched again",

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* A rule's fields from text: see acl_fields.h. */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <netinet/in.h>
 #include "acl_fields.h"
 #include "text.h"
+
+#define SET_WORD "set:"
 
 static const struct proto {
 	const char *name;
@@ -81,10 +84,24 @@ int acl_set_proto(struct roam_acl_rule *rule, const char *text)
 	return set_family(rule, proto->family);
 }
 
-static int set_prefix(struct roam_acl_rule *rule, const char *text, struct roam_prefix *ret_prefix)
+/* "set:NAME" in place of what it holds. */
+static bool is_set(const char *text)
+{
+	return !strncmp(text, SET_WORD, strlen(SET_WORD));
+}
+
+static int set_set(const char *text, char ret_set[ROAM_NAME_LEN])
+{
+	return text_name_parse("set", text + strlen(SET_WORD), ret_set);
+}
+
+static int set_prefix(struct roam_acl_rule *rule, const char *text, struct roam_prefix *ret_prefix,
+		      char *ret_set)
 {
 	int err;
 
+	if (is_set(text))
+		return set_set(text, ret_set);
 	if (!strcmp(text, "any"))
 		return 0;
 	if (!strcmp(text, "any4"))
@@ -97,22 +114,36 @@ static int set_prefix(struct roam_acl_rule *rule, const char *text, struct roam_
 
 int acl_set_from(struct roam_acl_rule *rule, const char *text)
 {
-	return set_prefix(rule, text, rule->dir == ROAM_DIR_OUT ? &rule->local : &rule->remote);
+	bool out = rule->dir == ROAM_DIR_OUT;
+
+	return set_prefix(rule, text, out ? &rule->local : &rule->remote,
+			  out ? rule->local_set : rule->remote_set);
 }
 
 int acl_set_to(struct roam_acl_rule *rule, const char *text)
 {
-	return set_prefix(rule, text, rule->dir == ROAM_DIR_OUT ? &rule->remote : &rule->local);
+	bool out = rule->dir == ROAM_DIR_OUT;
+
+	return set_prefix(rule, text, out ? &rule->remote : &rule->local,
+			  out ? rule->remote_set : rule->local_set);
 }
 
 int acl_set_sport(struct roam_acl_rule *rule, const char *text)
 {
-	return text_range_parse(text, rule->dir == ROAM_DIR_OUT ? &rule->lport : &rule->rport);
+	bool out = rule->dir == ROAM_DIR_OUT;
+
+	if (is_set(text))
+		return set_set(text, out ? rule->lport_set : rule->rport_set);
+	return text_range_parse(text, out ? &rule->lport : &rule->rport);
 }
 
 int acl_set_dport(struct roam_acl_rule *rule, const char *text)
 {
-	return text_range_parse(text, rule->dir == ROAM_DIR_OUT ? &rule->rport : &rule->lport);
+	bool out = rule->dir == ROAM_DIR_OUT;
+
+	if (is_set(text))
+		return set_set(text, out ? rule->rport_set : rule->lport_set);
+	return text_range_parse(text, out ? &rule->rport : &rule->lport);
 }
 
 int acl_set_flags(struct roam_acl_rule *rule, const char *text)
@@ -135,6 +166,12 @@ int acl_set_type(struct roam_acl_rule *rule, const char *text)
 	rule->has_icmp_code = icmp.has_code;
 	rule->icmp_code = icmp.code;
 	return 0;
+}
+
+const char *acl_say_set(const char *set, char buf[ACL_SET_LEN])
+{
+	snprintf(buf, ACL_SET_LEN, "%s%s", SET_WORD, set);
+	return buf;
 }
 
 const char *acl_say_type(const struct roam_acl_rule *rule, char buf[TEXT_ICMP_LEN])

@@ -22,10 +22,10 @@ int acl_set_proto_number(struct roam_acl_rule *rule, const char *text);
 /* Whether it is one of the names. */
 bool acl_is_proto(const char *text);
 
-/* A prefix, "any", "any4" or "any6" */
+/* A prefix, "any", "any4", "any6", or "set:NAME" */
 int acl_set_from(struct roam_acl_rule *rule, const char *text);
 int acl_set_to(struct roam_acl_rule *rule, const char *text);
-/* "443", "1024-65535" */
+/* "443", "1024-65535", "set:NAME" */
 int acl_set_sport(struct roam_acl_rule *rule, const char *text);
 int acl_set_dport(struct roam_acl_rule *rule, const char *text);
 /* "syn/syn,ack": these of those; "syn" alone: at least these */
@@ -36,6 +36,9 @@ int acl_set_type(struct roam_acl_rule *rule, const char *text);
 int acl_set_log(struct roam_acl_rule *rule, const char *text);
 /* "on", "off" */
 int acl_set_stateless(struct roam_acl_rule *rule, const char *text);
+#define ACL_SET_LEN (ROAM_NAME_LEN + 4)
+/* "set:NAME" */
+const char *acl_say_set(const char *set, char buf[ACL_SET_LEN]);
 /* What acl_set_type() takes, of a rule that has one. */
 const char *acl_say_type(const struct roam_acl_rule *rule, char buf[TEXT_ICMP_LEN]);
 

@@ -5,28 +5,49 @@
 #include "acl_show.h"
 #include "text.h"
 
-static void show_prefix(struct out *out, const char *keyword, const struct roam_prefix *prefix,
-			uint8_t family)
-{
-	char text[TEXT_PREFIX_LEN];
+/* What a rule says of one end. */
+struct end {
+	const struct roam_prefix *prefix;
+	const char *addr_set;
+	struct roam_port_range range;
+	const char *port_set;
+};
 
-	if (prefix->bits || !family)
+static struct end end_of(const struct roam_acl_rule *rule, bool local)
+{
+	if (local)
+		return (struct end){ &rule->local, rule->local_set, rule->lport, rule->lport_set };
+	return (struct end){ &rule->remote, rule->remote_set, rule->rport, rule->rport_set };
+}
+
+static void show_prefix(struct out *out, const char *keyword, const struct end *end, uint8_t family)
+{
+	const struct roam_prefix *prefix = end->prefix;
+	char text[TEXT_PREFIX_LEN], set[ACL_SET_LEN];
+
+	if (end->addr_set[0])
+		out_text(out, keyword, acl_say_set(end->addr_set, set));
+	else if (prefix->bits || !family)
 		out_text(out, keyword, text_prefix(prefix, text));
 	else
 		out_text(out, keyword, family == ROAM_FAMILY_IPV4 ? "any4" : "any6");
 }
 
-static void show_range(struct out *out, const char *keyword, struct roam_port_range range)
+static void show_range(struct out *out, const char *keyword, const struct end *end)
 {
-	char text[TEXT_RANGE_LEN];
+	char text[TEXT_RANGE_LEN], set[ACL_SET_LEN];
+	struct roam_port_range range = end->range;
 
-	if (range.first || range.last != UINT16_MAX)
+	if (end->port_set[0])
+		out_text(out, keyword, acl_say_set(end->port_set, set));
+	else if (range.first || range.last != UINT16_MAX)
 		out_text(out, keyword, text_range(range, text));
 }
 
 void acl_show_rule(struct out *out, const struct roam_acl_rule *rule)
 {
 	bool is_out = rule->dir == ROAM_DIR_OUT;
+	struct end from = end_of(rule, is_out), to = end_of(rule, !is_out);
 	char text[4], flags[TEXT_FLAGS_LEN], type[TEXT_ICMP_LEN];
 	const char *proto = text_proto(rule->proto, text);
 
@@ -40,10 +61,10 @@ void acl_show_rule(struct out *out, const struct roam_acl_rule *rule)
 		out_text(out, "proto", proto);
 	else
 		out_bare(out, "proto", proto);
-	show_prefix(out, "from", is_out ? &rule->local : &rule->remote, rule->family);
-	show_prefix(out, "to", is_out ? &rule->remote : &rule->local, rule->family);
-	show_range(out, "sport", is_out ? rule->lport : rule->rport);
-	show_range(out, "dport", is_out ? rule->rport : rule->lport);
+	show_prefix(out, "from", &from, rule->family);
+	show_prefix(out, "to", &to, rule->family);
+	show_range(out, "sport", &from);
+	show_range(out, "dport", &to);
 	if (rule->tcp_mask)
 		out_text(out, "flags", text_tcp_flags(rule->tcp_flags, rule->tcp_mask, flags));
 	if (rule->has_icmp_type)

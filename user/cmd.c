@@ -8,9 +8,9 @@
 #include "vm.h"
 
 static const struct object *const objects[] = {
-	&object_host,  &object_vm,      &object_port,    &object_acl,    &object_ct,
-	&object_ips,   &object_qos,     &object_lb,      &object_policy, &object_stats,
-	&object_state, &object_monitor, &object_explain,
+	&object_host,  &object_vm,    &object_port,    &object_acl,     &object_set,
+	&object_ct,    &object_ips,   &object_qos,     &object_lb,      &object_policy,
+	&object_stats, &object_state, &object_monitor, &object_explain,
 };
 
 /* An exact name, or the only one that begins so. */

@@ -48,6 +48,7 @@ extern const struct object object_host;
 extern const struct object object_vm;
 extern const struct object object_port;
 extern const struct object object_acl;
+extern const struct object object_set;
 extern const struct object object_ct;
 extern const struct object object_lb;
 extern const struct object object_ips;

@@ -6,6 +6,7 @@
 #include "ct_show.h"
 #include "explain.h"
 #include "explain_show.h"
+#include "set.h"
 #include "text.h"
 #include "vm.h"
 
@@ -24,13 +25,23 @@ static const char *const ct_means[] = {
 static void show_rule(struct host *host, struct out *out, uint32_t vm, uint32_t rule)
 {
 	_cleanup_close_ int fd = -1;
+	struct set_ref refs[SET_REFS];
 	struct roam_acl_rule row;
+	uint32_t count;
 
 	if (rule == ROAM_RULE_NONE)
 		return;
 	fd = host_inner(host, HOST_MAP_acl_policy, vm);
-	if (fd >= 0 && !bpf_map_lookup_elem(fd, &rule, &row))
-		out_text(out, "rule", row.name);
+	if (fd < 0 || bpf_map_lookup_elem(fd, &rule, &row))
+		return;
+	out_text(out, "rule", row.name);
+	count = set_refs(&row, refs);
+	if (!count)
+		return;
+	out_array(out, "sets");
+	for (uint32_t i = 0; i < count; i++)
+		out_array_text(out, refs[i].name);
+	out_array_end(out);
 }
 
 static void show_reason(struct out *out, uint8_t verdict, uint8_t reason)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* `roam policy`: VMs, and the host's services, as files say they are. */
+/* `roam policy`: VMs, and the host's sets and services, as files say they are. */
 #include <stdio.h>
 #include <string.h>
 #include "cmd.h"
@@ -9,6 +9,7 @@
 #include "policy_diff.h"
 #include "policy_read.h"
 #include "policy_tree.h"
+#include "set.h"
 #include "vm.h"
 
 /* All files are read and found good before the host is looked at. */
@@ -91,6 +92,31 @@ static int compare_services(struct host *host, const struct lb_policy *services,
 	return count;
 }
 
+static int compare_sets(struct host *host, const struct sets *sets, policy_change_fn *fn, void *arg)
+{
+	_cleanup_sets_ struct sets now = {};
+	int err = sets_get_all(host, &now);
+	unsigned int count;
+	json_t *was, *is;
+
+	if (err)
+		return err;
+	was = policy_sets_tree(&now);
+	is = policy_sets_tree(sets);
+	count = policy_sets_diff(was, is, fn, arg);
+	json_decref(was);
+	json_decref(is);
+	return count;
+}
+
+/* With the host's lock. */
+static int apply_sets(struct host *host, const struct sets *sets, bool keep_others)
+{
+	int changes = compare_sets(host, sets, ignore_change, NULL);
+
+	return changes > 0 ? sets_apply(host, sets, keep_others) : changes;
+}
+
 /* With the host's lock. */
 static int apply_services(struct host *host, const struct lb_policy *services)
 {
@@ -120,11 +146,11 @@ static int say_which(int err, const struct policy *policy)
 	return fail(err, "policy: vm '%s': %s", policy->vm.name, why ? why : "out of memory");
 }
 
-static int say_services(int err)
+static int say_what(int err, const char *what)
 {
 	_cleanup_free_ char *why = strdup(fail_line());
 
-	return fail(err, "policy: services: %s", why ? why : "out of memory");
+	return fail(err, "policy: %s: %s", what, why ? why : "out of memory");
 }
 
 static int apply_vms(struct cmd *cmd, struct policies *policies)
@@ -146,26 +172,49 @@ static int apply_vms(struct cmd *cmd, struct policies *policies)
 	return out_list_end(cmd->out, err);
 }
 
+static int lock_and_apply_sets(struct host *host, const struct sets *sets, bool keep_others)
+{
+	int err = host_lock(host);
+
+	if (err)
+		return err;
+	err = apply_sets(host, sets, keep_others);
+	host_unlock(host);
+	return err ? say_what(err, "sets") : 0;
+}
+
+static int lock_and_apply_services(struct host *host, const struct lb_policy *services)
+{
+	int err = host_lock(host);
+
+	if (err)
+		return err;
+	err = apply_services(host, services);
+	host_unlock(host);
+	return err ? say_what(err, "services") : 0;
+}
+
+/* Sets come before the rules that refer to them, and go after those that do not any more. */
 static int policy_apply_cmd(struct cmd *cmd)
 {
 	_cleanup_policies_ struct policies policies = {};
+	bool keep = words_take(&cmd->words, "keep");
 	int err = read_files(cmd, &policies);
 
-	if (!err && policies.services) {
-		err = host_lock(cmd->host);
-		if (err)
-			return err;
-		err = apply_services(cmd->host, policies.services);
-		host_unlock(cmd->host);
-		if (err)
-			err = say_services(err);
-	}
-	return err ? err : apply_vms(cmd, &policies);
+	if (!err && policies.sets)
+		err = lock_and_apply_sets(cmd->host, policies.sets, keep || policies.count);
+	if (!err && policies.services)
+		err = lock_and_apply_services(cmd->host, policies.services);
+	if (!err)
+		err = apply_vms(cmd, &policies);
+	if (!err && policies.sets && policies.count && !keep)
+		err = lock_and_apply_sets(cmd->host, policies.sets, false);
+	return err;
 }
 
 struct show_changes {
 	struct out *out;
-	const char *vm; /* NULL: the host's services */
+	const char *vm; /* NULL: the host's sets or services */
 };
 
 static void show_change(const struct policy_change *change, void *arg)
@@ -193,7 +242,13 @@ static int diff_files(struct cmd *cmd, unsigned int *ret_count)
 	if (err)
 		return err;
 	out_list(cmd->out);
-	if (policies.services) {
+	if (policies.sets) {
+		struct show_changes show = { cmd->out, NULL };
+
+		err = compare_sets(cmd->host, policies.sets, show_change, &show);
+		count += err > 0 ? err : 0;
+	}
+	if (policies.services && err >= 0) {
 		struct show_changes show = { cmd->out, NULL };
 
 		err = compare_services(cmd->host, policies.services, show_change, &show);
@@ -262,12 +317,25 @@ static int show_services(struct cmd *cmd, struct show_policies *show, bool alway
 	return err;
 }
 
+static int show_sets(struct cmd *cmd, struct show_policies *show, bool always)
+{
+	_cleanup_sets_ struct sets sets = {};
+	int err = cmd_host(cmd);
+
+	if (!err)
+		err = sets_get_all(cmd->host, &sets);
+	if (!err && (sets.count || always))
+		show_tree(show, policy_sets_tree(&sets));
+	return err;
+}
+
 static int policy_show_cmd(struct cmd *cmd)
 {
 	struct show_policies show = { .out = cmd->out };
 	bool services = words_take(&cmd->words, "services");
+	bool sets = !services && words_take(&cmd->words, "sets");
 	const char *vm = NULL;
-	int err = services ? 0 : words_vm_maybe(&cmd->words, &vm);
+	int err = services || sets ? 0 : words_vm_maybe(&cmd->words, &vm);
 
 	if (!err)
 		err = words_end(&cmd->words);
@@ -275,24 +343,28 @@ static int policy_show_cmd(struct cmd *cmd)
 		return err;
 	if (services)
 		return show_services(cmd, &show, true);
+	if (sets)
+		return show_sets(cmd, &show, true);
 	if (vm)
 		return cmd_each_vm(cmd, vm, show_policy, &show);
 	out_list(cmd->out);
-	err = show_services(cmd, &show, false);
+	err = show_sets(cmd, &show, false);
+	if (!err)
+		err = show_services(cmd, &show, false);
 	if (!err)
 		err = cmd_each_vm(cmd, NULL, show_policy, &show);
 	return out_list_end(cmd->out, err);
 }
 
 static const struct verb verbs[] = {
-	{ "show", "[vm NAME|services]", "what there is, as a file that apply reads",
+	{ "show", "[vm NAME|services|sets]", "what there is, as a file that apply reads",
 	  policy_show_cmd },
 	{ "diff", "FILE...", "what apply would change; exit status as diff(1)", policy_diff_cmd },
-	{ "apply", "FILE...",
-	  "makes VMs, or the host's services, what the files say: what is there lives on, with its "
-	  "flows",
+	{ "apply", "[keep] FILE...",
+	  "makes VMs, or the host's sets or services, what the files say: what is there lives on, "
+	  "with its flows; 'keep': so do sets that no file names",
 	  policy_apply_cmd },
 };
 
-const struct object object_policy = { "policy", "VMs and services as files say they are", verbs,
-				      ARRAY_SIZE(verbs) };
+const struct object object_policy = { "policy", "VMs, sets and services as files say they are",
+				      verbs, ARRAY_SIZE(verbs) };

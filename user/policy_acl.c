@@ -99,12 +99,20 @@ static bool say_family(char text[POLICY_TEXT_LEN], const struct roam_acl_rule *r
 	return policy_say(text, rule->family == ROAM_FAMILY_IPV4 ? "any4" : "any6");
 }
 
+static bool say_set(char text[POLICY_TEXT_LEN], const char *set)
+{
+	return set[0] && acl_say_set(set, text);
+}
+
 static bool show_from(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
 {
 	const struct roam_acl_rule *rule = object;
 	const struct roam_prefix *from = rule->dir == ROAM_DIR_OUT ? &rule->local : &rule->remote;
+	const char *set = rule->dir == ROAM_DIR_OUT ? rule->local_set : rule->remote_set;
 
 	(void)i;
+	if (say_set(text, set))
+		return true;
 	return from->bits ? text_prefix(from, text) != NULL : say_family(text, rule);
 }
 
@@ -112,8 +120,14 @@ static bool show_to(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
 {
 	const struct roam_acl_rule *rule = object;
 	const struct roam_prefix *to = rule->dir == ROAM_DIR_OUT ? &rule->remote : &rule->local;
+	const char *set = rule->dir == ROAM_DIR_OUT ? rule->remote_set : rule->local_set;
+	const char *from_set = rule->dir == ROAM_DIR_OUT ? rule->local_set : rule->remote_set;
 
 	(void)i;
+	if (say_set(text, set))
+		return true;
+	if (from_set[0] && !to->bits)
+		return say_family(text, rule);
 	return to->bits && text_prefix(to, text);
 }
 
@@ -127,7 +141,8 @@ static bool show_sport(const void *object, uint32_t i, char text[POLICY_TEXT_LEN
 	const struct roam_acl_rule *rule = object;
 
 	(void)i;
-	return say_range(text, rule->dir == ROAM_DIR_OUT ? rule->lport : rule->rport);
+	return say_set(text, rule->dir == ROAM_DIR_OUT ? rule->lport_set : rule->rport_set) ||
+	       say_range(text, rule->dir == ROAM_DIR_OUT ? rule->lport : rule->rport);
 }
 
 static bool show_dport(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
@@ -135,7 +150,8 @@ static bool show_dport(const void *object, uint32_t i, char text[POLICY_TEXT_LEN
 	const struct roam_acl_rule *rule = object;
 
 	(void)i;
-	return say_range(text, rule->dir == ROAM_DIR_OUT ? rule->rport : rule->lport);
+	return say_set(text, rule->dir == ROAM_DIR_OUT ? rule->rport_set : rule->lport_set) ||
+	       say_range(text, rule->dir == ROAM_DIR_OUT ? rule->rport : rule->lport);
 }
 
 static int read_flags(void *object, const char *text)

@@ -151,3 +151,11 @@ unsigned int policy_services_diff(const json_t *was, const json_t *is, policy_ch
 	diff_map(&diff, &policy_services, "", was, is);
 	return diff.count;
 }
+
+unsigned int policy_sets_diff(const json_t *was, const json_t *is, policy_change_fn *fn, void *arg)
+{
+	struct diff diff = { .fn = fn, .arg = arg };
+
+	diff_map(&diff, &policy_sets, "", was, is);
+	return diff.count;
+}

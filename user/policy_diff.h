@@ -20,8 +20,9 @@ typedef void policy_change_fn(const struct policy_change *change, void *arg);
 /* Calls fn for each difference, in the order of the file; either tree may be NULL: nothing. How
  * many there were. */
 unsigned int policy_diff(const json_t *was, const json_t *is, policy_change_fn *fn, void *arg);
-/* The same for the trees of services. */
+/* The same for the trees of services, and of sets. */
 unsigned int policy_services_diff(const json_t *was, const json_t *is, policy_change_fn *fn,
 				  void *arg);
+unsigned int policy_sets_diff(const json_t *was, const json_t *is, policy_change_fn *fn, void *arg);
 
 #endif

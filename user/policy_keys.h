@@ -64,6 +64,9 @@ extern const struct policy_map policy_file;
 /* One of the other kind: the host's services; its object is a struct lb_policy. */
 extern const struct policy_map policy_services;
 
+/* The same of the host's sets by name; its object is a struct sets. */
+extern const struct policy_map policy_sets;
+
 extern const struct policy_map policy_vm;
 
 extern const struct policy_map policy_timeouts;

@@ -268,6 +268,9 @@ void policies_free(struct policies *policies)
 	if (policies->services)
 		lb_policy_free(policies->services);
 	free(policies->services);
+	if (policies->sets)
+		sets_free(policies->sets);
+	free(policies->sets);
 	*policies = (struct policies){};
 }
 
@@ -326,8 +329,32 @@ static int read_services(const struct reader *reader, const yaml_node_t *node,
 	return 0;
 }
 
-/* Whether it is about the host's services: by its first key, that one's spelling forgiven. */
-static bool is_services(const struct reader *reader, const yaml_node_t *node)
+static int read_sets(const struct reader *reader, const yaml_node_t *node,
+		     struct policies *policies)
+{
+	struct sets *sets;
+	int err;
+
+	if (policies->sets)
+		return refuse(reader, node, "the host's sets are there already");
+	sets = calloc(1, sizeof(*sets));
+	if (!sets)
+		return fail(-ENOMEM, "policy: out of memory");
+	err = read_map(reader, &policy_sets, node, sets);
+	if (err) {
+		sets_free(sets);
+		free(sets);
+		return err;
+	}
+	sets_sort(sets);
+	policies->sets = sets;
+	return 0;
+}
+
+/* Whether it is what this table is about, not a VM: by its first key, that one's spelling forgiven.
+ */
+static bool is_about(const struct reader *reader, const struct policy_map *map,
+		     const yaml_node_t *node)
 {
 	const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
 	const yaml_node_t *name;
@@ -342,15 +369,17 @@ static bool is_services(const struct reader *reader, const yaml_node_t *node)
 	text = (const char *)name->data.scalar.value;
 	if (find_key(&policy_file, text))
 		return false;
-	return find_key(&policy_services, text) ||
-	       (policy_hint(&policy_services, text, hint)[0] == ',' &&
-		policy_hint(&policy_file, text, hint)[0] != ',');
+	return find_key(map, text) || (policy_hint(map, text, hint)[0] == ',' &&
+				       policy_hint(&policy_file, text, hint)[0] != ',');
 }
 
 static int read_any(const struct reader *reader, const yaml_node_t *node, struct policies *policies)
 {
-	return is_services(reader, node) ? read_services(reader, node, policies)
-					 : read_policy(reader, node, policies);
+	if (is_about(reader, &policy_services, node))
+		return read_services(reader, node, policies);
+	if (is_about(reader, &policy_sets, node))
+		return read_sets(reader, node, policies);
+	return read_policy(reader, node, policies);
 }
 
 static int read_document(const struct reader *reader, struct policies *policies)
@@ -381,7 +410,7 @@ static int refuse_syntax(const char *file, const yaml_parser_t *parser)
 
 static uint32_t count_all(const struct policies *policies)
 {
-	return policies->count + !!policies->services;
+	return policies->count + !!policies->services + !!policies->sets;
 }
 
 static int read_stream(const char *file, yaml_parser_t *parser, struct policies *policies)

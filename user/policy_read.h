@@ -8,12 +8,14 @@
 
 #include "lb_policy.h"
 #include "policy.h"
+#include "set_value.h"
 
 /* The policies of several files, in their order. */
 struct policies {
 	struct policy *all;
 	uint32_t count;
 	struct lb_policy *services; /* of the host; NULL: nothing is said of them */
+	struct sets *sets;          /* the same */
 };
 
 void policies_free(struct policies *policies);
@@ -25,7 +27,7 @@ static inline void cleanup_policies(struct policies *policies)
 
 /*
  * Adds those of a text: one a document, or a list of them. No VM may be there twice, nor may the
- * host's services. `file` is for the lines.
+ * host's services or sets. `file` is for the lines.
  */
 int policy_read(const char *file, const char *text, size_t len, struct policies *policies);
 /* The same from a file; "-" is stdin. */

@@ -92,6 +92,15 @@ json_t *policy_services_tree(const struct lb_policy *services)
 	return tree;
 }
 
+json_t *policy_sets_tree(const struct sets *sets)
+{
+	json_t *tree = map_tree(&policy_sets, sets);
+
+	if (!sets->count)
+		json_object_set_new(tree, policy_sets.keys[0].name, json_array());
+	return tree;
+}
+
 /* ---- YAML ---- */
 
 /* Whether every reader takes it for text as it stands: no number, no boolean, no time, no null. */

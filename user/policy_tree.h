@@ -10,10 +10,13 @@
 #include <jansson.h>
 #include "lb_policy.h"
 #include "policy.h"
+#include "set_value.h"
 
 json_t *policy_tree(const struct policy *policy);
 /* Of a host's services; that there are none is said, too. */
 json_t *policy_services_tree(const struct lb_policy *services);
+/* The same of its sets, which are loaded. */
+json_t *policy_sets_tree(const struct sets *sets);
 
 /* As YAML that policy_read() and every other reader of YAML 1.1 understand alike. */
 void policy_yaml(FILE *to, const json_t *tree);

@@ -130,9 +130,15 @@ static int state_load_cmd(struct cmd *cmd)
 	out_number(cmd->out, "flows", loaded.flows);
 	if (loaded.sessions_left)
 		out_number(cmd->out, "sessions_left", loaded.sessions_left);
+	if (loaded.sets_other)
+		out_number(cmd->out, "sets_other", loaded.sets_other);
 	out_switch(cmd->out, "own_policy", loaded.own_policy);
 	out_number(cmd->out, "skipped", loaded.skipped);
 	out_item_end(cmd->out);
+	if (loaded.sets_other)
+		cmd_note("state: set '%s'%s of vm '%s' holds something else here: its flows are "
+			 "matched again",
+			 loaded.set_other, loaded.sets_other > 1 ? " and others" : "", loaded.vm);
 	return 0;
 }
 

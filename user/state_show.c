@@ -14,9 +14,11 @@
 #include "port.h"
 #include "port_show.h"
 #include "qos_show.h"
+#include "set_show.h"
 #include "state.h"
 #include "state_features.h"
 #include "state_lb.h"
+#include "state_set.h"
 #include "state_show.h"
 #include "text.h"
 #include "util.h"
@@ -91,6 +93,9 @@ static void show_row(struct out *out, enum schema_table_id table, const void *ro
 		break;
 	case TABLE_PORT:
 		port_show(out, row);
+		break;
+	case TABLE_SET:
+		set_show_row(out, "name", row);
 		break;
 	case TABLE_ACL:
 		acl_show_rule(out, &acl->rule);
@@ -167,6 +172,10 @@ static int check_row(struct looking *looking, enum schema_table_id table, const 
 		return state_check_vm(&looking->header, &vm);
 	case TABLE_PORT:
 		return check_port(looking, row);
+	case TABLE_SET:
+		if (looking->rows[TABLE_SET] == ROAM_SETS)
+			return fail(-EBADMSG, "image: more than %d sets", ROAM_SETS);
+		return state_set_check_row(row);
 	case TABLE_ACL:
 		if (looking->maps.rule_count == ROAM_ACL_RULES + 1)
 			return fail(-EBADMSG, "image: more than %d rules", ROAM_ACL_RULES);

@@ -55,9 +55,14 @@ struct roam_acl_rule {
 	/* 1: what matches, and is of no known flow, is not tracked */
 	__u8 stateless ROAM_CARRY("uint", "later");
 	__u8 pad[3];
+	/* Sets by name (set.h) in place of a prefix or a range; empty: there is none. */
+	char local_set[ROAM_NAME_LEN] ROAM_CARRY("name", "later");
+	char remote_set[ROAM_NAME_LEN] ROAM_CARRY("name", "later");
+	char lport_set[ROAM_NAME_LEN] ROAM_CARRY("name", "later");
+	char rport_set[ROAM_NAME_LEN] ROAM_CARRY("name", "later");
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_rule, 136);
+ROAM_ASSERT_SIZE(struct roam_acl_rule, 392);
 
 /* A rule as the stage reads it: a packet matches if (packet & mask) == value on every field. */
 struct roam_acl_match {
@@ -80,9 +85,17 @@ struct roam_acl_match {
 	__u8 icmp_code_mask;
 	__u8 log; /* as in the rule, as the next */
 	__u8 stateless;
+	/*
+	 * Sets by name: their places in the list (acl_index.h), from 1 on; 0: none. Where there is
+	 * one, the field above is of everything.
+	 */
+	__u16 local_named;
+	__u16 remote_named;
+	__u16 lport_named;
+	__u16 rport_named;
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_match, 88);
+ROAM_ASSERT_SIZE(struct roam_acl_match, 96);
 
 /*
  * Packets that a rule decided: openings of flows, and every packet of what is not tracked. Written

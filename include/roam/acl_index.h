@@ -5,6 +5,7 @@
  *   row 0                      struct roam_acl_head: where everything else is
  *   from ROAM_ACL_RULE_ROW on  the rules, in the order in which they are matched
  *   then, of an index          rows of keys, of classes, of sets, and of short sets
+ *   at last                    what sets by name hold, which rules refer to
  *
  * A set tells which rules may match a packet whose field is of a certain class. Four fields of a
  * packet (its two addresses, its two ports) each find a set. The first that is a short one, a list
@@ -13,6 +14,10 @@
  * fifth) have in common is tried. Sets may hold too much (neighbouring classes share one if there
  * are very many), never too little, and only the rule itself decides: what sets know nothing of
  * needs nothing here.
+ *
+ * What operators call a set (set.h) is a *named* one here: of addresses a tree of the first ones
+ * that are in it and of those that are not, in turn, of ports one bit each. To the index a rule
+ * with one says as much as many rules would; whether it matches is looked up.
  *
  * A bit vector begins with its summary: one bit for each word of it that is not zero.
  * user/lib/acl_index.c makes all this, bpf/acl_search.h reads it.
@@ -29,6 +34,8 @@
 #define ROAM_ACL_ROW_WORDS   64
 #define ROAM_ACL_ROW_CLASSES 256
 #define ROAM_ACL_ROW_SHORTS  16
+#define ROAM_ACL_ROW_NAMED   16
+#define ROAM_ACL_ROW_PORTS   4096 /* bits of a named set of ports */
 
 /* All rules and the default behind them: 16,385 bits are 257 words, and these need 5. */
 #define ROAM_ACL_LIST_MAX (ROAM_ACL_RULES + 1)
@@ -61,6 +68,18 @@ struct roam_acl_tree {
 	__u32 set_row; /* sets by class */
 };
 
+/*
+ * A set by name. Of addresses: class 0 of the tree is outside of it, class 1 in it, and so on. Of
+ * ports: from tree.row[0] on, rows of bits.
+ */
+struct roam_acl_named {
+	struct roam_acl_tree tree;
+	__u32 has_top; /* 1: the highest address is in it, which no tree can say */
+	__u32 pad[2];
+};
+
+ROAM_ASSERT_SIZE(struct roam_acl_named, 32);
+
 struct roam_acl_head {
 	__u32 rules;
 	__u32 stride; /* words from one set to the next; 0: there is no index */
@@ -73,9 +92,10 @@ struct roam_acl_head {
 	 */
 	__u32 port_row[ROAM_ACL_ENDS];
 	__u32 proto_row; /* sets by protocol: a row for IPv4, one for IPv6 */
+	__u32 named_row;
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_head, 72);
+ROAM_ASSERT_SIZE(struct roam_acl_head, 76);
 
 /* An address in host byte order. */
 struct roam_acl_key {
@@ -90,6 +110,7 @@ struct roam_acl_row {
 		struct roam_acl_key keys[ROAM_ACL_ROW_KEYS];
 		__u64 words[ROAM_ACL_ROW_WORDS];
 		__u16 classes[ROAM_ACL_ROW_CLASSES]; /* numbers of sets, or of pages */
+		struct roam_acl_named named[ROAM_ACL_ROW_NAMED];
 		__u16 shorts[ROAM_ACL_ROW_SHORTS][ROAM_ACL_SHORT + 1]; /* rules, from 1 on */
 	};
 };

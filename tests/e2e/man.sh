@@ -179,6 +179,7 @@ test_examples_port() { run_examples "$PAGES/roam-port.8"; }
 test_examples_acl() { run_examples "$PAGES/roam-acl.8"; }
 test_examples_ct() { run_examples "$PAGES/roam-ct.8"; }
 test_examples_ips() { run_examples "$PAGES/roam-ips.8"; }
+test_examples_set() { run_examples "$PAGES/roam-set.8"; }
 test_examples_lb() { run_examples "$PAGES/roam-lb.8"; }
 test_examples_policy() { run_examples "$PAGES/roam-policy.8"; }
 test_examples_qos() { run_examples "$PAGES/roam-qos.8"; }

@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include "nft.h"
+#include "text.h"
 
 #define END_TYPE 0x88b5 /* of a frame that nobody judges: behind it nothing is on its way */
 #define AT_ONCE  200    /* frames; fewer than a device's backlog takes */
@@ -105,8 +106,6 @@ void nft_close(struct nft *nft)
 	close(nft->hear_sock);
 }
 
-/* ---- rules ---- */
-
 static unsigned int bits_of(const __be32 mask[4])
 {
 	unsigned int bits = 0;
@@ -116,12 +115,63 @@ static unsigned int bits_of(const __be32 mask[4])
 	return bits;
 }
 
+/* ---- sets ---- */
+
+static void say_element(FILE *to, const struct set_value *set, const struct roam_set_entry *entry)
+{
+	const struct roam_prefix *prefix = &entry->addr;
+	char text[INET6_ADDRSTRLEN];
+
+	if (set->set.kind == ROAM_SET_PORT)
+		fprintf(to, "%u-%u, ", entry->port.first, entry->port.last);
+	else if (addr_is_ipv4(&prefix->addr))
+		fprintf(to, "%s/%u, ",
+			inet_ntop(AF_INET, &prefix->addr.words[3], text, sizeof(text)),
+			prefix->bits - 96);
+	else
+		fprintf(to, "%s/%u, ", inet_ntop(AF_INET6, &prefix->addr, text, sizeof(text)),
+			prefix->bits);
+}
+
+/* What it has of a family; of ports, all. An element list that is empty is none. */
+static void say_set(FILE *to, const struct set_value *set, uint32_t number, uint8_t family)
+{
+	static const char *const types[] = { [4] = "ipv4_addr", [6] = "ipv6_addr" };
+	bool ports = set->set.kind == ROAM_SET_PORT, any = false;
+
+	fprintf(to, "set s%u_%u { type %s; flags interval; auto-merge; ", number, family,
+		ports ? "inet_service" : types[family]);
+	for (uint32_t i = 0; i < set->count; i++) {
+		if (!ports && addr_family(&set->entries[i].addr.addr) != family)
+			continue;
+		fputs(any ? "" : "elements = { ", to);
+		say_element(to, set, &set->entries[i]);
+		any = true;
+	}
+	fputs(any ? "} }\n" : "}\n", to);
+}
+
+static void say_sets(FILE *to, const struct nft_rules *rules)
+{
+	for (uint32_t i = 0; i < rules->set_count; i++) {
+		say_set(to, &rules->sets[i], i + 1, ROAM_FAMILY_IPV4);
+		if (rules->sets[i].set.kind == ROAM_SET_ADDR)
+			say_set(to, &rules->sets[i], i + 1, ROAM_FAMILY_IPV6);
+	}
+}
+
+/* ---- rules ---- */
+
 static void say_prefix(FILE *to, const struct roam_acl_match *rule, const __be32 *value,
 		       const char *which)
 {
 	unsigned int bits = bits_of(value + 4);
+	uint16_t named = value == rule->local ? rule->local_named : rule->remote_named;
 	char text[INET6_ADDRSTRLEN];
 
+	if (named)
+		fprintf(to, "%s %s @s%u_%u ", rule->family == ROAM_FAMILY_IPV4 ? "ip" : "ip6",
+			which, named, rule->family);
 	if (!bits)
 		return;
 	if (rule->family == ROAM_FAMILY_IPV4)
@@ -132,9 +182,11 @@ static void say_prefix(FILE *to, const struct roam_acl_match *rule, const __be32
 			bits);
 }
 
-static void say_range(FILE *to, struct roam_port_range range, const char *which)
+static void say_range(FILE *to, struct roam_port_range range, uint16_t named, const char *which)
 {
-	if (range.first == range.last)
+	if (named)
+		fprintf(to, "th %s @s%u_%u ", which, named, ROAM_FAMILY_IPV4);
+	else if (range.first == range.last)
 		fprintf(to, "th %s %u ", which, range.first);
 	else if (range.first || range.last != UINT16_MAX)
 		fprintf(to, "th %s %u-%u ", which, range.first, range.last);
@@ -159,26 +211,42 @@ static void say_rule(FILE *to, const struct roam_acl_match *rule, enum roam_dir 
 		fprintf(to, "meta l4proto %u ", rule->proto);
 	say_prefix(to, rule, rule->local, out ? "saddr" : "daddr");
 	say_prefix(to, rule, rule->remote, out ? "daddr" : "saddr");
-	say_range(to, rule->lport, out ? "sport" : "dport");
-	say_range(to, rule->rport, out ? "dport" : "sport");
+	say_range(to, rule->lport, rule->lport_named, out ? "sport" : "dport");
+	say_range(to, rule->rport, rule->rport_named, out ? "dport" : "sport");
 	say_action(to, rule->id, rule->action);
 }
 
-void nft_set_rules(struct nft *nft, const struct roam_acl_match *rules, uint32_t count,
-		   enum roam_dir dir, enum roam_action rest)
+/* A set of addresses is one for each family there. */
+static void say_rule_by_family(FILE *to, const struct roam_acl_match *rule, enum roam_dir dir)
+{
+	static const uint8_t families[] = { ROAM_FAMILY_IPV4, ROAM_FAMILY_IPV6 };
+	struct roam_acl_match one = *rule;
+
+	if (rule->family || (!rule->local_named && !rule->remote_named)) {
+		say_rule(to, rule, dir);
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		one.family = families[i];
+		say_rule(to, &one, dir);
+	}
+}
+
+void nft_set_rules(struct nft *nft, const struct nft_rules *rules)
 {
 	FILE *to = popen("nft -f -", "w"); /* NOLINT(cert-env33-c) */
 
 	(void)nft;
 	must(to != NULL, "starting nft");
+	fprintf(to, "table netdev oracle\ndelete table netdev oracle\ntable netdev oracle {\n");
+	say_sets(to, rules);
 	fprintf(to,
-		"table netdev oracle\ndelete table netdev oracle\ntable netdev oracle { chain judge "
-		"{\ntype filter hook ingress device \"judge\" priority 0; policy drop;\n"
+		"chain judge {\ntype filter hook ingress device \"judge\" priority 0; policy drop;\n"
 		"ether type 0x%x fwd to \"passed\"\n",
 		END_TYPE);
-	for (uint32_t i = 0; i < count; i++)
-		say_rule(to, &rules[i], dir);
-	say_action(to, ROAM_RULE_NONE, rest);
+	for (uint32_t i = 0; i < rules->count; i++)
+		say_rule_by_family(to, &rules->rules[i], rules->dir);
+	say_action(to, ROAM_RULE_NONE, rules->rest);
 	fprintf(to, "}\n}\n");
 	must(!pclose(to), "nft's rules");
 }

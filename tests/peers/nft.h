@@ -14,6 +14,7 @@
 #include <roam/acl.h>
 #include <roam/ct.h>
 #include <roam/types.h>
+#include "set_value.h"
 
 struct nft {
 	int send_sock;
@@ -32,9 +33,20 @@ const char *nft_lacks(void);
 void nft_open(struct nft *nft);
 void nft_close(struct nft *nft);
 
-/* The rules of one direction take the place of those before. */
-void nft_set_rules(struct nft *nft, const struct roam_acl_match *rules, uint32_t count,
-		   enum roam_dir dir, enum roam_action rest);
+/*
+ * The rules of one direction take the place of those before. The sets by name that they refer to
+ * are nft's sets of intervals, one a family.
+ */
+struct nft_rules {
+	const struct roam_acl_match *rules;
+	uint32_t count;
+	const struct set_value *sets;
+	uint32_t set_count;
+	enum roam_dir dir;
+	enum roam_action rest; /* what becomes of a packet that no rule matches */
+};
+
+void nft_set_rules(struct nft *nft, const struct nft_rules *rules);
 
 void nft_run(struct nft *nft, struct nft_packet *packets, uint32_t count, enum roam_dir dir);
 

@@ -50,6 +50,8 @@ struct set {
 	struct roam_acl_match rules[MOST];
 	uint32_t count;
 	struct nft_packet packets[PACKETS];
+	struct ruleset_sets named; /* sets by name that rules refer to */
+	bool has_named;
 	enum roam_dir dir;
 	enum roam_action rest; /* what becomes of a packet that no rule matches */
 };
@@ -66,8 +68,28 @@ static void make_set(struct ruleset_random *random, unsigned int number)
 	set.dir = ruleset_below(random, ROAM_DIR_COUNT);
 	set.rest = ruleset_below(random, ROAM_ACTION_ALLOW + 1);
 	ruleset_make(random, shape, set.rules, set.count);
+	set.has_named = ruleset_below(random, 2);
+	if (set.has_named)
+		ruleset_name(random, shape, set.rules, set.count, &set.named);
 	for (int i = 0; i < PACKETS; i++)
 		set.packets[i].key = ruleset_packet(random, shape, set.rules, set.count);
+}
+
+static void apply_set(struct oracle *self)
+{
+	struct nft_rules rules = {
+		.rules = set.rules,
+		.count = set.count,
+		.sets = set.named.sets,
+		.set_count = set.has_named ? RULESET_SETS : 0,
+		.dir = set.dir,
+		.rest = set.rest,
+	};
+
+	self->fixture.named = set.named.named;
+	self->fixture.named_count = rules.set_count;
+	fixture_set_rules(&self->fixture, CAST_SLOT, set.dir, set.rules, set.count);
+	nft_set_rules(&self->nft, &rules);
 }
 
 /* What roam says: the rule, and whether the packet passes. */
@@ -124,22 +146,25 @@ static unsigned int compare_set(struct oracle *self, unsigned long long counts[2
 TEST_F(oracle, the_same_verdict_as_nftables)
 {
 	struct ruleset_random random = { harness_seed() };
-	unsigned int rounds = harness_rounds(SETS), differ = 0;
+	unsigned int rounds = harness_rounds(SETS), differ = 0, named = 0;
 	unsigned long long counts[2] = {}, rules = 0;
 
 	for (unsigned int i = 0; i < rounds && !differ; i++) {
 		make_set(&random, i);
 		self->fixture.index.from = i % 2 ? 1 : 0; /* an index for few rules, too */
-		fixture_set_rules(&self->fixture, CAST_SLOT, set.dir, set.rules, set.count);
-		nft_set_rules(&self->nft, set.rules, set.count, set.dir, set.rest);
+		apply_set(self);
 		nft_run(&self->nft, set.packets, PACKETS, set.dir);
 		differ += compare_set(self, counts);
 		rules += set.count;
+		named += set.has_named;
+		if (set.has_named)
+			ruleset_sets_free(&set.named);
 	}
 	CHECK_EQ(differ, 0);
 	CHECK_OP(counts[0], >,
 		 counts[1] / 10); /* neither answer is the answer to nearly everything */
 	CHECK_OP(counts[1], >, counts[0] / 10);
-	note("%u sets, %llu rules, %llu packets: %llu accepted, %llu dropped", rounds, rules,
-	     counts[0] + counts[1], counts[1], counts[0]);
+	note("%u sets, %u of them with sets by name, %llu rules, %llu packets: %llu accepted, %llu "
+	     "dropped",
+	     rounds, named, rules, counts[0] + counts[1], counts[1], counts[0]);
 }

@@ -202,10 +202,16 @@ static int make_list(const struct fixture *fixture, const struct roam_acl_match 
 		     uint32_t count)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
+	const struct acl_source source = {
+		.rules = rules,
+		.count = count,
+		.named = fixture->named,
+		.named_count = fixture->named_count,
+	};
 	_cleanup_acl_rows_ struct acl_rows rows = {};
 	int list;
 
-	must(!acl_index_build_within(rules, count, &fixture->index, &rows), "compiling rules");
+	must(!acl_index_build_within(&source, &fixture->index, &rows), "compiling rules");
 	list = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(uint32_t), sizeof(*rows.row),
 			      rows.count, &opts);
 	must(list >= 0, "making a list of rules");

@@ -44,6 +44,8 @@ struct fixture {
 	uint32_t mark;
 	struct packet after;
 	struct acl_index_limits index; /* of rules that are set; zero: the usual */
+	const struct acl_named *named; /* sets by name that they refer to */
+	uint32_t named_count;
 };
 
 /* How a VM is made; zero is the usual: untagged, no switches, drop both ways, small quotas. */

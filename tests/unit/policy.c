@@ -639,6 +639,66 @@ TEST_EACH(shows_services_that_it_reads, service_rounds)
 	free(json);
 }
 
+/* ---- sets ---- */
+
+static const struct round set_rounds[] = {
+	{ "everything", "sets:\n"
+			"- {name: web, ports: [443, 80, 8000-8099]}\n"
+			"- name: lab\n"
+			"  addrs:\n"
+			"  - 192.0.2.0/24\n"
+			"  - '2001:db8::/32'\n"
+			"  - '::/0'\n"
+			"- {name: none, kind: port}\n" },
+	{ "none", "sets: []" },
+};
+
+static bool read_sets(const char *text, struct policies *policies)
+{
+	return CHECK_OK(policy_read("test", text, strlen(text), policies)) &&
+	       CHECK_EQ(policies->count, 0) && CHECK(policies->sets);
+}
+
+TEST_EACH(shows_sets_that_it_reads, set_rounds)
+{
+	_cleanup_policies_ struct policies first = {}, again = {};
+	json_t *was, *is;
+	char *text;
+
+	if (!read_sets(row->text, &first))
+		return;
+	was = policy_sets_tree(first.sets);
+	text = json_dumps(was, JSON_COMPACT);
+	if (read_sets(text, &again)) {
+		is = policy_sets_tree(again.sets);
+		CHECK(json_equal(was, is));
+		json_decref(is);
+	}
+	json_decref(was);
+	free(text);
+}
+
+static const struct refusal set_refusals[] = {
+	{ "twice", "sets: []\n---\nsets: []\n", "f:3:1: the host's sets are there already" },
+	{ "both", "sets: [{name: s, addrs: [10.0.0.1], ports: [1]}]",
+	  "f:1:45: set 's': is of addrs, not of ports" },
+	{ "of what?", "sets: [{name: s}]", "f:1:8: set 's': of addrs or of ports?" },
+	{ "an entry twice", "sets: [{name: s, ports: [1, 1]}]",
+	  "f:1:8: set 's': 1 is in it already" },
+	{ "a name twice", "sets:\n- {name: s, ports: [1]}\n- {name: s, ports: [2]}\n",
+	  "f:3:3: a set with name s, as in line 2" },
+	{ "an unknown key", "sets: [{name: s, addr: []}]",
+	  "f:1:18: a set: unknown key 'addr', did you mean 'addrs'?" },
+};
+
+TEST_EACH(refuses_sets, set_refusals)
+{
+	_cleanup_policies_ struct policies policies = {};
+
+	CHECK_NE(policy_read("f", row->text, strlen(row->text), &policies), 0);
+	CHECK_STR(fail_line(), row->line);
+}
+
 static void check_change(const struct policy_change *change, void *arg)
 {
 	const struct difference *row = arg;

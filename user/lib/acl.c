@@ -4,7 +4,7 @@
 #include <bpf/bpf.h>
 #include "acl.h"
 #include "journal.h"
-#include "tables.h"
+#include "set.h"
 #include "text.h"
 #include "vm.h"
 
@@ -104,77 +104,6 @@ bool acl_has_stateless(struct host *host, uint32_t slot)
 		count = ROWS;
 	}
 	return false;
-}
-
-static void compile_prefix(const struct roam_prefix *prefix, __be32 value[4], __be32 mask[4])
-{
-	for (unsigned int bit = 0; bit < prefix->bits; bit++)
-		((uint8_t *)mask)[bit / 8] |= 0x80 >> (bit % 8);
-	memcpy(value, prefix->addr.words, sizeof(prefix->addr.words));
-}
-
-static void compile_rule(const struct roam_acl_rule *rule, struct roam_acl_match *ret_match)
-{
-	*ret_match = (struct roam_acl_match){
-		.lport = rule->lport,
-		.rport = rule->rport,
-		.id = rule->id,
-		.action = rule->action,
-		.family = rule->family,
-		.proto = rule->proto,
-		.any_proto = rule->any_proto,
-		.tcp_flags = rule->tcp_flags,
-		.tcp_mask = rule->tcp_mask,
-		.icmp_type = rule->icmp_type,
-		.icmp_type_mask = rule->has_icmp_type ? UINT8_MAX : 0,
-		.icmp_code = rule->icmp_code,
-		.icmp_code_mask = rule->has_icmp_code ? UINT8_MAX : 0,
-		.log = rule->log,
-		.stateless = rule->stateless,
-	};
-	compile_prefix(&rule->local, ret_match->local, ret_match->local_mask);
-	compile_prefix(&rule->remote, ret_match->remote, ret_match->remote_mask);
-}
-
-/* What no rule has decided: the last entry of a list, so that rules and default change as one. */
-static struct roam_acl_match compile_default(enum roam_action action)
-{
-	return (struct roam_acl_match){
-		.lport = { 0, UINT16_MAX },
-		.rport = { 0, UINT16_MAX },
-		.id = ROAM_RULE_NONE,
-		.action = action,
-		.any_proto = 1,
-	};
-}
-
-int acl_compile_with(struct host *host, uint32_t slot, const uint8_t defaults[ROAM_DIR_COUNT])
-{
-	_cleanup_acl_list_ struct acl_list list = {};
-	_cleanup_free_ struct roam_acl_match *matches = NULL;
-	uint32_t counts[ROAM_DIR_COUNT] = {}, at = 0, next = 0;
-	int err = acl_list(host, slot, &list);
-
-	if (err)
-		return err;
-	matches = calloc(list.count + ROAM_DIR_COUNT, sizeof(*matches));
-	if (!matches)
-		return fail(-ENOMEM, "acl: out of memory");
-	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++) {
-		for (; next < list.count && list.recs[next].rule.dir == dir; next++, counts[dir]++)
-			compile_rule(&list.recs[next].rule, &matches[at++]);
-		matches[at++] = compile_default(defaults[dir]);
-		counts[dir]++;
-	}
-	return tables_set_matches(host, slot, matches, counts);
-}
-
-int acl_compile(struct host *host, uint32_t slot)
-{
-	struct roam_vm vm;
-	int err = vm_get(host, slot, &vm);
-
-	return err ? err : acl_compile_with(host, slot, vm.default_action);
 }
 
 static int find_rule(const struct acl_list *list, const char *name, uint32_t *ret_index)
@@ -309,6 +238,17 @@ static int add_locked(struct host *host, uint32_t slot, struct roam_acl_rule *ru
 	return err;
 }
 
+/* With the host's lock: a set that is there will not be gone before a rule refers to it. */
+static int check_sets(struct host *host, const struct roam_acl_rule *rules, uint32_t count)
+{
+	_cleanup_sets_ struct sets sets = {};
+	int err = sets_get(host, &sets);
+
+	for (uint32_t i = 0; i < count && !err; i++)
+		err = sets_check_rule(&sets, &rules[i]);
+	return err;
+}
+
 int acl_add_many(struct host *host, uint32_t slot, struct roam_acl_rule *rules, uint32_t count)
 {
 	int err = 0;
@@ -321,7 +261,8 @@ int acl_add_many(struct host *host, uint32_t slot, struct roam_acl_rule *rules, 
 		return err;
 	_cleanup_unlock_ struct host *locked = host;
 
-	return add_locked(locked, slot, rules, count);
+	err = check_sets(locked, rules, count);
+	return err ? err : add_locked(locked, slot, rules, count);
 }
 
 int acl_add(struct host *host, uint32_t slot, struct roam_acl_rule *rule)

@@ -51,16 +51,20 @@ int acl_reject_put(struct host *host, uint32_t slot, uint64_t paid_ns);
 int acl_drop_stray_hits(struct host *host, uint32_t slot);
 
 /*
- * Compiles both lists and swaps them in; each ends with the VM's default, or with those given.
- * Needs the host's lock.
+ * Compiles both lists and swaps them in (acl_compile.c); each ends with the VM's default, or with
+ * those given. Needs the host's lock.
  */
 int acl_compile(struct host *host, uint32_t slot);
+/* Of many VMs, in fewer waits; each VM's lists change as a whole, one VM after the other. */
+int acl_compile_many(struct host *host, const uint32_t *slots, uint32_t count);
 int acl_compile_with(struct host *host, uint32_t slot, const uint8_t defaults[ROAM_DIR_COUNT]);
 
 /*
  * The rules of slot `from` become those of `slot`, in one step for packets, with these defaults;
- * counters of rules with an id that both have go on. For a takeover (takeover.h): can be repeated.
+ * counters of rules with an id that both have go on. For a takeover (takeover.h): can be repeated;
+ * what could be refused, the check before it refuses.
  */
+int acl_check_take(struct host *host, uint32_t slot, uint32_t from);
 int acl_take(struct host *host, uint32_t slot, uint32_t from,
 	     const uint8_t defaults[ROAM_DIR_COUNT]);
 

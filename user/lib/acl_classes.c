@@ -49,38 +49,60 @@ uint32_t acl_classes_find(const struct acl_classes *classes, struct roam_acl_key
 }
 
 /* By one walk over the classes: rules that begin in one, less those that have ended before it. */
-static void count_rules(struct acl_classes *classes, const struct acl_span *spans, uint32_t count)
+static void count_rules(struct acl_classes *classes, const struct acl_value *values, uint32_t count)
 {
 	memset(classes->rules, 0, (classes->count + 1) * sizeof(*classes->rules));
 	for (uint32_t i = 0; i < count; i++) {
-		classes->rules[acl_classes_find(classes, spans[i].first)]++;
-		classes->rules[acl_classes_find(classes, spans[i].last) + 1]--;
+		const struct acl_span *span = values[i].spans;
+
+		for (const struct acl_span *end = span + values[i].count; span < end; span++) {
+			classes->rules[acl_classes_find(classes, span->first)] += values[i].rules;
+			classes->rules[acl_classes_find(classes, span->last) + 1] -=
+				values[i].rules;
+		}
 	}
 	for (uint32_t i = 1; i < classes->count; i++)
 		classes->rules[i] += classes->rules[i - 1];
 }
 
-int acl_classes_make(const struct acl_span *spans, uint32_t count, struct acl_classes *ret_classes)
+static void cut(const struct acl_value *value, struct roam_acl_key *cuts, uint32_t *found)
 {
-	struct roam_acl_key *cuts = calloc(2 * count + 1, sizeof(*cuts)); /* one is 0 */
-	uint32_t *rules = calloc(2 * count + 2, sizeof(*rules));
+	for (uint32_t i = 0; i < value->count; i++) {
+		add_cut(cuts, found, value->spans[i].first);
+		if (!is_top(value->spans[i].last))
+			add_cut(cuts, found, next_key(value->spans[i].last));
+	}
+}
+
+static size_t count_spans(const struct acl_value *values, uint32_t count)
+{
+	size_t spans = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		spans += values[i].count;
+	return spans;
+}
+
+int acl_classes_make(const struct acl_value *values, uint32_t count,
+		     struct acl_classes *ret_classes)
+{
+	size_t most = 2 * count_spans(values, count) + 1; /* one is 0 */
+	struct roam_acl_key *cuts = calloc(most, sizeof(*cuts));
+	uint32_t *rules = calloc(most + 1, sizeof(*rules));
 	uint32_t found = 1, kept = 1;
 
 	*ret_classes = (struct acl_classes){ cuts, rules, 0 };
 	if (!cuts || !rules)
 		return fail(-ENOMEM, "acl: out of memory");
-	for (uint32_t i = 0; i < count; i++) {
-		add_cut(cuts, &found, spans[i].first);
-		if (!is_top(spans[i].last))
-			add_cut(cuts, &found, next_key(spans[i].last));
-	}
+	for (uint32_t i = 0; i < count; i++)
+		cut(&values[i], cuts, &found);
 	qsort(cuts, found, sizeof(*cuts), compare_keys);
 	for (uint32_t i = 1; i < found; i++) {
 		if (compare_keys(&cuts[kept - 1], &cuts[i]) != 0)
 			cuts[kept++] = cuts[i];
 	}
 	ret_classes->count = kept;
-	count_rules(ret_classes, spans, count);
+	count_rules(ret_classes, values, count);
 	return 0;
 }
 
@@ -120,20 +142,20 @@ static void merge_all(struct acl_classes *classes, uint32_t most)
 }
 
 void acl_classes_coarsen(struct acl_classes *classes, uint32_t most, uint32_t most_all,
-			 const struct acl_span *spans, uint32_t count)
+			 const struct acl_value *values, uint32_t count)
 {
 	if (!most || !most_all)
 		return;
 	if (classes->count > most_all) {
 		merge_all(classes, most_all);
-		count_rules(classes, spans, count);
+		count_rules(classes, values, count);
 	}
 	if (acl_classes_large(classes) > most) {
 		merge_large(classes, most);
-		count_rules(classes, spans, count);
+		count_rules(classes, values, count);
 	}
 	if (acl_classes_large(classes) > most && classes->count > most) {
 		merge_all(classes, most);
-		count_rules(classes, spans, count);
+		count_rules(classes, values, count);
 	}
 }

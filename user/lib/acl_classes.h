@@ -18,9 +18,16 @@ struct acl_span {
 	struct roam_acl_key last;
 };
 
+/* What rules say of a field: spans that do not overlap, none if it fits nothing. */
+struct acl_value {
+	const struct acl_span *spans;
+	uint32_t count;
+	uint32_t rules; /* how many say so */
+};
+
 struct acl_classes {
 	struct roam_acl_key *first; /* value of each class; sorted; that of class 0 is 0 */
-	uint32_t *rules;            /* how many say something of the class's values */
+	uint32_t *rules;            /* how many say something of the class's values, or fewer */
 	uint32_t count;
 };
 
@@ -30,18 +37,19 @@ static inline void cleanup_acl_classes(struct acl_classes *classes)
 	free(classes->rules);
 }
 
-int acl_classes_make(const struct acl_span *spans, uint32_t count, struct acl_classes *ret_classes);
+int acl_classes_make(const struct acl_value *values, uint32_t count,
+		     struct acl_classes *ret_classes);
 
 /* How many classes have more rules than a short set holds. */
 uint32_t acl_classes_large(const struct acl_classes *classes);
 
 /*
  * Makes neighbours one until there are no more than `most_all`, and of large ones no more than
- * `most`: those first, small ones only if that is not enough. The rules are those that the classes
- * were made of.
+ * `most`: those first, small ones only if that is not enough. The values are those that the
+ * classes were made of.
  */
 void acl_classes_coarsen(struct acl_classes *classes, uint32_t most, uint32_t most_all,
-			 const struct acl_span *spans, uint32_t count);
+			 const struct acl_value *values, uint32_t count);
 
 /* The class in which a value is. */
 uint32_t acl_classes_find(const struct acl_classes *classes, struct roam_acl_key value);

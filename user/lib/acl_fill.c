@@ -116,6 +116,7 @@ static int lay_rows(struct acl_build *build)
 					 rows_for(build->sets * build->stride, ROAM_ACL_ROW_WORDS));
 		head->short_row = add_rows(build, rows_for(build->shorts, ROAM_ACL_ROW_SHORTS));
 	}
+	acl_named_lay(build);
 	build->rows = calloc(build->row_count, sizeof(*build->rows));
 	return build->rows ? 0 : fail(-ENOMEM, "acl: out of memory");
 }
@@ -139,7 +140,7 @@ static void add_short(struct acl_build *build, uint32_t number, uint32_t rule)
 		&build->rows[build->head.short_row + number / ROAM_ACL_ROW_SHORTS];
 	uint16_t *rules = row->shorts[number % ROAM_ACL_ROW_SHORTS];
 
-	while (*rules)
+	while (*rules && *rules != rule + 1)
 		rules++;
 	*rules = rule + 1;
 }
@@ -155,17 +156,58 @@ static void add_to_class(struct acl_build *build, enum acl_field field, uint32_t
 		add_short(build, set - build->sets, rule);
 }
 
-static void fill_field(struct acl_build *build, enum acl_field field)
+/* Where a span begins and ends in the classes of a field. */
+struct range {
+	uint32_t from;
+	uint32_t to;
+};
+
+/* Those of each value, one behind the other; at[value] is the first one of them. */
+static int find_ranges(const struct acl_build *build, enum acl_field field,
+		       struct range **ret_ranges, uint32_t **ret_at)
 {
-	const struct acl_classes *classes = &build->classes[field];
+	const struct acl_value *values = build->values[field];
+	uint32_t count = build->value_count[field], total = 0, *at = calloc(count + 1, sizeof(*at));
+	struct range *ranges;
 
-	for (uint32_t rule = 0; rule < build->count; rule++) {
-		const struct acl_span *span = &build->spans[field][rule];
-		uint32_t to = acl_classes_find(classes, span->last);
-
-		for (uint32_t i = acl_classes_find(classes, span->first); i <= to; i++)
-			add_to_class(build, field, i, rule);
+	for (uint32_t i = 0; at && i < count; i++) {
+		at[i] = total;
+		total += values[i].rules ? values[i].count : 0;
 	}
+	ranges = at ? calloc(total + 1, sizeof(*ranges)) : NULL;
+	*ret_ranges = ranges;
+	*ret_at = at;
+	if (!ranges)
+		return fail(-ENOMEM, "acl: out of memory");
+	for (uint32_t i = 0; i < count; i++) {
+		for (uint32_t j = 0; values[i].rules && j < values[i].count; j++) {
+			const struct acl_span *span = &values[i].spans[j];
+
+			ranges[at[i] + j].from = acl_classes_find(&build->classes[field],
+								  span->first);
+			ranges[at[i] + j].to = acl_classes_find(&build->classes[field], span->last);
+		}
+	}
+	return 0;
+}
+
+static int fill_field(struct acl_build *build, enum acl_field field)
+{
+	_cleanup_free_ struct range *ranges = NULL;
+	_cleanup_free_ uint32_t *at = NULL;
+	int err = find_ranges(build, field, &ranges, &at);
+
+	for (uint32_t rule = 0; rule < build->count && !err; rule++) {
+		uint32_t value = build->value_of[field][rule];
+		const struct range *range = &ranges[at[value]];
+		const struct range *end = range + build->values[field][value].count;
+
+		for (; range < end; range++) {
+			for (uint32_t i = range->from; i <= range->to; i++)
+				add_to_class(build, field, i, rule);
+		}
+	}
+	return err;
 }
 
 /* What a packet's protocol and family make of a rule. */
@@ -207,18 +249,23 @@ static void summarize(struct acl_build *build)
 	}
 }
 
-static void fill_index(struct acl_build *build)
+static int fill_index(struct acl_build *build)
 {
+	int err = 0;
+
 	for (int end = 0; end < ROAM_ACL_ENDS; end++) {
 		fill_tree(build, &build->head.addr[end], end);
 		fill_pages(build, end);
 	}
 	for (uint32_t rule = 0; rule < build->count; rule++)
 		add_rule(set_at(build, ROAM_ACL_SET_ALL), rule);
-	for (enum acl_field field = 0; field < FIELDS; field++)
-		fill_field(build, field);
+	for (enum acl_field field = 0; field < FIELDS && !err; field++)
+		err = fill_field(build, field);
+	if (err)
+		return err;
 	fill_protos(build);
 	summarize(build);
+	return 0;
 }
 
 static void fill_rules(struct acl_build *build)
@@ -236,7 +283,10 @@ int acl_fill(struct acl_build *build)
 	if (err)
 		return err;
 	if (build->stride)
-		fill_index(build);
+		err = fill_index(build);
+	if (err)
+		return err;
+	acl_named_fill(build);
 	fill_rules(build);
 	return 0;
 }

@@ -20,6 +20,8 @@ static void cleanup_build(struct acl_build *build)
 {
 	for (int field = 0; field < FIELDS; field++) {
 		free(build->spans[field]);
+		free(build->values[field]);
+		free(build->value_of[field]);
 		free(build->set[field]);
 		cleanup_acl_classes(&build->classes[field]);
 	}
@@ -64,19 +66,44 @@ static struct acl_span span_of(const struct roam_acl_match *rule, enum acl_field
 	}
 }
 
+/* What the rules say of a field: rules with the same set by name say the same. */
+static int find_values(struct acl_build *build, enum acl_field field)
+{
+	struct acl_span *spans = calloc(build->count, sizeof(*spans));
+	struct acl_value *values = calloc(build->named_count + build->count, sizeof(*values));
+	uint32_t *value_of = calloc(build->count, sizeof(*value_of)), count = build->named_count;
+
+	build->spans[field] = spans;
+	build->values[field] = values;
+	build->value_of[field] = value_of;
+	if (!spans || !values || !value_of)
+		return fail(-ENOMEM, "acl: out of memory");
+	for (uint32_t i = 0; i < build->count; i++) {
+		uint32_t named = acl_named_of(&build->rules[i], field);
+		struct acl_value *value = &values[named ? named - 1 : count++];
+
+		spans[i] = span_of(&build->rules[i], field);
+		if (named)
+			value->spans = build->named[named - 1].spans;
+		else
+			value->spans = &spans[i];
+		value->count = named ? build->named[named - 1].count : 1;
+		value->rules++;
+		value_of[i] = value - values;
+	}
+	build->value_count[field] = count;
+	return 0;
+}
+
 static int make_classes(struct acl_build *build)
 {
 	int err = 0;
 
 	for (enum acl_field field = 0; field < FIELDS && !err; field++) {
-		struct acl_span *spans = calloc(build->count, sizeof(*spans));
-
-		build->spans[field] = spans;
-		if (!spans)
-			return fail(-ENOMEM, "acl: out of memory");
-		for (uint32_t i = 0; i < build->count; i++)
-			spans[i] = span_of(&build->rules[i], field);
-		err = acl_classes_make(spans, build->count, &build->classes[field]);
+		err = find_values(build, field);
+		if (!err)
+			err = acl_classes_make(build->values[field], build->value_count[field],
+					       &build->classes[field]);
 	}
 	return err;
 }
@@ -113,8 +140,8 @@ static void share_sets(struct acl_build *build, uint32_t most)
 				least = field;
 		}
 		done[least] = true;
-		acl_classes_coarsen(&build->classes[least], share, CLASSES_MAX, build->spans[least],
-				    build->count);
+		acl_classes_coarsen(&build->classes[least], share, CLASSES_MAX,
+				    build->values[least], build->value_count[least]);
 		large[least] = acl_classes_large(&build->classes[least]);
 		left -= large[least] < left ? large[least] : left;
 	}
@@ -170,11 +197,16 @@ static int plan_index(struct acl_build *build, uint32_t bytes)
 	return number_sets(build);
 }
 
-int acl_index_build_within(const struct roam_acl_match *rules, uint32_t count,
-			   const struct acl_index_limits *limits, struct acl_rows *ret_rows)
+int acl_index_build_within(const struct acl_source *source, const struct acl_index_limits *limits,
+			   struct acl_rows *ret_rows)
 {
-	__attribute__((cleanup(cleanup_build))) struct acl_build build = { .rules = rules,
-									   .count = count };
+	__attribute__((cleanup(cleanup_build))) struct acl_build build = {
+		.rules = source->rules,
+		.count = source->count,
+		.named = source->named,
+		.named_count = source->named_count,
+	};
+	uint32_t count = source->count;
 	int err = 0;
 
 	if (count > ROAM_ACL_LIST_MAX)
@@ -189,7 +221,7 @@ int acl_index_build_within(const struct roam_acl_match *rules, uint32_t count,
 	return 0;
 }
 
-int acl_index_build(const struct roam_acl_match *rules, uint32_t count, struct acl_rows *ret_rows)
+int acl_index_build(const struct acl_source *source, struct acl_rows *ret_rows)
 {
-	return acl_index_build_within(rules, count, &(struct acl_index_limits){}, ret_rows);
+	return acl_index_build_within(source, &(struct acl_index_limits){}, ret_rows);
 }

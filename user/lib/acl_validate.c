@@ -20,12 +20,57 @@ static int validate_prefix(const struct roam_acl_rule *rule, const struct roam_p
 	return 0;
 }
 
+/* A set by name is in the place of a prefix. */
+static int validate_addr_set(const struct roam_acl_rule *rule, const char *set,
+			     const struct roam_prefix *prefix)
+{
+	if (!set[0])
+		return 0;
+	if (!text_name_valid(set))
+		return fail(-EINVAL, "acl '%s': a set whose name is not one", rule->name);
+	if (prefix->bits)
+		return fail(-EINVAL, "acl '%s': a prefix and a set of addresses for the same end",
+			    rule->name);
+	return 0;
+}
+
+static int validate_port_set(const struct roam_acl_rule *rule, const char *set,
+			     struct roam_port_range range)
+{
+	if (!set[0])
+		return 0;
+	if (!text_name_valid(set))
+		return fail(-EINVAL, "acl '%s': a set whose name is not one", rule->name);
+	if (!range_is_any(range))
+		return fail(-EINVAL, "acl '%s': a range and a set of ports for the same end",
+			    rule->name);
+	return 0;
+}
+
 static bool has_icmp(const struct roam_acl_rule *rule)
 {
 	if (rule->any_proto)
 		return false;
 	return (rule->proto == IPPROTO_ICMP && rule->family == ROAM_FAMILY_IPV4) ||
 	       (rule->proto == IPPROTO_ICMPV6 && rule->family == ROAM_FAMILY_IPV6);
+}
+
+static int validate_sets(const struct roam_acl_rule *rule, bool ports)
+{
+	int err = validate_addr_set(rule, rule->local_set, &rule->local);
+
+	if (!err)
+		err = validate_addr_set(rule, rule->remote_set, &rule->remote);
+	if (!err)
+		err = validate_port_set(rule, rule->lport_set, rule->lport);
+	if (!err)
+		err = validate_port_set(rule, rule->rport_set, rule->rport);
+	if (!err && !ports && (rule->lport_set[0] || rule->rport_set[0]))
+		err = fail(-EINVAL, "acl '%s': ports without tcp, udp or sctp", rule->name);
+	/* no words could say so */
+	if (!err && rule->local_set[0] && rule->remote_set[0] && rule->family && !has_icmp(rule))
+		err = fail(-EINVAL, "acl '%s': sets at both ends, and a family", rule->name);
+	return err;
 }
 
 /* Flags of TCP, and what ICMP has in their stead. */
@@ -69,7 +114,9 @@ int acl_validate(const struct roam_acl_rule *rule)
 			    rule->name);
 	if (!ports && (!range_is_any(rule->lport) || !range_is_any(rule->rport)))
 		return fail(-EINVAL, "acl '%s': ports without tcp, udp or sctp", rule->name);
-	err = validate_beyond_ports(rule);
+	err = validate_sets(rule, ports);
+	if (!err)
+		err = validate_beyond_ports(rule);
 	if (!err)
 		err = validate_prefix(rule, &rule->local);
 	return err ? err : validate_prefix(rule, &rule->remote);

@@ -59,6 +59,8 @@
 	X(explain_run)                                                                             \
 	X(ask_run)                                                                                 \
 	X(qos_state)                                                                               \
+	X(set_all)                                                                                 \
+	X(set_rows)                                                                                \
 	X(stats)                                                                                   \
 	X(stats_xfer)
 

@@ -91,7 +91,7 @@ static int next_entry(DIR *dir)
 	while ((entry = readdir(dir))) {
 		unsigned long slot = strtoul(entry->d_name, NULL, 10);
 
-		if (entry->d_name[0] != '.' && slot < ROAM_VM_MAX)
+		if (entry->d_name[0] != '.' && slot <= JOURNAL_SETS)
 			return slot;
 	}
 	return -1;

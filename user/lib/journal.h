@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The journal: one folder DIR/journal/SLOT while somebody changes the VM in that slot (0: what is
- * no VM's, the services) in more than one step, locked by flock for as long as that process lives.
- * A folder that nobody holds was left by a process that was killed; recover() finishes or undoes
- * what it was at (bpffs holds no plain files, but folders do). In the folder there may be a pinned
- * map: what is to be, all of it. From then on the change is made, and recover() carries it through.
+ * no VM's, the services; JOURNAL_SETS: sets by name) in more than one step, locked by flock for as
+ * long as that process lives. A folder that nobody holds was left by a process that was killed;
+ * recover() finishes or undoes what it was at (bpffs holds no plain files, but folders do). In the
+ * folder there may be a pinned map: what is to be, all of it. From then on the change is made, and
+ * recover() carries it through.
  */
 #ifndef ROAM_JOURNAL_H
 #define ROAM_JOURNAL_H
 
 #include "host.h"
+
+#define JOURNAL_SETS ROAM_VM_MAX
 
 /* Opens the entry; the descriptor holds its lock. Needs the host's lock. */
 int journal_begin(struct host *host, uint32_t slot, int *ret_fd);

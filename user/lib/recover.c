@@ -6,6 +6,7 @@
 #include "lb.h"
 #include "monitor.h"
 #include "recover.h"
+#include "set.h"
 #include "vm.h"
 
 /* A name that points to the slot is the commit point of every change. */
@@ -17,6 +18,8 @@ static int recover_slot(struct host *host, uint32_t slot)
 
 	if (slot == ROAM_VM_NONE)
 		return lb_recover(host);
+	if (slot == JOURNAL_SETS)
+		return sets_recover(host);
 	err = vm_get(host, slot, &vm);
 	if (err)
 		return err;

@@ -9,6 +9,7 @@
 #include <roam/move.h>
 #include <roam/port.h>
 #include <roam/qos.h>
+#include <roam/set.h>
 #include <roam/stats.h>
 #include <roam/vm.h>
 #include "schema.h"
@@ -27,6 +28,7 @@ const struct schema_table schema_tables[TABLE_COUNT] = {
 			      sizeof(struct roam_gone_flow) },
 	[TABLE_VM] = { "vm", vm_fields, ARRAY_SIZE(vm_fields), sizeof(struct roam_vm) },
 	[TABLE_PORT] = { "port", port_fields, ARRAY_SIZE(port_fields), sizeof(struct roam_port) },
+	[TABLE_SET] = { "set", set_fields, ARRAY_SIZE(set_fields), sizeof(struct roam_set) },
 	[TABLE_ACL] = { "acl", acl_fields, ARRAY_SIZE(acl_fields), sizeof(struct roam_acl_rec) },
 	[TABLE_QOS] = { "qos", qos_fields, ARRAY_SIZE(qos_fields), sizeof(struct roam_qos_rec) },
 	[TABLE_LB] = { "lb", lb_fields, ARRAY_SIZE(lb_fields), sizeof(struct roam_lb_rec) },

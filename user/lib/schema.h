@@ -52,6 +52,7 @@ enum schema_table_id {
 	TABLE_MOVE,       /* struct roam_move_rec, one row; of a delta only */
 	TABLE_VM,         /* struct roam_vm, one row */
 	TABLE_PORT,       /* struct roam_port */
+	TABLE_SET,        /* struct roam_set: those that rules name */
 	TABLE_ACL,        /* struct roam_acl_rec, in the order of matching */
 	TABLE_HITS,       /* struct roam_hits_rec; of a delta only */
 	TABLE_QOS,        /* struct roam_qos_rec */

@@ -78,9 +78,11 @@ struct state_load {
 struct state_loaded {
 	char vm[ROAM_NAME_LEN];
 	uint64_t flows;
-	uint64_t sessions_left; /* flows that were left out: see state_lb.h */
-	bool own_policy;        /* the host had policy of its own for the VM, which was kept */
-	uint32_t skipped;       /* fields and tables that this build does not know */
+	uint64_t sessions_left;        /* flows that were left out: see state_lb.h */
+	uint32_t sets_other;           /* sets of its rules that hold something else here */
+	char set_other[ROAM_NAME_LEN]; /* one of them */
+	bool own_policy;  /* the host had policy of its own for the VM, which was kept */
+	uint32_t skipped; /* fields and tables that this build does not know */
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "state.h"
 #include "state_lb.h"
 #include "state_place.h"
+#include "state_set.h"
 #include "text.h"
 #include "vm.h"
 
@@ -30,6 +31,7 @@ struct loading {
 	struct acl_list rules;
 	uint32_t *rule_id; /* by row of the image, from 1 */
 	struct state_lb lb;
+	struct sets sets; /* of the image */
 	struct state_loaded loaded;
 };
 
@@ -38,6 +40,7 @@ static void cleanup_loading(struct loading *loading)
 	place_close(&loading->placing);
 	free(loading->rules.recs);
 	free(loading->rule_id);
+	sets_free(&loading->sets);
 }
 #define _cleanup_loading_ __attribute__((cleanup(cleanup_loading)))
 
@@ -206,6 +209,11 @@ static int on_port(struct loading *loading, const struct roam_port *row)
 	return err ? err : place_port(&loading->placing, &port);
 }
 
+static int on_set(struct loading *loading, const struct roam_set *row)
+{
+	return state_set_row(&loading->sets, row);
+}
+
 static int on_rule(struct loading *loading, const struct roam_acl_rec *rec)
 {
 	int err = acl_validate(&rec->rule);
@@ -273,6 +281,8 @@ static int on_row(struct loading *loading, enum schema_table_id table, const voi
 		return on_vm(loading, row);
 	case TABLE_PORT:
 		return on_port(loading, row);
+	case TABLE_SET:
+		return on_set(loading, row);
 	case TABLE_ACL:
 		return on_rule(loading, row);
 	case TABLE_LB:
@@ -370,9 +380,19 @@ static int keep_own_rules(struct loading *loading, const struct roam_acl_rec **s
 	return err;
 }
 
+static int check_sets(struct loading *loading)
+{
+	struct state_set_other other = {};
+	int err = state_set_check(loading->host, &loading->sets, &loading->rules, &other);
+
+	loading->loaded.sets_other = other.count;
+	memcpy(loading->loaded.set_other, other.name, sizeof(other.name));
+	return err;
+}
+
 static int take_image_rules(struct loading *loading)
 {
-	int err = 0;
+	int err = check_sets(loading);
 
 	for (uint32_t i = 0; i < loading->rules.count && !err; i++) {
 		err = place_rule(&loading->placing.rules, &loading->rules.recs[i]);
@@ -398,9 +418,12 @@ static int end_rules(struct loading *loading)
 	free(sorted);
 	loading->maps.rule = loading->rule_id;
 	loading->maps.rule_count = loading->rules.count + 1;
-	/* Under a policy of the host's own every flow is older than the current generation. */
-	loading->maps.gen = has_own_policy(loading) ? 0 : DRAFT_GEN;
-	return err;
+	/* Under a policy or sets of the host's own every flow is older than the current generation.
+	 */
+	loading->maps.gen = has_own_policy(loading) || loading->loaded.sets_other ? 0 : DRAFT_GEN;
+	return err ? err
+		   : state_set_digest(loading->host, &loading->placing.rules,
+				      &loading->placing.sets_digest);
 }
 
 static int on_table_end(enum schema_table_id table, void *arg)

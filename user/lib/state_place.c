@@ -6,6 +6,7 @@
 #include "move_own.h"
 #include "port.h"
 #include "state_place.h"
+#include "state_set.h"
 #include "stats.h"
 #include "vm.h"
 
@@ -120,9 +121,15 @@ int place_flow(struct placing *placing, const struct roam_flow_rec *rec)
 /* With the host's lock. */
 static int publish_locked(struct placing *placing)
 {
+	uint64_t digest;
 	struct roam_vm now;
-	int err;
+	int err = state_set_digest(placing->host, &placing->rules, &digest);
 
+	if (err)
+		return err;
+	if (digest != placing->sets_digest)
+		return fail(-EBUSY, "state: sets of vm '%s' changed meanwhile; try again",
+			    placing->vm.name);
 	if (placing->replaces &&
 	    (vm_get(placing->host, placing->replaces, &now) || now.gen != placing->replaces_gen))
 		return fail(-EBUSY, "state: the policy of vm '%s' changed meanwhile; try again",

@@ -37,6 +37,7 @@ struct placing {
 	struct roam_port ports[ROAM_VM_PORTS];
 	int port_count;
 	struct acl_list rules;
+	uint64_t sets_digest; /* of the sets that they refer to, when those were looked at */
 	struct roam_stats stats;
 	struct state_features features;
 	struct placing_flows waiting[ROAM_CT_KINDS];

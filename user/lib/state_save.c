@@ -8,6 +8,7 @@
 #include "state.h"
 #include "state_features.h"
 #include "state_lb.h"
+#include "state_set.h"
 #include "stats.h"
 #include "text.h"
 #include "vm.h"
@@ -146,6 +147,8 @@ static int write_policy(struct host *host, struct saving *saving, const uint8_t 
 		err = image_write_table(writer, TABLE_PORT);
 	if (!err)
 		err = image_write_rows(writer, policy->ports, policy->port_count);
+	if (!err)
+		err = state_set_save(host, &policy->rules, writer);
 	if (!err)
 		err = image_write_table(writer, TABLE_ACL);
 	if (!err)

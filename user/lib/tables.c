@@ -3,7 +3,6 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include "frag.h"
-#include "acl_index.h"
 #include "places.h"
 #include "tables.h"
 
@@ -103,13 +102,13 @@ void tables_clear_bank(struct host *host, uint32_t slot, uint32_t bank)
 }
 
 /* The descriptor of a new list, or -errno. */
-static int make_list(const struct roam_acl_match *rules, uint32_t count)
+static int make_list(const struct acl_source *source)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
 	_cleanup_acl_rows_ struct acl_rows rows = {};
 	_cleanup_free_ uint32_t *keys = NULL;
 	_cleanup_close_ int fd = -1;
-	int err = acl_index_build(rules, count, &rows);
+	int err = acl_index_build(source, &rows);
 
 	if (err)
 		return err;
@@ -125,29 +124,19 @@ static int make_list(const struct roam_acl_match *rules, uint32_t count)
 	return TAKE_FD(fd);
 }
 
-static int add_lists(struct places *places, uint32_t slot, const struct roam_acl_match *rules,
-		     const uint32_t *counts)
+int tables_add_matches(struct places *places, uint32_t slot,
+		       const struct acl_source lists[ROAM_DIR_COUNT])
 {
 	int err = 0;
 
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
-		int fd = make_list(rules, counts[dir]);
+		int fd = make_list(&lists[dir]);
 
 		if (fd < 0)
 			return fd;
 		err = places_add(places, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir, fd);
-		rules += counts[dir];
 	}
 	return err;
-}
-
-int tables_set_matches(struct host *host, uint32_t slot, const struct roam_acl_match *rules,
-		       const uint32_t counts[ROAM_DIR_COUNT])
-{
-	_cleanup_places_ struct places places = { .host = host };
-	int err = add_lists(&places, slot, rules, counts);
-
-	return err ? err : places_apply(&places);
 }
 
 static int add_policy(struct places *places, uint32_t slot)
@@ -170,8 +159,7 @@ static int add_policy(struct places *places, uint32_t slot)
 
 int tables_make(struct places *places, uint32_t slot, const uint32_t quota[ROAM_CT_KINDS])
 {
-	struct roam_acl_match none = {};
-	uint32_t counts[ROAM_DIR_COUNT] = {};
+	const struct acl_source none[ROAM_DIR_COUNT] = {};
 	int err = add_bank(places, slot, 0, quota);
 
 	if (!err)
@@ -179,7 +167,7 @@ int tables_make(struct places *places, uint32_t slot, const uint32_t quota[ROAM_
 	if (!err)
 		err = add_policy(places, slot);
 	if (!err)
-		err = add_lists(places, slot, &none, counts);
+		err = tables_add_matches(places, slot, none);
 	if (!err)
 		places_begin(places);
 	return err;

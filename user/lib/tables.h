@@ -9,6 +9,7 @@
 #include <roam/acl.h>
 #include <roam/ct.h>
 #include <roam/stats.h>
+#include "acl_index.h"
 #include "places.h"
 
 /*
@@ -28,12 +29,9 @@ void tables_clear_bank(struct host *host, uint32_t slot, uint32_t bank);
 /* The bank's table of second keys, empty. */
 int tables_make_wire(struct host *host, uint32_t slot, uint32_t bank);
 
-/*
- * The lists as the acl stage reads them, first those of direction 0, then of 1, put in their
- * places: each is replaced as a whole.
- */
-int tables_set_matches(struct host *host, uint32_t slot, const struct roam_acl_match *rules,
-		       const uint32_t counts[ROAM_DIR_COUNT]);
+/* The lists of both directions as the acl stage reads them: each is replaced as a whole. */
+int tables_add_matches(struct places *places, uint32_t slot,
+		       const struct acl_source lists[ROAM_DIR_COUNT]);
 
 /* Removes all inner maps of a slot. */
 void tables_clear(struct host *host, uint32_t slot);

@@ -20,6 +20,7 @@ static int (*const take_features[])(struct host *host, uint32_t slot, uint32_t f
 /* What features may refuse, before anything is changed. */
 static int (*const check_features[])(struct host *host, uint32_t slot, uint32_t from) = {
 	ips_check_take,
+	acl_check_take,
 };
 
 int takeover_commit(struct host *host, uint32_t slot, uint32_t from)

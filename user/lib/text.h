@@ -16,6 +16,7 @@
 #include <roam/move.h>
 #include <roam/port.h>
 #include <roam/reason.h>
+#include <roam/set.h>
 #include <roam/types.h>
 #include <roam/vm.h>
 #include "util.h"
@@ -48,6 +49,7 @@ extern const struct text_enum text_lb_state;
 extern const struct text_enum text_event;
 extern const struct text_enum text_stage;
 extern const struct text_enum text_verdict;
+extern const struct text_enum text_set_kind;
 
 /* The table that ROAM_CARRY("enum/NAME", …) means; NULL if there is none of that name. */
 const struct text_enum *text_enum_by_name(const char *name);

@@ -49,6 +49,12 @@ static const char *const lb_state_text[] = {
 #undef X
 };
 
+static const char *const set_kind_text[] = {
+#define X(id, text) [ROAM_SET_##id] = text,
+	ROAM_SET_KINDS(X)
+#undef X
+};
+
 _Static_assert(ARRAY_SIZE(lb_role_text) == ROAM_LB_ROLE_COUNT, "a role without a name");
 _Static_assert(ARRAY_SIZE(lb_state_text) == ROAM_LB_STATE_COUNT, "a state without a name");
 _Static_assert(ARRAY_SIZE(dir_text) == ROAM_DIR_COUNT, "a direction without a name");
@@ -88,6 +94,7 @@ const struct text_enum text_verdict = { "verdict", verdict_text, ARRAY_SIZE(verd
 const struct text_enum text_lb_role = { "role", lb_role_text, ROAM_LB_ROLE_COUNT };
 const struct text_enum text_lb_state = { "state", lb_state_text, ROAM_LB_STATE_COUNT };
 const struct text_enum text_event = { "event", event_text, ROAM_EVENT_COUNT };
+const struct text_enum text_set_kind = { "kind of set", set_kind_text, ROAM_SET_KIND_COUNT };
 
 static const struct {
 	const char *name;
@@ -96,7 +103,7 @@ static const struct {
 	{ "DIR", &text_dir },           { "ACTION", &text_action },
 	{ "LIFE", &text_life },         { "REASON", &text_reason },
 	{ "CT_STATE", &text_ct_state }, { "MIDSTREAM", &text_midstream },
-	{ "LB_ROLE", &text_lb_role },
+	{ "LB_ROLE", &text_lb_role },   { "SET_KIND", &text_set_kind },
 };
 
 const struct text_enum *text_enum_by_name(const char *name)
