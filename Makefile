@@ -24,7 +24,7 @@ WARN    := -Wall -Wextra -Werror
 DEPS    := -MMD -MP
 BPF_CFLAGS := --target=bpf -mcpu=v3 -O2 -g $(WARN) $(DEPS) -Iinclude -Ibpf -I/usr/include/$(ARCH)
 CFLAGS  := -std=gnu17 -O2 -g $(WARN) $(DEPS) -D_GNU_SOURCE \
-	   -Iinclude -Iuser/lib -Iuser -I$(BUILD)/gen
+	   -Iinclude -Iuser/lib -Iuser -Iuser/agent -I$(BUILD)/gen
 PKGS    := libbpf libelf zlib jansson libzstd libxxhash yaml-0.1 libnetfilter_conntrack
 LIBS    := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null), \
 		-lbpf -lelf -lz -ljansson -lzstd -lxxhash -lyaml -lnetfilter_conntrack)
@@ -37,6 +37,7 @@ PARTS   := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 STAGES  := $(filter-out $(FRONTS),$(PARTS))
 LIB_SRC := $(wildcard user/lib/*.c)
 CLI_SRC := $(wildcard user/*.c)
+AGENT_SRC := $(filter-out user/agent/main.c,$(wildcard user/agent/*.c))
 # What of the CLI tests and fuzzers can link: everything but main().
 PART_SRC := $(filter-out user/main.c,$(CLI_SRC))
 
