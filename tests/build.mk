@@ -39,7 +39,8 @@ PEERS_HELP := $(call helpers,tests/peers)
 tests: bench-programs $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers vm-tests \
        $(PEERS:%=$(BUILD)/tests/peers/%) \
        $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
-       $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam)
+       $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam) \
+       $(BUILD)/asan/roamd
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
 vm-programs: all $(VM_C:%=$(BUILD)/tests/vm/%)
 vm-tests: vm-programs $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)

@@ -73,7 +73,9 @@ void handover_want_peer(struct handover *h, uint64_t now)
 {
 	if (h->connected || now < h->retry_ns)
 		return;
-	h->retry_ns = now + HANDOVER_RETRY_NS;
+	/* Not both hosts at once: of two connections that cross, each would end the other. */
+	h->retry_ns = now + HANDOVER_RETRY_NS +
+		      (h->role == HANDOVER_DEST ? HANDOVER_RETRY_NS * 7 / 10 : 0);
 	h->ops->connect(h);
 }
 

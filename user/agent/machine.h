@@ -131,6 +131,7 @@ struct handover {
 
 	/* While it lasts. */
 	bool connected;
+	enum handover_reason lost_reason; /* why there is no connection, if that is known */
 	bool at_work;   /* a job other than EXPORT and TAKE has been begun and not answered */
 	bool settled;   /* source, aborting: this host is as it was */
 	bool peer_told; /* source, aborting: the peer has nothing of it */

@@ -404,7 +404,8 @@ void source_connected(struct handover *h, uint64_t now)
 void source_disconnected(struct handover *h, uint64_t now)
 {
 	if (h->state == HANDOVER_OFFERED || h->state == HANDOVER_BASE)
-		source_abort(h, HANDOVER_REASON_PEER_LOST, fail_line(), now);
+		source_abort(h, h->lost_reason ? h->lost_reason : HANDOVER_REASON_PEER_LOST,
+			     fail_line(), now);
 	else if (copies(h))
 		h->resuming = true;
 	h->resume_known = false;
