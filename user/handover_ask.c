@@ -66,20 +66,19 @@ int handover_ask(const char *control, json_t *request, handover_item_fn fn, void
 {
 	_cleanup_free_ char *line = NULL;
 	size_t room = 0;
+	_cleanup_close_ int fd = -1;
 	FILE *from;
-	int fd, err = open_socket(control, &fd);
+	int err = open_socket(control, &fd);
 
-	if (!err) {
+	if (!err)
 		err = send_request(fd, request);
-		from = err ? NULL : fdopen(fd, "re");
-		if (!from) {
-			close(fd);
-			err = err ? err : fail(-ENOMEM, "handover: out of memory");
-		}
-	}
 	json_decref(request);
 	if (err)
 		return err;
+	from = fdopen(fd, "re");
+	if (!from)
+		return fail(-ENOMEM, "handover: out of memory");
+	(void)TAKE_FD(fd);
 	do {
 		if (getline(&line, &room, from) < 0)
 			err = fail(-EPIPE, "handover: roamd has ended");

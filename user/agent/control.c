@@ -408,8 +408,8 @@ static void on_write(struct bufferevent *bev, void *arg)
 {
 	struct control *control = arg;
 
-	(void)bev;
-	if (control->ending)
+	/* It is also called before there was anything to write. */
+	if (control->ending && !evbuffer_get_length(bufferevent_get_output(bev)))
 		free_control(control);
 }
 

@@ -199,6 +199,7 @@ static int run_export(struct worker *worker, struct handover_work *work)
 	while (!err) {
 		if (worker_nap(worker, worker->delta_ns + DRAIN_NS))
 			return 0; /* something else is to be done: at the latest the next freeze */
+		work->began_ns = now_ns();
 		err = send_one(worker, &stats);
 		worker->delta_ns = now_ns();
 		if (!err)

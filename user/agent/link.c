@@ -336,8 +336,7 @@ static void on_write(struct bufferevent *bev, void *arg)
 {
 	struct link *link = arg;
 
-	(void)bev;
-	if (link->ending)
+	if (link->ending && !evbuffer_get_length(bufferevent_get_output(bev)))
 		link_free(link);
 }
 

@@ -54,6 +54,7 @@ struct handover_work {
 	uint64_t sequence; /* EXPORT, LAST: of the last delta that was sent; TAKE: of this one */
 	uint64_t entries;  /* rows that went */
 	uint64_t bytes;
+	uint64_t began_ns; /* EXPORT: when the last delta was begun; 0: with the job */
 	char late[TEXT_ADDR_LEN];     /* PREPARE */
 	char text[HANDOVER_TEXT_LEN]; /* why not */
 };
@@ -157,6 +158,7 @@ struct handover {
 	uint64_t ended;  /* of the last END */
 	uint64_t last;   /* of LAST */
 	uint64_t job_ns; /* when the last job was begun */
+	uint64_t round_ns; /* the delta before this one was sent */
 	uint64_t frozen_ns;
 	uint64_t deadline_ns;     /* of the state; 0: none */
 	uint64_t lost_ns;         /* no connection since; 0: there is one */

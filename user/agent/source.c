@@ -142,8 +142,11 @@ static void worked_export(struct handover *h, const struct handover_work *work, 
 		export_next(h, now); /* there was nothing to send */
 		return;
 	}
-	if (work->sequence && now > h->job_ns)
-		h->progress.dirty_per_s = work->entries * NS_PER_S / (now - h->job_ns);
+	if (work->began_ns)
+		h->job_ns = work->began_ns;
+	if (h->round_ns && now > h->round_ns)
+		h->progress.dirty_per_s = work->entries * NS_PER_S / (now - h->round_ns);
+	h->round_ns = now;
 	h->sequence = work->sequence;
 	h->progress.entries += work->entries;
 	h->progress.bytes += work->bytes;
