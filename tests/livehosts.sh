@@ -381,3 +381,14 @@ forbid_end()
 	check_eq "leaks to the VM" "$(caught_by vm)" ""
 	check_eq "leaks of the VM" "$(caught_by client)" ""
 }
+
+# What both roamds had to say, when a test has failed: to be called by `teardown`.
+live_tell()
+{
+	local host
+	[ -e "$TMP/failed" ] || return 0
+	for host in a b; do
+		roamd_log "$host" | sed "s/^/# $host: /"
+		handover "$host" show | sed "s/^/# $host: /"
+	done
+}

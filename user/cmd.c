@@ -72,7 +72,7 @@ static void print_objects(void)
 	       "objects:\n",
 	       HOST_DIR_DEFAULT, HANDOVER_CONTROL);
 	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
-		printf("  %-8s%s\n", objects[i]->name, objects[i]->help);
+		printf("  %-9s%s\n", objects[i]->name, objects[i]->help);
 }
 
 static int no_object(const char *word)

@@ -143,7 +143,8 @@ static int take_dev(struct words *words, json_t *devs)
 	digits[TEXT_MAC_LEN - 1] = '\0';
 	err = text_mac_parse(digits, mac);
 	if (!err)
-		json_array_append_new(devs, json_pack("{s:s, s:s}", "mac", digits, "dev", equals + 1));
+		json_array_append_new(devs,
+				      json_pack("{s:s, s:s}", "mac", digits, "dev", equals + 1));
 	return err;
 }
 
@@ -317,7 +318,7 @@ static const struct verb verbs[] = {
 	  "the VM may come from there", handover_expect },
 	{ "start",
 	  "vm NAME to HOST [fence held|free] [midstream strict|pickup] [converge abort|freeze]\n"
-	  "      [rate MBPS] [timeout SECONDS] [watchdog MS] [late SECONDS] [wait]",
+	  "       [rate MBPS] [timeout SECONDS] [watchdog MS] [late SECONDS] [wait]",
 	  "copies the VM's image; wait: until it can be frozen", handover_start },
 	{ "check", "vm NAME to HOST", "asks whether the VM could go there", handover_check },
 	{ "freeze", "vm NAME", "the VM is paused: sends the rest, waits until it may run there",

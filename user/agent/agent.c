@@ -148,7 +148,8 @@ int agent_start(struct agent *agent, const struct agent_start *start, struct ent
 	int err;
 
 	if (!config_peer(&agent->config, start->peer))
-		return fail(-ENOENT, "not_authorised: '%s' is not on the list of peers", start->peer);
+		return fail(-ENOENT, "not_authorised: '%s' is not on the list of peers",
+			    start->peer);
 	if (!start->check && make_way(agent, start->vm))
 		return fail(-EBUSY, "busy: a handover of vm '%s' is under way", start->vm);
 	if (count_busy(agent) >= agent->config.handovers)
@@ -214,8 +215,7 @@ static bool is_stale(const struct agent *agent, const struct handover_vm *vm)
 	for (const struct entry *entry = agent->entries; entry; entry = entry->next) {
 		const struct handover *h = &entry->h;
 
-		if (h->vm.incarnation == vm->incarnation && h->vm.epoch >= vm->epoch &&
-		    !h->check &&
+		if (h->vm.incarnation == vm->incarnation && h->vm.epoch >= vm->epoch && !h->check &&
 		    (h->state == HANDOVER_DONE || h->state == HANDOVER_OPEN ||
 		     h->state == HANDOVER_MOVED))
 			return true;
@@ -427,7 +427,8 @@ void agent_end(struct agent *agent)
 		const enum handover_state state = entry->h.state;
 
 		if (entry->h.role == HANDOVER_SOURCE &&
-		    (state == HANDOVER_OFFERED || state == HANDOVER_BASE || state == HANDOVER_ROUNDS))
+		    (state == HANDOVER_OFFERED || state == HANDOVER_BASE ||
+		     state == HANDOVER_ROUNDS))
 			(void)handover_abort(&entry->h, HANDOVER_REASON_RESTARTED, now_ns());
 	}
 }

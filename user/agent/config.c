@@ -61,6 +61,8 @@ int config_addr_parse(const char *text, uint16_t port, struct config_addr *ret_a
 
 	if (has_port && (text_u32_parse("port", colon + 1, &number) || !number || number > 65535))
 		return fail(-EINVAL, "'%.80s' has no port from 1 to 65535", text);
+	if (brackets && (len < 2 || text[len - 1] != ']'))
+		return fail(-EINVAL, "'%.80s' is no numeric address", text);
 	if (brackets) {
 		text++;
 		len -= 2;

@@ -29,7 +29,7 @@ struct control {
 	struct bufferevent *bev;
 	struct entry *entry;
 	enum wait wait;
-	bool all;    /* each change is told, not the last one alone */
+	bool all; /* each change is told, not the last one alone */
 	bool ending;
 	uint64_t told_ns;
 	struct control *next;
@@ -135,7 +135,8 @@ void control_changed(struct entry *entry)
 void control_tick(struct agent *agent, uint64_t now)
 {
 	for (struct control *control = agent->controls; control; control = control->next) {
-		if (!control->all || control->wait == WAIT_NOTHING || now < control->told_ns + TELL_NS)
+		if (!control->all || control->wait == WAIT_NOTHING ||
+		    now < control->told_ns + TELL_NS)
 			continue;
 		control->told_ns = now;
 		put_item(control, report_entry(control->entry));
@@ -341,7 +342,8 @@ static int do_release(struct control *control, const json_t *request)
 	int err = entry ? handover_id_parse(text_of(request, "id"), id) : -ENOENT;
 
 	if (!err && memcmp(id, entry->h.id, sizeof(id)) != 0)
-		err = fail(-ESTALE, "stale: vm '%s': its handover has another id", entry->h.vm.name);
+		err = fail(-ESTALE, "stale: vm '%s': its handover has another id",
+			   entry->h.vm.name);
 	if (!err)
 		err = handover_release(&entry->h, number_of(request, "epoch", 0), now_ns());
 	if (!err) {
@@ -355,8 +357,8 @@ static const struct {
 	const char *name;
 	int (*run)(struct control *control, const json_t *request);
 } requests[] = {
-	{ "expect", do_expect }, { "start", do_start }, { "freeze", do_freeze },
-	{ "show", do_show },     { "watch", do_watch }, { "abort", do_abort },
+	{ "expect", do_expect },   { "start", do_start }, { "freeze", do_freeze },
+	{ "show", do_show },       { "watch", do_watch }, { "abort", do_abort },
 	{ "release", do_release },
 };
 
@@ -433,8 +435,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	for (struct control *one = agent->controls; one; one = one->next)
 		count++;
 	if (control && count < CLIENTS)
-		control->bev = bufferevent_socket_new(agent->base, fd, BEV_OPT_CLOSE_ON_FREE |
-									       BEV_OPT_DEFER_CALLBACKS);
+		control->bev = bufferevent_socket_new(
+			agent->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	if (!control || !control->bev) {
 		free(control);
 		close(fd);

@@ -115,7 +115,8 @@ static void engine_begin(struct handover *h, enum handover_job job)
 		.job = job,
 		.links = h->links,
 		.sequence = h->sequence,
-		.first = h->role == HANDOVER_SOURCE ? h->state == HANDOVER_BASE : !h->staged && !h->begun,
+		.first = h->role == HANDOVER_SOURCE ? h->state == HANDOVER_BASE
+						    : !h->staged && !h->begun,
 		.free = h->vm.fence == HANDOVER_FENCE_FREE,
 	};
 	worker->cut += cuts_short(job);
@@ -327,8 +328,9 @@ int worker_read(struct worker *worker, void *bytes, size_t size)
 		} else if (!chunk) {
 			pthread_cond_wait(&worker->wake, &worker->lock);
 		} else if (chunk->kind != CHUNK_BYTES) {
-			err = chunk->kind == CHUNK_END ? -ENODATA
-						       : fail(-ECONNRESET, "the connection is gone");
+			err = chunk->kind == CHUNK_END
+				      ? -ENODATA
+				      : fail(-ECONNRESET, "the connection is gone");
 		} else {
 			part = chunk->size - chunk->at < size ? chunk->size - chunk->at : size;
 			memcpy(to, chunk->bytes + chunk->at, part);

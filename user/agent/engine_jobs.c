@@ -163,7 +163,8 @@ static int send_one(struct worker *worker, struct move_stats *ret_stats)
 		err = move_source_delta(worker->source, write_out, worker, &stats);
 	if (!err && worker->out_begun)
 		err = flush_out(worker);
-	if (!err && worker->out_begun && !worker->job.first && stats.sequence != worker->out_sequence)
+	if (!err && worker->out_begun && !worker->job.first &&
+	    stats.sequence != worker->out_sequence)
 		err = fail(-EINVAL, "delta %llu, where %llu should be",
 			   (unsigned long long)stats.sequence,
 			   (unsigned long long)worker->out_sequence);
@@ -228,6 +229,18 @@ static int run_last(struct worker *worker, struct handover_work *work)
 	return err;
 }
 
+/* The peer may be a process that knows nothing of the base: it is sent all of it once more. */
+static int run_resume(struct worker *worker)
+{
+	int err = open_source(worker);
+
+	if (!err)
+		err = move_source_resume(worker->source, worker->job.sequence);
+	if (!err)
+		move_unlogged(worker->host, move_source_slot(worker->source));
+	return err;
+}
+
 /* Given up, and yet it runs there: the gate is made again, for its frames to tell. */
 static int run_move(struct worker *worker)
 {
@@ -287,11 +300,8 @@ static int run_source(struct worker *worker, struct handover_work *work)
 		return run_export(worker, work);
 	case HANDOVER_JOB_LAST:
 		return run_last(worker, work);
-	case HANDOVER_JOB_RESUME: {
-		int err = open_source(worker);
-
-		return err ? err : move_source_resume(worker->source, worker->job.sequence);
-	}
+	case HANDOVER_JOB_RESUME:
+		return run_resume(worker);
 	case HANDOVER_JOB_MOVE:
 		return run_move(worker);
 	case HANDOVER_JOB_SETTLE:
@@ -343,13 +353,15 @@ static int run_prepare(struct worker *worker, struct handover_work *work)
 	if (err)
 		return err;
 	if (memcmp(vm.uuid, want->uuid, sizeof(vm.uuid)) != 0)
-		return reason(work, HANDOVER_REASON_UUID_DIFFERS, "a VM of that name is another one");
+		return reason(work, HANDOVER_REASON_UUID_DIFFERS,
+			      "a VM of that name is another one");
 	if (vm.incarnation == want->incarnation && vm.epoch >= want->epoch)
 		return reason(work, HANDOVER_REASON_STALE_EPOCH, "the VM is newer here");
 	if (vm.life == ROAM_LIFE_ACTIVE)
 		return reason(work, HANDOVER_REASON_ACTIVE_HERE, "the VM is active here");
 	if (vm.life != ROAM_LIFE_SHUT)
-		return reason(work, HANDOVER_REASON_BUSY, "another handover of the VM is under way");
+		return reason(work, HANDOVER_REASON_BUSY,
+			      "another handover of the VM is under way");
 	return 0;
 }
 

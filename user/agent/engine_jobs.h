@@ -29,7 +29,7 @@ struct chunk {
 
 struct worker {
 	struct entry *entry; /* of it, only what never changes is read here */
-	uint32_t number; /* workers of this entry, counted */
+	uint32_t number;     /* workers of this entry, counted */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -52,7 +52,7 @@ struct worker {
 	size_t out_size;
 	bool out_begun;
 	uint64_t out_sequence;
-	uint64_t pace_ns; /* with a rate: when the next bytes may go */
+	uint64_t pace_ns;  /* with a rate: when the next bytes may go */
 	uint64_t delta_ns; /* when the last delta was made */
 };
 

@@ -14,7 +14,7 @@ struct agent_event {
 	enum event_kind kind;
 	struct entry *entry;
 	uint32_t number; /* GONE: of the worker */
-	uint32_t links; /* MESSAGE, DATA: of the connection that they are for */
+	uint32_t links;  /* MESSAGE, DATA: of the connection that they are for */
 	struct handover_work work;
 	struct message message;
 	void *bytes; /* DATA: the loop frees them when they have been sent */

@@ -457,10 +457,10 @@ int link_listen(struct agent *agent)
 {
 	const struct config_addr *at = &agent->config.listen;
 
-	agent->listener = evconnlistener_new_bind(
-		agent->base, on_accept, agent,
-		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, 64,
-		(const struct sockaddr *)&at->addr, at->len);
+	agent->listener = evconnlistener_new_bind(agent->base, on_accept, agent,
+						  LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC |
+							  LEV_OPT_REUSEABLE,
+						  64, (const struct sockaddr *)&at->addr, at->len);
 	return agent->listener ? 0 : fail_errno(-errno, "roamd: cannot listen");
 }
 

@@ -54,7 +54,7 @@ struct handover_work {
 	uint64_t sequence; /* EXPORT, LAST: of the last delta that was sent; TAKE: of this one */
 	uint64_t entries;  /* rows that went */
 	uint64_t bytes;
-	uint64_t began_ns; /* EXPORT: when the last delta was begun; 0: with the job */
+	uint64_t began_ns;            /* EXPORT: when the last delta was begun; 0: with the job */
 	char late[TEXT_ADDR_LEN];     /* PREPARE */
 	char text[HANDOVER_TEXT_LEN]; /* why not */
 };
@@ -152,12 +152,12 @@ struct handover {
 	bool got_last;
 	bool released;
 	uint64_t resume_at;
-	uint32_t links;  /* connections so far: what was begun on another one is not sent */
-	uint32_t takes;  /* begun and not answered */
-	uint64_t begun;  /* of the last BEGIN */
-	uint64_t ended;  /* of the last END */
-	uint64_t last;   /* of LAST */
-	uint64_t job_ns; /* when the last job was begun */
+	uint32_t links;    /* connections so far: what was begun on another one is not sent */
+	uint32_t takes;    /* begun and not answered */
+	uint64_t begun;    /* of the last BEGIN */
+	uint64_t ended;    /* of the last END */
+	uint64_t last;     /* of LAST */
+	uint64_t job_ns;   /* when the last job was begun */
 	uint64_t round_ns; /* the delta before this one was sent */
 	uint64_t frozen_ns;
 	uint64_t deadline_ns;     /* of the state; 0: none */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * roamd: handovers between hosts, metrics, and nothing that a packet needs. Killed at any moment, it
- * goes on from its journal and from what is pinned.
+ * roamd: handovers between hosts, metrics, and nothing that a packet needs. Killed at any moment,
+ * it goes on from its journal and from what is pinned.
  */
 #include <errno.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * What Prometheus asks for, on HTTP: /metrics, and /healthz, which says whether this host's pins can
- * be used. Nothing is changed by asking; the address should be one that only the monitoring reaches.
+ * What Prometheus asks for, on HTTP: /metrics, and /healthz, which says whether this host's pins
+ * can be used. Nothing is changed by asking; the address should be one that only the monitoring
+ * reaches.
  */
 #include <string.h>
 #include <event2/buffer.h>
@@ -20,8 +21,9 @@ static void handovers(struct agent *agent, struct evbuffer *out)
 
 	for (const struct entry *entry = agent->entries; entry; entry = entry->next)
 		now[entry->h.role][entry->h.state]++;
-	evbuffer_add_printf(out, "# HELP roam_handovers Handovers of this host, by where they are.\n"
-				 "# TYPE roam_handovers gauge\n");
+	evbuffer_add_printf(out,
+			    "# HELP roam_handovers Handovers of this host, by where they are.\n"
+			    "# TYPE roam_handovers gauge\n");
 	for (int role = 0; role < HANDOVER_ROLE_COUNT; role++) {
 		for (int state = 1; state < HANDOVER_STATE_COUNT; state++)
 			evbuffer_add_printf(out, "roam_handovers{role=\"%s\",state=\"%s\"} %u\n",
@@ -29,9 +31,10 @@ static void handovers(struct agent *agent, struct evbuffer *out)
 					    text_enum_name(&text_handover_state, state),
 					    now[role][state]);
 	}
-	evbuffer_add_printf(out, "# HELP roam_handovers_ended_total Handovers that are over; reason "
-				 "none: the VM has moved.\n"
-				 "# TYPE roam_handovers_ended_total counter\n");
+	evbuffer_add_printf(out,
+			    "# HELP roam_handovers_ended_total Handovers that are over; reason "
+			    "none: the VM has moved.\n"
+			    "# TYPE roam_handovers_ended_total counter\n");
 	for (int role = 0; role < HANDOVER_ROLE_COUNT; role++) {
 		for (int reason = 0; reason < HANDOVER_REASON_COUNT; reason++) {
 			if (reason && !agent->ended[role][reason])
@@ -71,9 +74,11 @@ static int counters(struct host *host, uint32_t slot, void *arg)
 			if (!counter->packets)
 				continue;
 			evbuffer_add_printf(
-				family->out, "roam_%s_total{vm=\"%s\",dir=\"%s\",reason=\"%s\"} %llu\n",
+				family->out,
+				"roam_%s_total{vm=\"%s\",dir=\"%s\",reason=\"%s\"} %llu\n",
 				family->bytes ? "bytes" : "packets", vm.name,
-				text_enum_name(&text_dir, dir), text_enum_name(&text_reason, reason),
+				text_enum_name(&text_dir, dir),
+				text_enum_name(&text_reason, reason),
 				(unsigned long long)(family->bytes ? counter->bytes
 								   : counter->packets));
 		}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * The journal of handovers: STATE/ID.json, one file each, written beside its place and renamed. It
- * outlives roamd, not the host's power: what it is about, the tables and gates, does not either, and
- * a disk that is waited for would be waited for by a VM that stands still. A handover that is over
- * keeps its file for a while, for the peer that asks.
+ * outlives roamd, not the host's power: what it is about, the tables and gates, does not either,
+ * and a disk that is waited for would be waited for by a VM that stands still. A handover that is
+ * over keeps its file for a while, for the peer that asks.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,8 +35,8 @@ static json_t *devs_out(const struct entry *entry)
 
 static json_t *options_out(const struct handover_options *options)
 {
-	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I}", "converge", options->converge, "timeout_s",
-			 (json_int_t)options->timeout_s, "watchdog_ms",
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I}", "converge", options->converge,
+			 "timeout_s", (json_int_t)options->timeout_s, "watchdog_ms",
 			 (json_int_t)options->watchdog_ms, "late_s", (json_int_t)options->late_s,
 			 "rate_mbps", (json_int_t)options->rate_mbps, "freeze_us",
 			 (json_int_t)options->freeze_us);
@@ -59,13 +59,14 @@ static json_t *vm_out(const struct handover *h)
 static char *entry_out(const struct entry *entry)
 {
 	const struct handover *h = &entry->h;
-	json_t *all = json_pack(
-		"{s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o, s:I}", "offer", vm_out(h),
-		"role", text_enum_name(&text_handover_role, h->role), "peer", h->peer, "state",
-		text_enum_name(&text_handover_state, h->state), "reason",
-		text_enum_name(&text_handover_reason, h->reason), "text", h->text, "sequence",
-		(json_int_t)h->sequence, "held", h->held, "offered", h->offered, "options",
-		options_out(&h->options), "devs", devs_out(entry), "ended", (json_int_t)entry->ended);
+	json_t *all = json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o, s:I}",
+				"offer", vm_out(h), "role",
+				text_enum_name(&text_handover_role, h->role), "peer", h->peer,
+				"state", text_enum_name(&text_handover_state, h->state), "reason",
+				text_enum_name(&text_handover_reason, h->reason), "text", h->text,
+				"sequence", (json_int_t)h->sequence, "held", h->held, "offered",
+				h->offered, "options", options_out(&h->options), "devs",
+				devs_out(entry), "ended", (json_int_t)entry->ended);
 	char *text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
 
 	json_decref(all);
@@ -129,7 +130,8 @@ static int devs_in(const json_t *devs, struct entry *entry)
 		const char *mac = json_string_value(json_object_get(row, "mac"));
 		const char *dev = json_string_value(json_object_get(row, "dev"));
 
-		if (i == ROAM_VM_PORTS || !mac || !dev || strlen(dev) >= sizeof(entry->dev_names[0]) ||
+		if (i == ROAM_VM_PORTS || !mac || !dev ||
+		    strlen(dev) >= sizeof(entry->dev_names[0]) ||
 		    text_mac_parse(mac, entry->devs[i].mac))
 			return -EINVAL;
 		memcpy(entry->dev_names[i], dev, strlen(dev) + 1);
