@@ -83,6 +83,7 @@ static void engine_gate(struct handover *h, struct handover_gate *ret_gate)
 	const struct host_model *host = h->owner;
 
 	ret_gate->gone = host->gate == GATE_NONE;
+	ret_gate->sequence = host->sequence;
 	ret_gate->open = host->gate == GATE_OPEN;
 	ret_gate->thawed = host->thawed;
 	ret_gate->two_senders = host->two_senders;
@@ -228,7 +229,9 @@ static void run_dest(struct host_model *host, struct handover_work *work)
 {
 	switch (work->job) {
 	case HANDOVER_JOB_TAKE:
-		work->sequence = host->h.staged ? host->h.sequence + 1 : 0;
+		work->sequence = host->h.staged ? host->sequence + 1 : 0;
+		if (host->data_end[0])
+			host->sequence = work->sequence;
 		if (!host->data_end[0])
 			work->reason = HANDOVER_REASON_PEER_LOST;
 		else if (host->gate == GATE_NONE)

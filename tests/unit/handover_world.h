@@ -44,6 +44,7 @@ struct host_model {
 	bool exists; /* there is a machine */
 	enum gate gate;
 	bool in_open;
+	uint64_t sequence; /* destination: of the last delta that was applied */
 	bool thawed, two_senders;
 	uint64_t version;      /* of the VM's state here: frames change it where they are judged */
 	uint64_t sent_version; /* source: of the last delta; destination: that is applied */

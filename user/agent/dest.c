@@ -473,6 +473,12 @@ void dest_start(struct handover *h, uint64_t now)
 
 void dest_restart(struct handover *h, uint64_t now)
 {
+	struct handover_gate gate = {};
+
+	/* The journal was written when it was staged; deltas went on. */
+	h->engine->gate(h, &gate);
+	if (!gate.gone)
+		h->sequence = gate.sequence;
 	h->retry_ns = now;
 	h->staged = h->any_begun = true;
 	h->begun = h->ended = h->last = h->sequence;

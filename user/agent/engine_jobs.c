@@ -541,6 +541,7 @@ void jobs_gate(struct handover *h, struct handover_gate *ret_gate)
 		return;
 	}
 	state = __atomic_load_n(&gates[slot].state, __ATOMIC_SEQ_CST);
+	ret_gate->sequence = gates[slot].sequence;
 	ret_gate->open = state == ROAM_GATE_OPEN;
 	ret_gate->thawed = state == ROAM_GATE_COPYING && gates[slot].thawed;
 	ret_gate->two_senders = state == ROAM_GATE_COPYING && gates[slot].two_senders;

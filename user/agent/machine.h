@@ -65,6 +65,7 @@ struct handover_gate {
 	bool open;        /* destination: the VM has sent a frame here */
 	bool thawed;      /* source: it has, since it was frozen */
 	bool two_senders; /* source: it has, since it was moved */
+	uint64_t sequence; /* destination: of the last delta that was applied */
 };
 
 struct handover_engine {
