@@ -291,7 +291,7 @@ hand_over()
 	vm_pause "$1"
 	check "freeze at $1" handover "$1" freeze vm web
 	vm_run "$2"
-	reaches "$2" done
+	reaches "$2" "done"
 }
 
 # ---- traffic ----

@@ -65,7 +65,7 @@ maps_pinned()
 files_open()
 {
 	sleep 2
-	ls "/proc/$(roamd_pid a)/fd" "/proc/$(roamd_pid b)/fd" | wc -l
+	find "/proc/$(roamd_pid a)/fd" "/proc/$(roamd_pid b)/fd" | wc -l
 }
 
 # Nobody can be made to wait: the VM goes on there while the source still copies.
@@ -76,7 +76,7 @@ test_fence_free()
 	copy a b fence free
 	vm_pause a
 	vm_run b
-	reaches b done
+	reaches b "done"
 	owns b
 	is_gone a
 	all_went_on

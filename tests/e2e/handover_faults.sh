@@ -65,8 +65,8 @@ ends_at()
 # The VM was to move, and does.
 moves()
 {
-	reaches b done
-	reaches a done 30
+	reaches b "done"
+	reaches a "done" 30
 	ends_at b
 }
 
@@ -266,7 +266,7 @@ test_moved_source_killed()
 {
 	ready
 	vm_run b
-	reaches b done
+	reaches b "done"
 	restart a
 	moves
 }
@@ -276,7 +276,7 @@ test_moved_two_senders()
 {
 	ready
 	vm_run b
-	reaches b done
+	reaches b "done"
 	vm_pause b
 	vm_run a
 	owns a
