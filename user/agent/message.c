@@ -79,8 +79,9 @@ static const struct field fields[] = {
 	  NULL },
 	{ "epoch", T(CLAIM) | T(RELEASE), KIND_NUMBER, M(epoch), NULL },
 	{ "state", T(RESUME), KIND_ENUM, M(state), &text_handover_state },
-	{ "reason", T(REFUSE) | T(ABORT), KIND_ENUM, M(reason), &text_handover_reason },
-	{ "text", T(REFUSE) | T(ABORT), KIND_TEXT, M(text), NULL },
+	{ "reason", T(REFUSE) | T(ABORT) | T(ABORTED), KIND_ENUM, M(reason),
+	  &text_handover_reason },
+	{ "text", T(REFUSE) | T(ABORT) | T(ABORTED), KIND_TEXT, M(text), NULL },
 };
 
 const char *message_type_name(unsigned int type)

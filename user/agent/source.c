@@ -251,21 +251,19 @@ static void got_accept(struct handover *h, const struct message *message, uint64
 	export_next(h, now);
 }
 
-/* The peer has nothing of it: REFUSE, ABORTED, or ABORT from there. */
+/* The peer has nothing of it: REFUSE, ABORTED or STALE, with its reason where it gives one. */
 static void got_refusal(struct handover *h, const struct message *message, uint64_t now)
 {
-	const char *text = message->type == MESSAGE_ABORTED ? "the peer has given up"
-							    : message->text;
-	enum handover_reason reason = message->type == MESSAGE_ABORTED ? HANDOVER_REASON_PEER_LOST
-				      : message->reason                ? message->reason
-								       : HANDOVER_REASON_INTERNAL;
+	enum handover_reason reason = message->type == MESSAGE_STALE ? HANDOVER_REASON_STALE
+				      : message->reason              ? message->reason
+								     : HANDOVER_REASON_INTERNAL;
 
 	if (h->state == HANDOVER_MOVED || handover_over(h))
 		return;
 	h->peer_told = true;
 	/* It cannot run there any more: nothing to ask for. */
 	if (h->state != HANDOVER_ABORTING)
-		begin_abort(h, reason, text, now);
+		begin_abort(h, reason, message->text, now);
 	else if (h->held)
 		let_go(h, now);
 	end_if_told(h, now);
@@ -361,11 +359,8 @@ int source_message(struct handover *h, const struct message *message, uint64_t n
 		break;
 	case MESSAGE_STALE:
 		/* A peer that has lost its memory of it may have the VM running. */
-		if (h->state != HANDOVER_READY && !(h->state == HANDOVER_ABORTING && h->held)) {
-			struct message none = { .type = MESSAGE_ABORTED };
-
-			got_refusal(h, &none, now);
-		}
+		if (h->state != HANDOVER_READY && !(h->state == HANDOVER_ABORTING && h->held))
+			got_refusal(h, message, now);
 		break;
 	case MESSAGE_RESUME:
 		got_resume(h, message, now);
