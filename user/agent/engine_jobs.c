@@ -154,7 +154,7 @@ static int send_one(struct worker *worker, struct move_stats *ret_stats)
 	int err;
 
 	drop_out(worker);
-	worker->out_sequence = worker->job.first ? 0 : worker->job.sequence + 1;
+	worker->out_sequence = worker->job.first ? 0 : worker->sequence + 1;
 	if (worker->job.first)
 		err = move_source_base(worker->source, write_out, worker);
 	else if (worker->job.job == HANDOVER_JOB_LAST)
@@ -170,7 +170,7 @@ static int send_one(struct worker *worker, struct move_stats *ret_stats)
 			   (unsigned long long)worker->out_sequence);
 	if (!err && worker->out_begun) {
 		worker_say(worker, MESSAGE_END, worker->out_sequence);
-		worker->job.sequence = worker->out_sequence;
+		worker->sequence = worker->out_sequence;
 	}
 	drop_out(worker);
 	*ret_stats = stats;
@@ -180,7 +180,7 @@ static int send_one(struct worker *worker, struct move_stats *ret_stats)
 static void note(struct handover_work *work, const struct worker *worker,
 		 const struct move_stats *stats)
 {
-	work->sequence = worker->job.sequence;
+	work->sequence = worker->sequence;
 	work->entries += stats->rows;
 	work->bytes += stats->bytes;
 }
@@ -191,7 +191,7 @@ static int run_export(struct worker *worker, struct handover_work *work)
 	struct move_stats stats = {};
 	int err = open_source(worker);
 
-	work->sequence = worker->job.sequence;
+	work->sequence = worker->sequence;
 	if (!err && worker->job.first) {
 		err = send_one(worker, &stats);
 		note(work, worker, &stats);
@@ -216,7 +216,7 @@ static int run_last(struct worker *worker, struct handover_work *work)
 	struct move_stats stats = { .more = true };
 	int err = open_source(worker);
 
-	work->sequence = worker->job.sequence;
+	work->sequence = worker->sequence;
 	if (!err)
 		err = move_source_freeze(worker->source);
 	while (!err && stats.more) {
@@ -236,6 +236,7 @@ static int run_resume(struct worker *worker)
 
 	if (!err)
 		err = move_source_resume(worker->source, worker->job.sequence);
+	worker->sequence = worker->job.sequence;
 	if (!err)
 		move_unlogged(worker->host, move_source_slot(worker->source));
 	return err;

@@ -52,6 +52,7 @@ struct worker {
 	size_t out_size;
 	bool out_begun;
 	uint64_t out_sequence;
+	uint64_t sequence; /* of the last delta that was sent */
 	uint64_t pace_ns;  /* with a rate: when the next bytes may go */
 	uint64_t delta_ns; /* when the last delta was made */
 };

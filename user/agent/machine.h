@@ -61,10 +61,10 @@ struct handover_work {
 
 /* What the gate says (include/roam/move.h): what the VM's own frames have shown. */
 struct handover_gate {
-	bool gone;        /* destination: there is none; the host was started anew */
-	bool open;        /* destination: the VM has sent a frame here */
-	bool thawed;      /* source: it has, since it was frozen */
-	bool two_senders; /* source: it has, since it was moved */
+	bool gone;         /* destination: there is none; the host was started anew */
+	bool open;         /* destination: the VM has sent a frame here */
+	bool thawed;       /* source: it has, since it was frozen */
+	bool two_senders;  /* source: it has, since it was moved */
 	uint64_t sequence; /* destination: of the last delta that was applied */
 };
 
@@ -134,10 +134,11 @@ struct handover {
 	/* While it lasts. */
 	bool connected;
 	enum handover_reason lost_reason; /* why there is no connection, if that is known */
-	bool at_work;   /* a job other than EXPORT and TAKE has been begun and not answered */
-	bool settled;   /* source, aborting: this host is as it was */
-	bool peer_told; /* source, aborting: the peer has nothing of it */
-	bool exporting;
+	bool at_work;    /* a job other than EXPORT and TAKE has been begun and not answered */
+	bool settled;    /* source, aborting: this host is as it was */
+	bool peer_told;  /* source, aborting: the peer has nothing of it */
+	bool exporting;  /* EXPORT, LAST or RESUME has been begun and not answered */
+	bool last_begun; /* LAST is the last of them */
 	bool last_sent;
 	bool moved;         /* source: the gate says so, too */
 	bool resuming;      /* source: deltas go on when the peer has said what it has */

@@ -79,8 +79,19 @@ static void export_next(struct handover *h, uint64_t now)
 	if (h->exporting || h->resuming)
 		return; /* that is finished first */
 	h->exporting = true;
-	handover_begin(h, h->state == HANDOVER_FROZEN ? HANDOVER_JOB_LAST : HANDOVER_JOB_EXPORT,
-		       now);
+	h->last_begun = h->state == HANDOVER_FROZEN;
+	handover_begin(h, h->last_begun ? HANDOVER_JOB_LAST : HANDOVER_JOB_EXPORT, now);
+}
+
+/* Behind whatever is under way, which ends as soon as this waits. */
+static void export_last(struct handover *h, uint64_t now)
+{
+	if (!h->exporting || h->resuming) {
+		export_next(h, now);
+		return;
+	}
+	h->last_begun = true;
+	handover_begin(h, HANDOVER_JOB_LAST, now);
 }
 
 /* On a new connection, once nothing is on its way to the old one. */
@@ -88,7 +99,7 @@ static void resume(struct handover *h, uint64_t now)
 {
 	if (!h->resume_known || h->exporting)
 		return;
-	h->resuming = h->resume_known = h->last_sent = false;
+	h->resuming = h->resume_known = h->last_sent = h->last_begun = false;
 	h->sequence = h->resume_at;
 	h->exporting = true;
 	handover_begin(h, HANDOVER_JOB_RESUME, now);
@@ -103,7 +114,7 @@ static int freeze_now(struct handover *h, uint64_t now)
 	h->frozen_ns = now;
 	if (h->vm.fence == HANDOVER_FENCE_HELD)
 		h->deadline_ns = now + h->options.watchdog_ms * (NS_PER_S / 1000);
-	export_next(h, now);
+	export_last(h, now);
 	return 0;
 }
 
@@ -125,23 +136,8 @@ int source_freeze(struct handover *h, uint64_t now)
 	}
 }
 
-static void worked_export(struct handover *h, const struct handover_work *work, uint64_t now)
+static void note(struct handover *h, const struct handover_work *work, uint64_t now)
 {
-	if (!h->exporting || !copies(h))
-		return;
-	h->exporting = false;
-	if (h->resuming) {
-		resume(h, now); /* it went nowhere */
-		return;
-	}
-	if (work->reason) {
-		source_abort(h, work->reason, work->text, now);
-		return;
-	}
-	if (h->state == HANDOVER_ROUNDS && work->sequence == h->sequence) {
-		export_next(h, now); /* there was nothing to send */
-		return;
-	}
 	if (work->began_ns)
 		h->job_ns = work->began_ns;
 	if (h->round_ns && now > h->round_ns)
@@ -150,10 +146,29 @@ static void worked_export(struct handover *h, const struct handover_work *work, 
 	h->sequence = work->sequence;
 	h->progress.entries += work->entries;
 	h->progress.bytes += work->bytes;
+}
+
+static void worked_export(struct handover *h, const struct handover_work *work, uint64_t now)
+{
+	const bool more = h->last_begun && work->job != HANDOVER_JOB_LAST;
+	const bool nothing = work->sequence == h->sequence;
+
+	if (!h->exporting || !copies(h))
+		return;
+	h->exporting = more;
+	if (h->resuming) {
+		resume(h, now); /* it went nowhere */
+		return;
+	}
+	if (work->reason) {
+		source_abort(h, work->reason, work->text, now);
+		return;
+	}
+	note(h, work, now);
 	if (work->job == HANDOVER_JOB_LAST) {
 		h->last_sent = true;
 		handover_send(h, MESSAGE_LAST);
-	} else if (h->state == HANDOVER_FROZEN) {
+	} else if (!more && h->state == HANDOVER_ROUNDS && nothing) {
 		export_next(h, now);
 	}
 }
@@ -168,7 +183,7 @@ void source_worked(struct handover *h, const struct handover_work *work, uint64_
 	case HANDOVER_JOB_RESUME:
 		if (!copies(h) || !h->exporting)
 			break;
-		h->exporting = false;
+		h->exporting = h->last_begun;
 		if (h->resuming)
 			resume(h, now);
 		else if (work->reason)
