@@ -81,12 +81,9 @@ static void work(struct handover *h, uint8_t how, uint64_t now)
 		return;
 	host.jobs--;
 	memmove(host.job, host.job + 1, host.jobs * sizeof(host.job[0]));
-	if (done.job == HANDOVER_JOB_TAKE && h->staged)
-		done.sequence++;
-	else if (done.job == HANDOVER_JOB_EXPORT && h->state != HANDOVER_BASE)
-		done.sequence++;
-	else if (done.job == HANDOVER_JOB_LAST)
-		done.sequence++;
+	done.sequence += (done.job == HANDOVER_JOB_TAKE && h->staged) ||
+			 (done.job == HANDOVER_JOB_EXPORT && h->state != HANDOVER_BASE) ||
+			 done.job == HANDOVER_JOB_LAST;
 	if (!(how & 15))
 		done.reason = HANDOVER_REASON_NO_MEMORY;
 	handover_worked(h, &done, now);
