@@ -154,6 +154,9 @@ int handover_abort(struct handover *h, enum handover_reason reason, uint64_t now
 {
 	if (h->role == HANDOVER_SOURCE)
 		return source_abort(h, reason, NULL, now);
+	if (h->state == HANDOVER_READY)
+		return fail(-EBUSY, "vm '%s': it may be on its way here: abort at the source",
+			    h->vm.name);
 	return dest_give_up(h, reason, NULL, now);
 }
 

@@ -42,8 +42,9 @@ static void begin_abort(struct handover *h, enum handover_reason reason, const c
 {
 	handover_why(h, reason, text);
 	(void)handover_enter(h, HANDOVER_ABORTING, now);
-	if (!h->held)
-		let_go(h, now);
+	if (h->held)
+		return; /* the peer is told once the VM has been heard here: it may be on its way */
+	let_go(h, now);
 	handover_send(h, MESSAGE_ABORT);
 }
 
@@ -54,11 +55,20 @@ int source_abort(struct handover *h, enum handover_reason reason, const char *te
 			    text_enum_name(&text_handover_state, h->state));
 	if (h->state == HANDOVER_ABORTING) {
 		/* Who says it again knows where the VM runs. */
-		if (h->held && reason == HANDOVER_REASON_OPERATOR && !h->connected)
+		if (h->held && (reason == HANDOVER_REASON_VM_MANAGER ||
+				(reason == HANDOVER_REASON_OPERATOR && !h->connected))) {
 			let_go(h, now);
+			handover_send(h, MESSAGE_ABORT);
+		}
 		return 0;
 	}
-	h->held = may_be_there(h) && reason != HANDOVER_REASON_THAWED;
+	/* A VM manager says so when it has the VM back. */
+	h->held = may_be_there(h) && reason != HANDOVER_REASON_THAWED &&
+		  reason != HANDOVER_REASON_VM_MANAGER;
+	if (h->held && h->claimed) {
+		source_move(h, now);
+		return fail(-EALREADY, "vm '%s': the VM runs there already", h->vm.name);
+	}
 	begin_abort(h, reason, text, now);
 	return 0;
 }
@@ -406,7 +416,7 @@ void source_connected(struct handover *h, uint64_t now)
 			handover_send(h, MESSAGE_RELEASE);
 		break;
 	case HANDOVER_ABORTING:
-		handover_send(h, MESSAGE_ABORT);
+		handover_send(h, h->held ? MESSAGE_RESUME : MESSAGE_ABORT);
 		break;
 	default:
 		break;
@@ -461,8 +471,10 @@ static void tick_moved(struct handover *h, uint64_t now)
 static void tick_aborting(struct handover *h, const struct handover_gate *gate, uint64_t now)
 {
 	if (h->held) {
-		if (gate->thawed)
+		if (gate->thawed) {
 			let_go(h, now);
+			handover_send(h, MESSAGE_ABORT);
+		}
 	} else if (!h->settled && !h->at_work && now >= h->retry_ns) {
 		let_go(h, now);
 	}
