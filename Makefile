@@ -6,6 +6,7 @@
 #   bpf/*.bpf.c        one object a stage and front end, linked into build/bpf/roam.bpf.o
 #   user/lib/*.c       build/libroam.a
 #   user/*.c           build/roam, the CLI
+#   user/agent/*.c     build/roamd
 #   tools/bench/*.c    build/bench/NAME; tools/bench/*.bpf.c: build/bench/NAME.skel.h
 #   tests/             tests/build.mk
 #
@@ -24,10 +25,13 @@ WARN    := -Wall -Wextra -Werror
 DEPS    := -MMD -MP
 BPF_CFLAGS := --target=bpf -mcpu=v3 -O2 -g $(WARN) $(DEPS) -Iinclude -Ibpf -I/usr/include/$(ARCH)
 CFLAGS  := -std=gnu17 -O2 -g $(WARN) $(DEPS) -D_GNU_SOURCE \
-	   -Iinclude -Iuser/lib -Iuser -I$(BUILD)/gen
+	   -Iinclude -Iuser/lib -Iuser -Iuser/agent -I$(BUILD)/gen
 PKGS    := libbpf libelf zlib jansson libzstd libxxhash yaml-0.1 libnetfilter_conntrack
 LIBS    := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null), \
 		-lbpf -lelf -lz -ljansson -lzstd -lxxhash -lyaml -lnetfilter_conntrack)
+AGENT_PKGS := libevent libevent_openssl openssl
+AGENT_LIBS := $(or $(shell pkg-config --libs $(AGENT_PKGS) 2>/dev/null), \
+		-levent -levent_openssl -lssl -lcrypto) -lpthread
 # The sanitizers' own code makes gcc see variables without a value; the plain build looks for them.
 ASAN    := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	   -Wno-maybe-uninitialized
@@ -37,6 +41,7 @@ PARTS   := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 STAGES  := $(filter-out $(FRONTS),$(PARTS))
 LIB_SRC := $(wildcard user/lib/*.c)
 CLI_SRC := $(wildcard user/*.c)
+AGENT_SRC := $(filter-out user/agent/main.c,$(wildcard user/agent/*.c))
 # What of the CLI tests and fuzzers can link: everything but main().
 PART_SRC := $(filter-out user/main.c,$(CLI_SRC))
 
@@ -44,7 +49,8 @@ PART_SRC := $(filter-out user/main.c,$(CLI_SRC))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BUILD)/bpf/roam.bpf.o $(BUILD)/libroam.a $(if $(wildcard user/main.c),$(BUILD)/roam)
+all: $(BUILD)/bpf/roam.bpf.o $(BUILD)/libroam.a $(if $(wildcard user/main.c),$(BUILD)/roam) \
+	$(BUILD)/roamd
 
 help:
 	@echo "make            build/roam"
@@ -138,6 +144,13 @@ $(BUILD)/roam: $(CLI_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libroam.a
 $(BUILD)/asan/roam: $(CLI_SRC:%.c=$(BUILD)/asan/obj/%.o) $(BUILD)/asan/libroam.a
 	$(CC) $(ASAN) -o $@ $^ $(LIBS)
 
+$(BUILD)/roamd: $(BUILD)/obj/user/agent/main.o $(AGENT_SRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/libroam.a
+	$(CC) -o $@ $^ $(LIBS) $(AGENT_LIBS)
+
+$(BUILD)/asan/roamd: $(BUILD)/asan/obj/user/agent/main.o $(AGENT_SRC:%.c=$(BUILD)/asan/obj/%.o) \
+		$(BUILD)/asan/libroam.a
+	$(CC) $(ASAN) -o $@ $^ $(LIBS) $(AGENT_LIBS)
+
 # ---- benches: programs that may use libroam and the helpers of tests/prog -------------------
 
 BENCH_SRC := $(wildcard tools/bench/*.c)
@@ -205,6 +218,7 @@ soak: all tests
 
 install: all
 	install -D -m 755 $(BUILD)/roam $(DESTDIR)$(PREFIX)/sbin/roam
+	install -D -m 755 $(BUILD)/roamd $(DESTDIR)$(PREFIX)/sbin/roamd
 	for page in $(wildcard user/man/*.8); do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/} || exit; \
 	done
@@ -217,6 +231,8 @@ install: all
 		sed -i 's,@PREFIX@,$(PREFIX),' $(DESTDIR)$(UNITS)/$${unit%.in} || exit; \
 	done
 	install -d -m 755 $(DESTDIR)/etc/roam/vms.d
+	install -D -m 644 user/agent/roamd.yaml \
+		$(DESTDIR)$(PREFIX)/share/doc/roam/examples/roamd.yaml
 	test -e $(DESTDIR)/etc/roam/host || install -m 644 user/boot/host $(DESTDIR)/etc/roam/host
 	install -D -m 755 user/hooks/roam-virsh-migrate $(DESTDIR)$(PREFIX)/sbin/roam-virsh-migrate
 	install -D -m 755 user/hooks/release-moved $(DESTDIR)$(PREFIX)/lib/roam/release-moved

@@ -39,7 +39,8 @@ PEERS_HELP := $(call helpers,tests/peers)
 tests: bench-programs $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers vm-tests \
        $(PEERS:%=$(BUILD)/tests/peers/%) \
        $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
-       $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam)
+       $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam) \
+       $(BUILD)/asan/roamd
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
 vm-programs: all $(VM_C:%=$(BUILD)/tests/vm/%)
 vm-tests: vm-programs $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
@@ -51,6 +52,12 @@ $(PROG_OBJ:%=$(BUILD)/obj/%) $(PROG_OBJ:%=$(BUILD)/asan/obj/%): | $(BUILD)/gen/r
 # ---- unit and prog, plain and sanitized -----------------------------------------------------
 
 $(BUILD)/asan/cli.a: $(PART_SRC:%.c=$(BUILD)/asan/obj/%.o)
+	$(AR_FRESH)
+
+$(BUILD)/asan/agent.a: $(AGENT_SRC:%.c=$(BUILD)/asan/obj/%.o)
+	$(AR_FRESH)
+
+$(BUILD)/agent.a: $(AGENT_SRC:%.c=$(BUILD)/obj/%.o)
 	$(AR_FRESH)
 
 $(BUILD)/cli.a: $(PART_SRC:%.c=$(BUILD)/obj/%.o)
@@ -72,8 +79,8 @@ $(BUILD)/tests/plain/prog.a: $(SHARED:%.c=$(BUILD)/obj/%.o) $(PROG_HELP:%.c=$(BU
 	@mkdir -p $(@D)
 	$(AR_FRESH)
 
-ASAN_LIBS  := $(BUILD)/asan/cli.a $(BUILD)/asan/libroam.a
-PLAIN_LIBS := $(BUILD)/cli.a $(BUILD)/libroam.a
+ASAN_LIBS  := $(BUILD)/asan/cli.a $(BUILD)/asan/agent.a $(BUILD)/asan/libroam.a
+PLAIN_LIBS := $(BUILD)/cli.a $(BUILD)/agent.a $(BUILD)/libroam.a
 
 $(BUILD)/tests/unit/%: $(BUILD)/asan/obj/tests/unit/%.o $(BUILD)/tests/unit.a $(ASAN_LIBS)
 	@mkdir -p $(@D)
@@ -125,7 +132,7 @@ $(BUILD)/tests/vm/inguest/%: tests/vm/inguest/%.c | needs
 # ---- fuzzers --------------------------------------------------------------------------------
 
 FUZZ_SAN := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_SRC := $(LIB_SRC) $(PART_SRC) $(call helpers,tests/fuzz) tests/image_parts.c
+FUZZ_SRC := $(LIB_SRC) $(PART_SRC) $(AGENT_SRC) $(call helpers,tests/fuzz) tests/image_parts.c
 
 $(BUILD)/fuzz/obj/%.o: %.c | $(GENERATED)
 	@mkdir -p $(@D)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cmd.h"
+#include "handover_ask.h"
 #include "text.h"
 #include "vm.h"
 
@@ -11,6 +12,7 @@ static const struct object *const objects[] = {
 	&object_host,  &object_vm,    &object_port,    &object_acl,     &object_set,
 	&object_ct,    &object_ips,   &object_qos,     &object_lb,      &object_policy,
 	&object_stats, &object_state, &object_monitor, &object_explain,
+	&object_handover,
 };
 
 /* An exact name, or the only one that begins so. */
@@ -62,14 +64,15 @@ static void print_verb(const struct object *object, const struct verb *verb)
 
 static void print_objects(void)
 {
-	printf("usage: roam [-j] [-p] [--bpffs DIR] OBJECT VERB ...\n"
+	printf("usage: roam [-j] [-p] [--bpffs DIR] [--control SOCKET] OBJECT VERB ...\n"
 	       "       roam [-j] [-p] [--bpffs DIR] batch FILE|-\n"
 	       "       roam help [OBJECT [VERB]]\n\n"
-	       "  -j  JSON on stdout    -p  pretty JSON    --bpffs DIR  the host's folder (%s)\n\n"
+	       "  -j  JSON on stdout    -p  pretty JSON    --bpffs DIR  the host's folder (%s)\n"
+	       "  --control SOCKET  roamd's (%s)\n\n"
 	       "objects:\n",
-	       HOST_DIR_DEFAULT);
+	       HOST_DIR_DEFAULT, HANDOVER_CONTROL);
 	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
-		printf("  %-8s%s\n", objects[i]->name, objects[i]->help);
+		printf("  %-9s%s\n", objects[i]->name, objects[i]->help);
 }
 
 static int no_object(const char *word)

@@ -24,6 +24,7 @@ struct words {
 
 struct cmd {
 	const char *bpffs;
+	const char *control; /* roamd's socket */
 	struct out *out;
 	struct host *host; /* open once cmd_host() has been called */
 	bool locked;       /* until the command ends: see cmd_lock_vm() */
@@ -58,6 +59,7 @@ extern const struct object object_stats;
 extern const struct object object_state;
 extern const struct object object_monitor;
 extern const struct object object_explain;
+extern const struct object object_handover;
 
 /* Runs one command (object, verb, words): 0, -errno with a line in fail_line(), or CMD_USAGE. */
 int cmd_run(struct cmd *cmd, char *const *word, int count);

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include "batch.h"
 #include "cmd.h"
+#include "handover_ask.h"
 
 /* Options before the object; the index of the first word behind them, or -1. */
 static int parse_options(int argc, char **argv, struct cmd *cmd, enum out_form *ret_form)
@@ -23,6 +24,12 @@ static int parse_options(int argc, char **argv, struct cmd *cmd, enum out_form *
 				return -1;
 			}
 			cmd->bpffs = argv[at];
+		} else if (!strcmp(argv[at], "--control")) {
+			if (++at == argc) {
+				usage("the socket behind '--control' is missing");
+				return -1;
+			}
+			cmd->control = argv[at];
 		} else {
 			usage("'%s' is no option; see 'roam help'", argv[at]);
 			return -1;
@@ -33,7 +40,7 @@ static int parse_options(int argc, char **argv, struct cmd *cmd, enum out_form *
 
 int main(int argc, char **argv)
 {
-	struct cmd cmd = { .bpffs = HOST_DIR_DEFAULT };
+	struct cmd cmd = { .bpffs = HOST_DIR_DEFAULT, .control = HANDOVER_CONTROL };
 	enum out_form form = OUT_TEXT;
 	int at = parse_options(argc, argv, &cmd, &form), err = CMD_USAGE;
 

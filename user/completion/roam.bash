@@ -26,7 +26,7 @@ _roam()
 
 	for ((; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--bpffs) ((i++)) ;;
+		--bpffs | --control) ((i++)) ;;
 		-*) ;;
 		*) said+=("${COMP_WORDS[i]}") ;;
 		esac
@@ -44,7 +44,7 @@ _roam()
 	save | set | del) [ ${#said[@]} -eq 2 ] && [[ ${said[0]} =~ ^(vm|state)$ ]] && list=$(_roam_vms) ;;
 	esac
 	[ -n "$list" ] || list=$(_roam_help_words "${said[@]:0:2}")
-	[ ${#said[@]} -gt 0 ] || list="$list batch help -j -p --bpffs"
+	[ ${#said[@]} -gt 0 ] || list="$list batch help -j -p --bpffs --control"
 	# shellcheck disable=SC2207 # words are names without blanks
 	COMPREPLY=($(compgen -W "$list" -- "$word"))
 }

@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=dash
+#
+# Two hosts with a roamd each and a VM that moves between them by handovers, for tests in tests/e2e;
+# read after lib.sh. The VM is a namespace with a cable to either host; its eth0 is a bridge to which
+# one of them is plugged: the host where it runs, or none while it is paused.
+#
+#   client: eth0 ── :net: br0 ── up0 :a: br0 ── port0 ── at-a :vm: eth0
+#                        └────── up0 :b: br0 ── port0 ── at-b
+#
+#   live_make              namespaces, `host init`, certificates, a roamd on each, VM `web` at a
+#   live_policy HOST       what the VM may be asked; nothing else, and it asks nobody
+#   certificate NAME [DNS [OPTION…]]  $TMP/pki/NAME.pem and .key for that name
+#   configure HOST [LINE…] the configuration of its roamd
+#   roamd_start HOST       waits until it answers; sets $ROAMD_a, $ROAMD_b
+#   roamd_kill HOST [SIG]  kills it, and waits for its end; `roamd_pid HOST`
+#   handover HOST WORD…    roam handover there
+#   vm_pause HOST          vm_run HOST: it goes on there, and says so
+#   vm_at                  the host where it runs
+#   expect_from FROM TO    TO expects it
+#   copy FROM TO [WORD…]   from offer to short rounds
+#   hand_over FROM TO      all of it, fence held
+#   state_at HOST          of the VM's newest handover; `reason_at`
+#   reaches HOST STATE     waits for that
+#   owns HOST              the VM is an active one there
+#   is_gone HOST           nothing of it is there
+#   live_traffic           e2e/moving.py: the real connections; all_went_on at the end
+#   forbid_begin           frames that may not arrive, all the time; forbid_end: how many did
+
+VM_MAC=52:54:00:00:00:10
+VM4=10.9.0.10
+VM6=fd09::10
+PYTHON=/usr/bin/python3
+[ -x "$PYTHON" ] || PYTHON=python3
+ROAMD=${ROAMD:-$BUILD/asan/roamd}
+ALL_IDLE=16 # of e2e/moving.py, to both addresses
+ALL_UDP=40
+
+live_cable()
+{
+	link "$1" "$2" net "to-$1"
+	ns net ip link set "to-$1" master br0
+}
+
+live_end()
+{
+	ns "$1" ip link set eth0 up
+	ns "$1" ip addr add "$2/24" dev eth0
+	ns "$1" ip addr add "$3/64" dev eth0 nodad
+}
+
+addr_of()
+{
+	case $1 in
+	a) echo 10.9.0.101 ;;
+	b) echo 10.9.0.102 ;;
+	c) echo 10.9.0.103 ;;
+	esac
+}
+
+live_host()
+{
+	local host=$1
+	live_cable "$host" up0
+	ns "$host" ip link add br0 type bridge mcast_snooping 0
+	ns "$host" ip link set up0 master br0
+	ns "$host" ip link set br0 up
+	ns "$host" ip addr add "$(addr_of "$host")/24" dev br0
+	link vm "at-$host" "$host" port0
+	# By itself, without the bridge, the cable answers to nobody.
+	ns vm ip link set "at-$host" arp off
+	ns vm sysctl -qw "net.ipv6.conf.at-$host.disable_ipv6=1"
+	ns "$host" sysctl -qw net.ipv6.conf.port0.disable_ipv6=1
+	ns "$host" ip link set port0 master br0
+	check "init $host" roam_on "$host" host init
+	certificate "$host"
+	configure "$host"
+}
+
+live_make()
+{
+	local name
+	ns_add client net a b vm
+	for name in client a b vm; do
+		ns "$name" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+	done
+	mkdir "$TMP/pki"
+	authority
+	ns net ip link add br0 type bridge mcast_snooping 0
+	ns net ip link set br0 up
+	ns vm ip link add eth0 type bridge mcast_snooping 0
+	ns vm ip link set eth0 address "$VM_MAC"
+	live_cable client eth0
+	live_host a
+	live_host b
+	live_end client 10.9.0.1 fd09::1
+	live_end vm "$VM4" "$VM6"
+	roamd_start a
+	roamd_start b
+	ns vm ip link set at-a master eth0
+}
+
+live_policy()
+{
+	check "vm on $1" roam_on "$1" vm add web default in drop out drop midstream strict
+	check "port on $1" roam_on "$1" port add vm web dev port0 mac "$VM_MAC" addr "$VM4" \
+		addr "$VM6"
+	live_rule "$1" web tcp 443
+	live_rule "$1" bulk tcp 8443
+	live_rule "$1" dns udp 5300
+}
+
+live_rule()
+{
+	check "rule $2 on $1" roam_on "$1" acl add vm web name "$2" in allow "$3" dport "$4"
+}
+
+# ---- certificates ----
+
+authority()
+{
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+		-subj "/CN=roam test" -keyout "$TMP/pki/ca.key" -out "$TMP/pki/ca.pem" \
+		2> "$TMP/pki/log" || fail "no authority: $(cat "$TMP/pki/log")"
+}
+
+certificate()
+{
+	local name=$1 dns=${2:-$1}
+	shift
+	[ $# -eq 0 ] || shift
+	[ $# -gt 0 ] || set -- -days 2
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$dns" \
+		-addext "subjectAltName=DNS:$dns" -keyout "$TMP/pki/$name.key" \
+		-out "$TMP/pki/$name.csr" 2> "$TMP/pki/log" &&
+		openssl x509 -req -in "$TMP/pki/$name.csr" -CA "$TMP/pki/ca.pem" \
+			-CAkey "$TMP/pki/ca.key" -CAcreateserial -copy_extensions copy "$@" \
+			-out "$TMP/pki/$name.pem" 2>> "$TMP/pki/log" ||
+		fail "no certificate: $(cat "$TMP/pki/log")"
+}
+
+# ---- roamd ----
+
+configure()
+{
+	local host=$1 peer
+	shift
+	{
+		echo "name: $host"
+		echo "certificate: $TMP/pki/$host.pem"
+		echo "key: $TMP/pki/$host.key"
+		echo "ca: $TMP/pki/ca.pem"
+		echo "control: $TMP/$host.sock"
+		echo "state: $TMP/state-$host"
+		echo "bpffs: $BPFFS/$host"
+		echo "metrics: 127.0.0.1:9790"
+		for line; do
+			echo "$line"
+		done
+		echo "peers:"
+		for peer in a b c; do
+			[ "$peer" = "$host" ] ||
+				echo "  - {name: $peer, address: $(addr_of "$peer")}"
+		done
+	} > "$TMP/$host.yaml"
+}
+
+roamd_start()
+{
+	spawn nsenter --net="$(ns_path "$1")" "$ROAMD" -c "$TMP/$1.yaml"
+	eval "ROAMD_$1=$SPAWNED LOG_$1=$TMP/spawn.$SPAWN_COUNT"
+	wait_for 20 handover "$1" show || fail "roamd of $1: $(roamd_log "$1")"
+}
+
+roamd_pid()
+{
+	eval "echo \$ROAMD_$1"
+}
+
+roamd_log()
+{
+	eval "cat \"\$LOG_$1\""
+}
+
+roamd_kill()
+{
+	kill "-${2:-KILL}" "$(roamd_pid "$1")"
+	wait "$(roamd_pid "$1")" 2> "$TMP/killed"
+}
+
+handover()
+{
+	local host=$1
+	shift
+	"$ROAM" --control "$TMP/$host.sock" handover "$@"
+}
+
+field_at()
+{
+	handover "$1" -j show vm web 2> "$TMP/field" |
+		sed -n "s/.*\"$2\":\"\([^\"]*\)\".*/\1/p" | head -1
+}
+
+# The newest comes first.
+shown_at()
+{
+	"$ROAM" -j --control "$TMP/$1.sock" handover show vm web |
+		sed -n "/\"state\":\"expected\"/!s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p" | head -1
+}
+
+state_at()
+{
+	shown_at "$1" state
+}
+
+reason_at()
+{
+	shown_at "$1" reason
+}
+
+is_at()
+{
+	[ "$(state_at "$1")" = "$2" ]
+}
+
+reaches()
+{
+	wait_for "${3:-20}" is_at "$1" "$2" ||
+		fail "$1 is not $2: $(handover "$1" show vm web): $(roamd_log "$1" | tail -5)"
+}
+
+life_at()
+{
+	roam_on "$1" -j vm show web 2> "$TMP/life" | sed -n 's/.*"life":"\([^"]*\)".*/\1/p'
+}
+
+is_active()
+{
+	[ "$(life_at "$1")" = active ]
+}
+
+owns()
+{
+	wait_for 20 is_active "$1" || fail "$1 does not own the VM: $(life_at "$1"); $(roamd_log "$1" | tail -5)"
+}
+
+has_nothing()
+{
+	! roam_on "$1" vm show web
+}
+
+is_gone()
+{
+	wait_for 20 has_nothing "$1" || fail "$1 has something of the VM: $(roam_on "$1" vm show web)"
+}
+
+# ---- the VM ----
+
+vm_pause()
+{
+	ns vm ip link set "at-$1" nomaster
+}
+
+vm_run()
+{
+	ns vm ip link set "at-$1" master eth0
+	live_moving vm announce "$VM_MAC"
+}
+
+vm_at()
+{
+	ns vm bridge link show | sed -n 's/.* at-\([a-z]*\)@.*/\1/p'
+}
+
+expect_from()
+{
+	check "$2 expects" handover "$2" expect vm web from "$1" dev "$VM_MAC=port0"
+}
+
+copy()
+{
+	local from=$1 to=$2
+	shift 2
+	expect_from "$from" "$to"
+	check "start at $from" handover "$from" start vm web to "$to" late 1 wait "$@"
+}
+
+hand_over()
+{
+	copy "$1" "$2"
+	vm_pause "$1"
+	check "freeze at $1" handover "$1" freeze vm web
+	vm_run "$2"
+	reaches "$2" "done"
+}
+
+# ---- traffic ----
+
+live_moving()
+{
+	local name=$1
+	shift
+	nsenter --net="$(ns_path "$name")" "$PYTHON" "$TOP/tests/e2e/moving.py" "$@"
+}
+
+live_ready()
+{
+	local name=$1
+	shift
+	spawn nsenter --net="$(ns_path "$name")" "$PYTHON" "$TOP/tests/e2e/moving.py" "$@"
+	wait_for 20 grep -q "^ready" "$TMP/spawn.$SPAWN_COUNT" ||
+		fail "moving.py $* is not ready: $(cat "$TMP/spawn.$SPAWN_COUNT")"
+}
+
+live_traffic()
+{
+	live_ready vm serve
+	live_ready client use "$TMP/over" "$VM4" "$VM6"
+	USED=$TMP/spawn.$SPAWN_COUNT
+	sleep 0.3
+}
+
+became()
+{
+	sed -n "s/^$1 //p" "$USED"
+}
+
+all_went_on()
+{
+	sleep 0.3
+	: > "$TMP/over"
+	wait_for 60 grep -q "^done" "$USED" || fail "the traffic does not end"
+	check_eq "bulk transfers that are whole" "$(became bulk)" 2
+	check_eq "idle connections" "$(became idle)" "$ALL_IDLE"
+	check_eq "datagrams" "$(became udp)" "$ALL_UDP"
+	check_eq "datagrams of nobody" "$(became forged)" 0
+}
+
+# Denied openings, segments of no connection, forged sources, both families; counted where they must
+# not come. The client's source MAC is not its own, so that its stack answers to nothing.
+FORBIDDEN_IN="in-denied4 in-denied6 in-ack4 in-ack6 in-rst4"
+FORBIDDEN_OUT="vm-mac4 vm-addr4 vm-addr6 vm-udp4 vm-ack4"
+
+forbid_loop()
+{
+	local name=$1
+	shift
+	while :; do
+		ns "$name" "$PYTHON" -S "$TOP/tests/e2e/frames.py" send eth0 2 "$@"
+		sleep 0.01
+	done
+}
+
+forbid_begin()
+{
+	local name
+	for name in vm client; do
+		spawn nsenter --net="$(ns_path "$name")" "$PYTHON" -S "$TOP/tests/e2e/frames.py" \
+			catch eth0
+		eval "CATCH_$name=$SPAWNED CAUGHT_$name=$TMP/spawn.$SPAWN_COUNT"
+		wait_for 20 grep -q "^ready" "$TMP/spawn.$SPAWN_COUNT"
+	done
+	# shellcheck disable=SC2086 # lists
+	spawn forbid_loop client $FORBIDDEN_IN
+	FORBID_IN=$SPAWNED
+	# shellcheck disable=SC2086 # lists
+	spawn forbid_loop vm $FORBIDDEN_OUT
+	FORBID_OUT=$SPAWNED
+}
+
+caught_by()
+{
+	eval "kill \$CATCH_$1; wait \$CATCH_$1 2> \"$TMP/killed\"; cat \"\$CAUGHT_$1\"" | sed 1d
+}
+
+forbid_end()
+{
+	kill_tree "$FORBID_IN"
+	kill_tree "$FORBID_OUT"
+	sleep 0.2
+	check_eq "leaks to the VM" "$(caught_by vm)" ""
+	check_eq "leaks of the VM" "$(caught_by client)" ""
+}
+
+# What both roamds had to say, when a test has failed: to be called by `teardown`.
+live_tell()
+{
+	local host
+	[ -e "$TMP/failed" ] || return 0
+	for host in a b; do
+		roamd_log "$host" | sed "s/^/# $host: /"
+		handover "$host" show | sed "s/^/# $host: /"
+	done
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Both machines of a handover against each other, for every kind of fault and all at once. In the
+ * end exactly one host judges the VM's packets, it is the one where the VM runs, the other has
+ * nothing of it, and what went wrong has a name.
+ */
+#include <stdio.h>
+#include "handover_world.h"
+#include "harness.h"
+
+#define FAULTY_MS 20000
+
+static const struct kind {
+	const char *name;
+	uint32_t fence;
+	uint32_t faults;
+} kinds[] = {
+	{ "nothing, held", HANDOVER_FENCE_HELD, 0 },
+	{ "nothing, free", HANDOVER_FENCE_FREE, 0 },
+	{ "cut, held", HANDOVER_FENCE_HELD, FAULT_CUT },
+	{ "cut, free", HANDOVER_FENCE_FREE, FAULT_CUT },
+	{ "restart, held", HANDOVER_FENCE_HELD, FAULT_RESTART },
+	{ "restart, free", HANDOVER_FENCE_FREE, FAULT_RESTART },
+	{ "hang, held", HANDOVER_FENCE_HELD, FAULT_HANG },
+	{ "hang, free", HANDOVER_FENCE_FREE, FAULT_HANG },
+	{ "doubled, held", HANDOVER_FENCE_HELD, FAULT_DOUBLE },
+	{ "doubled, free", HANDOVER_FENCE_FREE, FAULT_DOUBLE },
+	{ "lost, held", HANDOVER_FENCE_HELD, FAULT_LOSE | FAULT_CUT },
+	{ "lost, free", HANDOVER_FENCE_FREE, FAULT_LOSE | FAULT_CUT },
+	{ "jobs fail, held", HANDOVER_FENCE_HELD, FAULT_JOBS },
+	{ "jobs fail, free", HANDOVER_FENCE_FREE, FAULT_JOBS },
+	{ "aborted, held", HANDOVER_FENCE_HELD, FAULT_ABORT },
+	{ "aborted, free", HANDOVER_FENCE_FREE, FAULT_ABORT },
+	{ "no journal, held", HANDOVER_FENCE_HELD, FAULT_JOURNAL },
+	{ "no journal, free", HANDOVER_FENCE_FREE, FAULT_JOURNAL },
+	{ "two senders, held", HANDOVER_FENCE_HELD, FAULT_LIAR },
+	{ "two senders, free", HANDOVER_FENCE_FREE, FAULT_LIAR },
+	{ "cancelled, held", HANDOVER_FENCE_HELD, FAULT_CANCEL },
+	{ "cancelled, free", HANDOVER_FENCE_FREE, FAULT_CANCEL },
+	{ "all, held", HANDOVER_FENCE_HELD, 0xffff },
+	{ "all, free", HANDOVER_FENCE_FREE, 0xffff },
+	{ "cut and restart, held", HANDOVER_FENCE_HELD, FAULT_CUT | FAULT_RESTART | FAULT_HANG },
+	{ "cut and restart, free", HANDOVER_FENCE_FREE, FAULT_CUT | FAULT_RESTART | FAULT_HANG },
+};
+
+/*
+ * With the fence free nobody waits: the VM may be where its handover has failed. That is said, and
+ * is the one end where the VM is at a host that has nothing of it.
+ */
+static bool was_left_alone(const struct world *world)
+{
+	return world->vm == AT_DEST && !world->was_open &&
+	       world->host[HANDOVER_SOURCE].h.state == HANDOVER_ABORTED &&
+	       world->host[HANDOVER_DEST].gate == GATE_NONE &&
+	       (world->fence == HANDOVER_FENCE_FREE || (world->faults & FAULT_ABORT));
+}
+
+static bool ended_well(const struct world *world)
+{
+	const struct host_model *source = &world->host[HANDOVER_SOURCE];
+	const struct host_model *dest = &world->host[HANDOVER_DEST];
+	const bool at_dest = world->vm == AT_DEST;
+	bool ok = true;
+
+	if (was_left_alone(world))
+		return CHECK(source->gate == GATE_ACTIVE && source->h.reason);
+	ok &= CHECK_EQ(world_judges(world, HANDOVER_SOURCE), !at_dest);
+	ok &= CHECK_EQ(world_judges(world, HANDOVER_DEST), at_dest);
+	ok &= CHECK_EQ(source->gate, at_dest ? GATE_NONE : GATE_ACTIVE);
+	if (at_dest)
+		ok &= CHECK_EQ(dest->gate, GATE_ACTIVE);
+	else
+		ok &= CHECK(dest->gate == GATE_NONE || dest->gate == GATE_SHUT);
+	if (source->h.state == HANDOVER_ABORTED)
+		ok &= CHECK(source->h.reason != HANDOVER_REASON_NONE);
+	if (dest->gate == GATE_SHUT && !(world->faults & FAULT_JOURNAL))
+		ok &= CHECK_EQ(dest->h.reason, HANDOVER_REASON_TWO_SENDERS);
+	return ok;
+}
+
+static void tell(const struct world *world, uint64_t seed)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct host_model *host = &world->host[i];
+
+		note("seed %llu %s: state %s reason %s gate %d jobs %u held %d settled %d told %d "
+		     "connected %d text %s",
+		     (unsigned long long)seed, text_enum_name(&text_handover_role, i),
+		     text_enum_name(&text_handover_state, host->h.state),
+		     text_enum_name(&text_handover_reason, host->h.reason), host->gate, host->jobs,
+		     host->h.held, host->h.settled, host->h.peer_told, host->h.connected,
+		     host->h.text);
+	}
+	note("vm at %d, heard at the destination %d, %s", world->vm, world->was_open,
+	     world->wrong ? world->wrong : "");
+}
+
+static bool one_run(const struct kind *kind, uint64_t seed, uint32_t *states)
+{
+	struct world world;
+	bool ok;
+
+	world_make(&world, seed, kind->fence, kind->faults);
+	for (int i = 0; i < FAULTY_MS && !world.wrong; i++)
+		world_step(&world);
+	ok = CHECK(world_end(&world));
+	ok &= CHECK(!world.wrong);
+	/* What one sends that is no two hosts' to judge, as long as somebody waits for the fence.
+	 */
+	if (kind->fence == HANDOVER_FENCE_HELD && !(kind->faults & (FAULT_LIAR | FAULT_ABORT)))
+		ok &= CHECK_EQ(world.both, 0);
+	ok = ok && ended_well(&world);
+	if (!ok)
+		tell(&world, seed);
+	*states |= world.states[0] | world.states[1];
+	return ok;
+}
+
+TEST_EACH(both_machines, kinds)
+{
+	const uint64_t seed = harness_seed();
+	uint32_t states = 0;
+
+	for (unsigned i = 0; i < harness_rounds(150); i++) {
+		if (!one_run(row, seed + i, &states))
+			return;
+	}
+	if (row->faults == 0xffff) {
+		CHECK(states & 1u << HANDOVER_ABORTED);
+		return;
+	}
+	/* The faults have not kept everything from happening. */
+	CHECK(states & 1u << HANDOVER_DONE);
+	CHECK(states & 1u << HANDOVER_OPEN);
+	CHECK(states & 1u << HANDOVER_READY);
+}

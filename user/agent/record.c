@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * The journal of handovers: STATE/ID.json, one file each, written beside its place and renamed. It
+ * outlives roamd, not the host's power: what it is about, the tables and gates, does not either,
+ * and a disk that is waited for would be waited for by a VM that stands still. A handover that is
+ * over keeps its file for a while, for the peer that asks.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <jansson.h>
+#include "agent.h"
+#include "say.h"
+
+static void path_of(const struct entry *entry, const char *suffix, char *buf, size_t size)
+{
+	char id[HANDOVER_ID_TEXT];
+
+	(void)snprintf(buf, size, "%s/%s.json%s", entry->agent->config.state,
+		       handover_id_text(entry->h.id, id), suffix);
+}
+
+static json_t *devs_out(const struct entry *entry)
+{
+	json_t *devs = json_array();
+	char mac[TEXT_MAC_LEN];
+
+	for (uint32_t i = 0; i < entry->dev_count; i++)
+		json_array_append_new(devs, json_pack("{s:s, s:s}", "mac",
+						      text_mac(entry->devs[i].mac, mac), "dev",
+						      entry->dev_names[i]));
+	return devs;
+}
+
+static json_t *options_out(const struct handover_options *options)
+{
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I}", "converge", options->converge,
+			 "timeout_s", (json_int_t)options->timeout_s, "watchdog_ms",
+			 (json_int_t)options->watchdog_ms, "late_s", (json_int_t)options->late_s,
+			 "rate_mbps", (json_int_t)options->rate_mbps, "freeze_us",
+			 (json_int_t)options->freeze_us);
+}
+
+/* The VM is written as the OFFER that tells of it. */
+static json_t *vm_out(const struct handover *h)
+{
+	struct message offer = { .type = MESSAGE_OFFER, .vm = h->vm, .check = h->check };
+	char *text;
+	json_t *vm;
+
+	memcpy(offer.id, h->id, sizeof(offer.id));
+	text = message_write(&offer);
+	vm = text ? json_loads(text, 0, NULL) : NULL;
+	free(text);
+	return vm;
+}
+
+static char *entry_out(const struct entry *entry)
+{
+	const struct handover *h = &entry->h;
+	json_t *all = json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o, s:I}",
+				"offer", vm_out(h), "role",
+				text_enum_name(&text_handover_role, h->role), "peer", h->peer,
+				"state", text_enum_name(&text_handover_state, h->state), "reason",
+				text_enum_name(&text_handover_reason, h->reason), "text", h->text,
+				"sequence", (json_int_t)h->sequence, "held", h->held, "offered",
+				h->offered, "options", options_out(&h->options), "devs",
+				devs_out(entry), "ended", (json_int_t)entry->ended);
+	char *text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
+
+	json_decref(all);
+	return text;
+}
+
+static int write_file(const char *path, const char *text)
+{
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	size_t size = strlen(text);
+
+	if (fd < 0)
+		return fail_errno(-errno, "journal: %s", path);
+	if (write(fd, text, size) != (ssize_t)size)
+		return fail_errno(errno ? -errno : -ENOSPC, "journal: %s", path);
+	return 0;
+}
+
+int record_save(struct entry *entry)
+{
+	char path[CONFIG_PATH_LEN + 64], temp[CONFIG_PATH_LEN + 64];
+	_cleanup_free_ char *text = entry_out(entry);
+	int err;
+
+	if (!text)
+		return fail(-ENOMEM, "journal: out of memory");
+	path_of(entry, "", path, sizeof(path));
+	path_of(entry, ".new", temp, sizeof(temp));
+	err = write_file(temp, text);
+	if (!err && rename(temp, path))
+		err = fail_errno(-errno, "journal: %s", path);
+	if (err)
+		(void)unlink(temp);
+	return err;
+}
+
+void record_remove(struct entry *entry)
+{
+	char path[CONFIG_PATH_LEN + 64];
+
+	path_of(entry, "", path, sizeof(path));
+	(void)unlink(path);
+}
+
+/* ---- reading ---- */
+
+static int enum_in(const json_t *all, const char *name, const struct text_enum *table, uint8_t *ret)
+{
+	const char *text = json_string_value(json_object_get(all, name));
+
+	return text ? text_enum_parse(table, text, ret) : -EINVAL;
+}
+
+static int devs_in(const json_t *devs, struct entry *entry)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(devs, i, row)
+	{
+		const char *mac = json_string_value(json_object_get(row, "mac"));
+		const char *dev = json_string_value(json_object_get(row, "dev"));
+
+		if (i == ROAM_VM_PORTS || !mac || !dev ||
+		    strlen(dev) >= sizeof(entry->dev_names[0]) ||
+		    text_mac_parse(mac, entry->devs[i].mac))
+			return -EINVAL;
+		memcpy(entry->dev_names[i], dev, strlen(dev) + 1);
+		entry->devs[i].dev = entry->dev_names[i];
+		entry->dev_count = i + 1;
+	}
+	return 0;
+}
+
+static void options_in(const json_t *all, struct handover_options *options)
+{
+	*options = handover_defaults;
+	options->converge = json_integer_value(json_object_get(all, "converge")) & 1;
+	options->timeout_s = json_integer_value(json_object_get(all, "timeout_s"));
+	options->watchdog_ms = json_integer_value(json_object_get(all, "watchdog_ms"));
+	options->late_s = json_integer_value(json_object_get(all, "late_s"));
+	options->rate_mbps = json_integer_value(json_object_get(all, "rate_mbps"));
+	options->freeze_us = json_integer_value(json_object_get(all, "freeze_us"));
+}
+
+static int vm_in(const json_t *all, struct handover *h)
+{
+	char *text = json_dumps(json_object_get(all, "offer"), JSON_COMPACT);
+	struct message offer;
+	int err = text ? message_read(MESSAGE_OFFER, text, strlen(text), &offer) : -EINVAL;
+
+	free(text);
+	if (err)
+		return err;
+	memcpy(h->id, offer.id, sizeof(h->id));
+	h->vm = offer.vm;
+	return 0;
+}
+
+static int entry_in(const json_t *all, struct entry *entry)
+{
+	const char *peer = json_string_value(json_object_get(all, "peer"));
+	const char *text = json_string_value(json_object_get(all, "text"));
+	struct handover *h = &entry->h;
+	uint8_t role = 0, state = 0, reason = 0;
+	int err = vm_in(all, h);
+
+	if (!err)
+		err = enum_in(all, "role", &text_handover_role, &role);
+	if (!err)
+		err = enum_in(all, "state", &text_handover_state, &state);
+	if (!err)
+		err = enum_in(all, "reason", &text_handover_reason, &reason);
+	if (!err)
+		err = peer ? text_name_parse("peer", peer, h->peer) : -EINVAL;
+	if (!err)
+		err = devs_in(json_object_get(all, "devs"), entry);
+	if (err)
+		return err;
+	h->role = role;
+	h->state = state;
+	h->reason = reason;
+	handover_text_set(h->text, text ? text : "");
+	h->sequence = json_integer_value(json_object_get(all, "sequence"));
+	h->held = json_is_true(json_object_get(all, "held"));
+	h->offered = json_is_true(json_object_get(all, "offered"));
+	options_in(json_object_get(all, "options"), &h->options);
+	entry->ended = json_integer_value(json_object_get(all, "ended"));
+	return 0;
+}
+
+int record_load(struct agent *agent, const char *file, struct entry **ret_entry)
+{
+	char path[CONFIG_PATH_LEN + 300];
+	struct entry *entry;
+	json_error_t error;
+	json_t *all;
+	int err;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", agent->config.state, file);
+	all = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	entry = calloc(1, sizeof(*entry));
+	if (!all || !entry) {
+		json_decref(all);
+		free(entry);
+		return fail(-EINVAL, "journal: %s: %s", path, error.text);
+	}
+	entry->agent = agent;
+	err = entry_in(all, entry);
+	json_decref(all);
+	if (err) {
+		free(entry);
+		return fail(-EINVAL, "journal: %s: is not one of roamd's", path);
+	}
+	*ret_entry = entry;
+	return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Asking roamd by its control socket: a request, and the items of its answer. */
+#ifndef ROAM_HANDOVER_ASK_H
+#define ROAM_HANDOVER_ASK_H
+
+#include <stdbool.h>
+#include <jansson.h>
+
+#define HANDOVER_CONTROL "/run/roam/roamd.sock"
+
+/* Of each item; other than 0 ends the asking with it. Does not take the reference. */
+typedef int (*handover_item_fn)(json_t *item, void *arg);
+
+/*
+ * Sends the request, whose reference is taken, and calls fn for each item until the answer ends: 0,
+ * or -errno with the line that roamd said, "handover: " in front of it.
+ */
+int handover_ask(const char *control, json_t *request, handover_item_fn fn, void *arg);
+
+#endif
