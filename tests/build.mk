@@ -10,11 +10,12 @@
 #   tests/e2e/NAME.c   build/tests/e2e/NAME    helpers of the shell tests, plain, no libraries
 #   tests/vm/NAME.c    build/tests/vm/NAME     helpers of guests: plain, libroam, prog's helpers
 #   tests/vm/inguest/… build/tests/vm/inguest/… programs of a VM that is migrated: static
+#                      build/tests/guest/prog  prog once more, plain, as the guests of tests/vm run it
 #   tests/abi/NAME.c   build/tests/abi/NAME    helpers of the ABI test, with libbpf
 #   tests/budget/…     build/tests/budget/…    plain, with the harness and libbpf
 #
-# A .c with a .h beside it is no test but shared by those of its folder. Unit and prog tests are
-# built sanitized, and plain once more under build/tests/plain for the guests of tests/vm.
+# A .c with a .h beside it is no test but shared by those of its folder. All but what says otherwise
+# is built sanitized.
 
 TEST_INC := -Itests -Itests/prog
 
@@ -33,6 +34,9 @@ GATES := $(patsubst tests/%.c,%,$(wildcard tests/abi/*.c tests/budget/*.c))
 SHARED := tests/harness.c tests/image_parts.c tests/rulesets.c
 UNIT_HELP := $(call helpers,tests/unit)
 PROG_HELP := $(call helpers,tests/prog)
+# An emulated processor verifies roam's programs for ten seconds: in guests most of prog is one
+# program, which loads them once. Not in it is what runs in part, or forks with all that it has.
+APART := explain flood kill move quota
 PEERS_HELP := $(call helpers,tests/peers)
 
 .PHONY: tests fuzzers vm-tests vm-programs abi-update
@@ -43,13 +47,13 @@ tests: bench-programs $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/pr
        $(BUILD)/asan/roamd
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
 vm-programs: all $(VM_C:%=$(BUILD)/tests/vm/%)
-vm-tests: vm-programs $(UNIT:%=$(BUILD)/tests/plain/unit/%) $(PROG:%=$(BUILD)/tests/plain/prog/%)
+vm-tests: vm-programs $(BUILD)/tests/guest/prog/most $(APART:%=$(BUILD)/tests/guest/prog/%)
 
 $(BUILD)/obj/tests/%.o $(BUILD)/asan/obj/tests/%.o $(BUILD)/fuzz/obj/%.o: EXTRA := $(TEST_INC)
 PROG_OBJ := $(PROG:%=tests/prog/%.o) $(PROG_HELP:.c=.o) $(PEERS:%=tests/peers/%.o) $(PEERS_HELP:.c=.o)
 $(PROG_OBJ:%=$(BUILD)/obj/%) $(PROG_OBJ:%=$(BUILD)/asan/obj/%): | $(BUILD)/gen/roam_test.skel.h
 
-# ---- unit and prog, plain and sanitized -----------------------------------------------------
+# ---- unit and prog, sanitized, and prog for the guests --------------------------------------
 
 $(BUILD)/asan/cli.a: $(PART_SRC:%.c=$(BUILD)/asan/obj/%.o)
 	$(AR_FRESH)
@@ -68,10 +72,6 @@ $(BUILD)/tests/unit.a: $(SHARED:%.c=$(BUILD)/asan/obj/%.o) $(UNIT_HELP:%.c=$(BUI
 	$(AR_FRESH)
 
 $(BUILD)/tests/prog.a: $(SHARED:%.c=$(BUILD)/asan/obj/%.o) $(PROG_HELP:%.c=$(BUILD)/asan/obj/%.o)
-	@mkdir -p $(@D)
-	$(AR_FRESH)
-
-$(BUILD)/tests/plain/unit.a: $(SHARED:%.c=$(BUILD)/obj/%.o) $(UNIT_HELP:%.c=$(BUILD)/obj/%.o)
 	@mkdir -p $(@D)
 	$(AR_FRESH)
 
@@ -98,11 +98,13 @@ $(BUILD)/tests/peers/%: $(BUILD)/asan/obj/tests/peers/%.o $(BUILD)/tests/peers.a
 	@mkdir -p $(@D)
 	$(CC) $(ASAN) -o $@ $^ $(LIBS) -lpthread
 
-$(BUILD)/tests/plain/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/tests/plain/unit.a $(PLAIN_LIBS)
+$(BUILD)/tests/guest/prog/most: $(patsubst %,$(BUILD)/obj/tests/prog/%.o,$(filter-out $(APART),$(PROG))) \
+		$(BUILD)/tests/plain/prog.a $(PLAIN_LIBS)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LIBS) -lpthread
 
-$(BUILD)/tests/plain/prog/%: $(BUILD)/obj/tests/prog/%.o $(BUILD)/tests/plain/prog.a $(PLAIN_LIBS)
+$(APART:%=$(BUILD)/tests/guest/prog/%): $(BUILD)/tests/guest/prog/%: $(BUILD)/obj/tests/prog/%.o \
+		$(BUILD)/tests/plain/prog.a $(PLAIN_LIBS)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LIBS) -lpthread
 

@@ -25,11 +25,13 @@ enum outcome {
 #define SLOW_S 2
 
 static struct harness_test *tests, **last = &tests;
+static bool several_files;
 static enum outcome outcome;
 static char why[256];
 
 void harness_register(struct harness_test *test)
 {
+	several_files = several_files || (tests && strcmp(tests->file, test->file));
 	*last = test;
 	last = &test->next;
 }
@@ -181,11 +183,27 @@ unsigned harness_step(void)
 
 /* ---- running them ---- */
 
+/* "acl: ", if there are tests of other files, too; else nothing. */
+static int print_file(const struct harness_test *test, char *ret_name, size_t size)
+{
+	const char *file = strrchr(test->file, '/');
+
+	ret_name[0] = '\0';
+	if (!several_files)
+		return 0;
+	file = file ? file + 1 : test->file;
+	return snprintf(ret_name, size, "%.*s: ", (int)strcspn(file, "."), file);
+}
+
 /* "name", "name[row]", "name[row, ipv6]" */
 static void run_name(const struct run *run, char *ret_name, size_t size)
 {
 	const char *row = run->row ? *(const char *const *)run->row : NULL;
 	const char *family = run->family == 4 ? "ipv4" : run->family == 6 ? "ipv6" : NULL;
+	int begin = print_file(run->test, ret_name, size);
+
+	ret_name += begin;
+	size -= begin;
 
 	if (row && family)
 		snprintf(ret_name, size, "%s[%s, %s]", run->test->name, row, family);

@@ -6,6 +6,9 @@
  *
  *   PROGRAM [-l] [TEXT]…     runs (-l: lists) the tests whose name contains one of the texts
  *
+ * Where tests of several files are linked into one program (tests/vm), each name begins with its
+ * file's.
+ *
  * A test says what must be true with CHECK…(), which print place, expectation and finding when it
  * is not, and go on; their value is whether it was true:
  *
@@ -112,6 +115,7 @@ struct harness_test {
 	size_t row_count;
 	size_t row_size;
 	bool by_family;
+	const char *file;
 	struct harness_test *next;
 };
 
@@ -140,9 +144,10 @@ void harness_register(struct harness_test *test);
 	{                                                                                          \
 		test_##name(self, row, family);                                                    \
 	}                                                                                          \
-	static struct harness_test                                                                 \
-		harness_of_##name = { #name, run_of_##name,    fixture,   size, rows,              \
-				      count, sizeof(row_type), by_family, NULL };                  \
+	static struct harness_test harness_of_##name = {                                           \
+		#name, run_of_##name,    fixture,   size,     rows,                                \
+		count, sizeof(row_type), by_family, __FILE__, NULL                                 \
+	};                                                                                         \
 	static void __attribute__((constructor)) register_##name(void)                             \
 	{                                                                                          \
 		harness_register(&harness_of_##name);                                              \

@@ -40,9 +40,15 @@ void hosts_ip(const char *const *words)
 	must(waitpid(pid, &status, 0) != pid || status, "ip");
 }
 
-/* In a mount namespace of its own the bpffs needs no unmounting; the folder is removed at once. */
+/* Once in a program. In a mount namespace of its own the bpffs needs no unmounting; the folder is
+ * removed at once. */
 void hosts_enter(void)
 {
+	static bool entered;
+
+	if (entered)
+		return;
+	entered = true;
 	must(unshare(CLONE_NEWNS | CLONE_NEWNET), "new namespaces");
 	must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private mounts");
 	must(!mkdtemp(mount_point), "a folder");

@@ -27,7 +27,7 @@ struct test_host {
 	bool answered;       /* it was rejected, and `after` is the answer */
 };
 
-/* The namespaces; once, before the first host. */
+/* The namespaces; before the first host. */
 void hosts_enter(void);
 
 /* Runs `ip` with these words, which end with NULL. */

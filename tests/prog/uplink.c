@@ -18,7 +18,7 @@ struct test_host *uplink_host(void)
 
 	if (!host.host) {
 		hosts_enter();
-		hosts_make("lb", &host);
+		hosts_make("uplink", &host);
 		hosts_add_vm(&host);
 	}
 	return &host;

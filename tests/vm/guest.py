@@ -121,9 +121,9 @@ def put_roam(root):
     tree = root / "roam"
     for source in [BUILD / "roam", BUILD / "layout.bpf.o", *(BUILD / "tests").glob("e2e/*"),
                    *(BUILD / "tests").glob("budget/*"), *(BUILD / "tests").glob("vm/*"),
-                   *(BUILD / "tests/plain").glob("unit/*"), *(BUILD / "tests/plain").glob("prog/*")]:
+                   *(BUILD / "tests/guest").glob("prog/*")]:
         if source.is_file():
-            put(root, source, Path("/roam/build") / str(source.relative_to(BUILD)).replace("/plain/", "/"))
+            put(root, source, Path("/roam/build") / str(source.relative_to(BUILD)).replace("/guest/", "/"))
     shutil.copytree(TOP / "tests", tree / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(TOP / "include", tree / "include")
     shutil.copytree(TOP / "tools", tree / "tools", ignore=shutil.ignore_patterns("__pycache__"))
