@@ -95,6 +95,7 @@ enum roam_set_kind set_kind;
 enum roam_pkt_ct pkt_ct;
 enum roam_pkt_fact pkt_fact;
 enum roam_pkt_frag pkt_frag;
+enum roam_pkt_gate pkt_gate;
 enum roam_port_switch port_switch;
 enum roam_reason reason;
 enum roam_stage stage;
