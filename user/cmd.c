@@ -11,8 +11,7 @@
 static const struct object *const objects[] = {
 	&object_host,  &object_vm,    &object_port,    &object_acl,     &object_set,
 	&object_ct,    &object_ips,   &object_qos,     &object_lb,      &object_policy,
-	&object_stats, &object_state, &object_monitor, &object_explain,
-	&object_handover,
+	&object_stats, &object_state, &object_monitor, &object_explain, &object_handover,
 };
 
 /* An exact name, or the only one that begins so. */
