@@ -11,13 +11,15 @@ host show init upgrade teardown
 vm show add set del
 port show add bind del
 acl show add del
+set show add del replace
 ct show top flush import
 ips show set del blocks block release
 lb show add del backend peer on off
 qos show set del
 policy show diff apply
 stats show
-state show verify save load
+state show verify save load freeze settle abort
+handover show expect start check freeze watch abort release
 monitor show
 explain vm uplink
 "
@@ -103,7 +105,7 @@ test_nothing_to_show()
 {
 	ns_add host
 	check "init" host host init
-	for shows in host vm port acl ct lb stats ips "ips blocks" qos; do
+	for shows in host vm port acl set ct lb stats ips "ips blocks" qos; do
 		# shellcheck disable=SC2086 # words
 		same_facts $shows
 	done
@@ -172,7 +174,8 @@ test_help_without_a_host()
 test_short_words()
 {
 	many_facts
-	check_eq "h" "$(host h)" "$(host host show)"
+	check_eq "ho" "$(host ho)" "$(host host show)"
+	check_not "h: host or handover" host h
 	check_eq "por s" "$(host por s)" "$(host port show)"
 	check_not "po: port or policy" host po s
 	check_eq "a vm web" "$(host a vm web | sed 's/last_s.*//')" \
