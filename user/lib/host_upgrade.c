@@ -74,8 +74,7 @@ static int check_layout(const char *dir, const char *text)
 	if (err || layout_same(old, text, what, sizeof(what)))
 		return err;
 	return fail(-EOPNOTSUPP,
-		    "host %s: %s is another in this version: save its VMs, make it anew and load "
-		    "them",
+		    "host %s: %s is another in this version: save its VMs, make it anew, load them",
 		    dir, what);
 }
 

@@ -75,9 +75,11 @@ static int look_at_vm(struct host *host, uint32_t slot, void *arg)
 			if (set && set->set.kind == refs[j].kind)
 				uses |= change->wanted[set - change->is.list] != NULL;
 			else if (!(err = vm_get(host, slot, &vm)))
-				err = fail(-EBUSY, "set '%s': rule '%s' of vm '%s' uses it%s",
-					   refs[j].name, rule->name, vm.name,
-					   set ? ", as another kind" : "");
+				err = fail(-EBUSY,
+					   set ? "set '%s': rule '%s' of vm '%s' uses it, as "
+						 "another kind"
+					       : "set '%s': rule '%s' of vm '%s' uses it",
+					   refs[j].name, rule->name, vm.name);
 		}
 	}
 	if (!err && uses)
