@@ -246,6 +246,7 @@ static int run_resume(struct worker *worker)
 static int run_move(struct worker *worker)
 {
 	const struct entry *entry = worker->entry;
+	struct roam_gate gate;
 	struct roam_vm vm;
 	uint32_t slot;
 	int err = find(worker->host, &entry->h.vm, &slot, &vm);
@@ -255,6 +256,10 @@ static int run_move(struct worker *worker)
 	if (vm.epoch >= entry->h.vm.epoch)
 		return 0; /* it has come back since */
 	err = open_source(worker);
+	if (!err)
+		err = move_gate_get(worker->host, slot, &gate);
+	if (!err && gate.state == ROAM_GATE_MOVED)
+		return 0; /* before roamd was started anew */
 	if (!err)
 		err = move_source_freeze(worker->source);
 	if (err == -ESTALE) /* heard before it was claimed; from now on that counts */

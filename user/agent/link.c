@@ -346,7 +346,8 @@ static void failed(struct link *link)
 	SSL *ssl = bufferevent_openssl_get_ssl(link->bev);
 	char buf[256];
 
-	if (error)
+	/* libevent puts what SSL_get_error() says among the errors: those are of no library. */
+	if (ERR_GET_LIB(error))
 		drop(link, HANDOVER_REASON_NOT_AUTHORISED, tls_error(ssl, error, buf, sizeof(buf)));
 	else if (SSL_get_verify_result(ssl) != X509_V_OK)
 		drop(link, HANDOVER_REASON_NOT_AUTHORISED, tls_error(ssl, 0, buf, sizeof(buf)));
