@@ -53,7 +53,7 @@ END
 test_cost()
 {
 	bench cost
-	ratio_at_most "refused" 3
+	ratio_at_most "replaced on full table" 3
 	ratio_at_most "among 1000 vms" 2
 }
 

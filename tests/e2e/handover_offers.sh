@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# Offers that are refused, each with its reason: nothing has changed anywhere.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../handover_faults.sh"
+
+# ---- offers that are refused: nothing has changed anywhere ----
+
+refused()
+{
+	check_not "start" handover a start vm web to b wait
+	check_has "says why" "$(cat "$TMP/out")" "handover: $1: "
+	reaches a aborted
+	ends_at a
+}
+
+test_offer_not_expected()
+{
+	refused not_expected
+}
+
+test_offer_expected_from_another()
+{
+	check "expects" handover b expect vm web from c
+	refused not_expected
+}
+
+test_offer_expired_certificate()
+{
+	certificate a a -days 0
+	restart a
+	sleep 1
+	expect_from a b
+	refused not_authorised
+}
+
+test_offer_certificate_of_nobody()
+{
+	certificate a stranger
+	restart a
+	expect_from a b
+	refused not_authorised
+}
+
+test_offer_certificate_of_another_authority()
+{
+	authority
+	certificate a
+	restart a
+	expect_from a b
+	refused not_authorised
+}
+
+test_offer_active_there()
+{
+	check "vm" roam_on b vm add web uuid "$(uuid_at a)"
+	expect_from a b
+	check_not "start" handover a start vm web to b wait
+	check_has "says why" "$(cat "$TMP/out")" "handover: active_here: "
+	check "there" roam_on b vm del web
+	reaches a aborted
+	ends_at a
+}
+
+uuid_at()
+{
+	roam_on "$1" -j vm show web | sed -n 's/.*"uuid":"\([^"]*\)".*/\1/p'
+}
+
+test_offer_another_vm_of_that_name()
+{
+	check "vm" roam_on b vm add web
+	expect_from a b
+	check_not "start" handover a start vm web to b wait
+	check_has "says why" "$(cat "$TMP/out")" "handover: uuid_differs: "
+	check "there" roam_on b vm del web
+	reaches a aborted
+	ends_at a
+}
+
+test_offer_nobody_listens()
+{
+	roamd_kill b
+	refused peer_lost
+}
+
+run_tests "$@"

@@ -1,0 +1,102 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+#
+# What can fail in a handover while the VM is copied: as handover_faults.sh.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../handover_faults.sh"
+
+# ---- rounds ----
+
+test_rounds_source_killed()
+{
+	copy a b
+	restart a
+	stays restarted
+}
+
+test_rounds_destination_killed()
+{
+	copy a b
+	restart b
+	wait_for 20 is_connected a || fail "no new connection"
+	finish
+}
+
+is_connected()
+{
+	[ "$(shown_at "$1" connected)" = true ]
+}
+
+test_rounds_destination_rebooted()
+{
+	copy a b
+	roamd_kill b
+	ns b "$ROAM" --bpffs "$BPFFS/b" vm del web
+	roamd_start b
+	reaches a aborted 40
+	ends_at a
+}
+
+test_rounds_source_hung()
+{
+	copy a b
+	kill -STOP "$(roamd_pid a)"
+	sleep 13
+	kill -CONT "$(roamd_pid a)"
+	wait_for 20 is_connected a || fail "no new connection"
+	finish
+}
+
+test_rounds_destination_hung_past_every_limit()
+{
+	copy a b
+	kill -STOP "$(roamd_pid b)"
+	reaches a aborting 40
+	kill -CONT "$(roamd_pid b)"
+	stays peer_lost
+}
+
+# Neither side hears of it: the cable is out.
+test_rounds_half_open()
+{
+	copy a b
+	ns net ip link set to-b down
+	sleep 12
+	ns net ip link set to-b up
+	wait_for 20 is_connected a || fail "no new connection"
+	finish
+}
+
+test_rounds_aborted_at_the_source()
+{
+	copy a b
+	check "abort" handover a abort vm web
+	stays operator
+}
+
+test_rounds_aborted_at_the_destination()
+{
+	copy a b
+	check "abort" handover b abort vm web
+	reaches a aborted
+	ends_at a
+}
+
+test_rounds_second_destination()
+{
+	copy a b
+	check_not "to two" handover a start vm web to c
+	check_has "says why" "$(cat "$TMP/out")" "handover: busy: "
+	finish
+}
+
+test_rounds_terminated_in_good_order()
+{
+	copy a b
+	roamd_kill a TERM
+	owns a
+	roamd_start a
+	stays restarted
+}
+
+run_tests "$@"

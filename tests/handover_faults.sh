@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+# shellcheck shell=dash
+#
+# What the fault matrix of the handover has in common (tests/e2e/handover_*.sh source it behind
+# lib.sh): the phases in which something can fail, and how it has to end.
+#
+#   rounds  the VM runs at a, b is staged      ready  it is paused, b has all of it
+#   open    it runs at b, a does not know yet  moved  a knows
+. "$TOP/tests/livehosts.sh"
+
+teardown()
+{
+	live_tell
+}
+
+setup()
+{
+	command -v openssl > "$TMP/openssl" || skip "no openssl"
+	live_make
+	live_policy a
+	live_traffic
+	forbid_begin
+}
+
+restart()
+{
+	roamd_kill "$1"
+	roamd_start "$1"
+}
+
+# ---- phases ----
+
+ready()
+{
+	copy a b
+	vm_pause a
+	check "freeze" handover a freeze vm web
+	check_eq "a" "$(state_at a)" ready
+	check_eq "b" "$(state_at b)" ready
+}
+
+open()
+{
+	ready
+	kill -STOP "$(roamd_pid a)"
+	vm_run b
+	reaches b open
+}
+
+# ---- ends ----
+
+ends_at()
+{
+	local other=a
+	[ "$1" = b ] || other=b
+	owns "$1"
+	is_gone "$other"
+	check_eq "the VM" "$(vm_at)" "$1"
+	all_went_on
+	forbid_end
+}
+
+# The VM was to move, and does.
+moves()
+{
+	reaches b "done"
+	reaches a "done" 30
+	ends_at b
+}
+
+# It stays, for that reason.
+stays()
+{
+	reaches a aborted 40
+	[ "$(state_at b)" = "" ] || reaches b aborted 40
+	check_eq "the reason" "$(reason_at a)" "$1"
+	ends_at a
+}
+
+finish()
+{
+	vm_pause a
+	check "freeze" handover a freeze vm web
+	vm_run b
+	moves
+}
