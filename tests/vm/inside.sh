@@ -30,7 +30,7 @@ one()
 part_of()
 {
 	case $1 in
-	prog/explain) echo "[opened, [opened_udp, [reply, [ips_blocked, [qos_rate, [related, [frag_later," ;;
+	prog/explain) echo "[opened, [reply, [qos_rate, [frag_later," ;;
 	prog/kill) echo "port quotas replace load addresses" ;;
 	esac
 }
