@@ -93,7 +93,7 @@ static void one_message(struct handover *h, const struct frame *frame, const uin
 			uint64_t now)
 {
 	struct message message, again;
-	char *text;
+	char *text, *once_more;
 
 	if (frame->type == MESSAGE_DATA) {
 		(void)handover_data(h, body, frame->size, now);
@@ -102,10 +102,13 @@ static void one_message(struct handover *h, const struct frame *frame, const uin
 	if (message_read(frame->type, (const char *)body, frame->size, &message))
 		return;
 	text = message_write(&message);
-	if (!text || message_read(frame->type, text, strlen(text), &again) ||
-	    memcmp(&message, &again, sizeof(message)) != 0)
+	if (!text || message_read(frame->type, text, strlen(text), &again))
+		abort();
+	once_more = message_write(&again);
+	if (!once_more || strcmp(text, once_more) != 0)
 		abort();
 	free(text);
+	free(once_more);
 	if (message.type != MESSAGE_HELLO && message.type != MESSAGE_PING &&
 	    handover_message(h, &message, now)) {
 		handover_disconnected(h, now);

@@ -66,7 +66,10 @@ static uint32_t links_with(struct upgrade_test *self, const char *suffix, uint32
 
 	snprintf(path, sizeof(path), "%s/links", self->dir);
 	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
+	CHECK(dir != NULL);
+	if (!dir)
+		return 0;
+	while ((entry = readdir(dir))) {
 		struct bpf_link_info info = {};
 		uint32_t len = sizeof(info);
 		int fd;
@@ -218,7 +221,8 @@ TEST_F(upgrade_test, another_layout_is_refused_by_name)
 	if (!CHECK_OK(layout_load(path, &text)))
 		return;
 	size = strstr(text, "struct roam_flow 136");
-	if (!CHECK(size != NULL))
+	CHECK(size != NULL);
+	if (!size)
 		return;
 	memcpy(size, "struct roam_flow 128", strlen("struct roam_flow 128"));
 	unpin(self, "maps/layout");

@@ -48,11 +48,15 @@ TEST(there_and_back)
 			continue;
 		full(type, &message);
 		body = message_write(&message);
-		if (!CHECK(body != NULL))
+		CHECK(body != NULL);
+		if (!body)
 			return;
 		memset(&once, 0xee, sizeof(once));
 		CHECK_OK(message_read(type, body, strlen(body), &once));
 		again = message_write(&once);
+		CHECK(again != NULL);
+		if (!again)
+			return;
 		CHECK_STR(again, body);
 		CHECK_OK(message_read(type, again, strlen(again), &twice));
 		CHECK_MEM(&once, &twice, sizeof(once));

@@ -12,26 +12,26 @@ enum kind { KIND_PATH, KIND_ADDR, KIND_NAME, KIND_IP, KIND_NUMBER, KIND_LOG };
 
 struct key {
 	const char *name;
-	enum kind kind;
 	size_t at;
+	enum kind kind;
 	uint32_t most; /* KIND_NUMBER */
 };
 
 #define AT(member) offsetof(struct config, member)
 
 static const struct key keys[] = {
-	{ "listen", KIND_ADDR, AT(listen), 0 },   { "metrics", KIND_ADDR, AT(metrics), 0 },
-	{ "name", KIND_NAME, AT(name), 0 },       { "certificate", KIND_PATH, AT(certificate), 0 },
-	{ "key", KIND_PATH, AT(key), 0 },         { "ca", KIND_PATH, AT(ca), 0 },
-	{ "control", KIND_PATH, AT(control), 0 }, { "state", KIND_PATH, AT(state), 0 },
-	{ "bpffs", KIND_PATH, AT(bpffs), 0 },     { "late", KIND_IP, AT(late), 0 },
-	{ "log", KIND_LOG, AT(log_json), 0 },
+	{ "listen", AT(listen), KIND_ADDR, 0 },   { "metrics", AT(metrics), KIND_ADDR, 0 },
+	{ "name", AT(name), KIND_NAME, 0 },       { "certificate", AT(certificate), KIND_PATH, 0 },
+	{ "key", AT(key), KIND_PATH, 0 },         { "ca", AT(ca), KIND_PATH, 0 },
+	{ "control", AT(control), KIND_PATH, 0 }, { "state", AT(state), KIND_PATH, 0 },
+	{ "bpffs", AT(bpffs), KIND_PATH, 0 },     { "late", AT(late), KIND_IP, 0 },
+	{ "log", AT(log_json), KIND_LOG, 0 },
 };
 
 static const struct key limit_keys[] = {
-	{ "rate_mbps", KIND_NUMBER, AT(rate_mbps), 1000000 },
-	{ "handovers", KIND_NUMBER, AT(handovers), 1000 },
-	{ "handshakes", KIND_NUMBER, AT(handshakes), 1000 },
+	{ "rate_mbps", AT(rate_mbps), KIND_NUMBER, 1000000 },
+	{ "handovers", AT(handovers), KIND_NUMBER, 1000 },
+	{ "handshakes", AT(handshakes), KIND_NUMBER, 1000 },
 };
 
 /* What is being read, for error lines. */

@@ -136,7 +136,7 @@ static int push_in(struct worker *worker, enum chunk_kind kind, const void *byte
 	chunk->size = size;
 	chunk->at = 0;
 	chunk->next = NULL;
-	if (size)
+	if (bytes)
 		memcpy(chunk->bytes, bytes, size);
 	pthread_mutex_lock(&worker->lock);
 	if (worker->in_bytes + size > IN_MOST) {

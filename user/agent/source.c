@@ -492,9 +492,8 @@ void source_tick(struct handover *h, uint64_t now)
 	if (handover_over(h))
 		return;
 	h->engine->gate(h, &gate);
-	if (h->state == HANDOVER_READY && gate.thawed)
-		source_abort(h, HANDOVER_REASON_THAWED, "the VM sends at the source", now);
-	else if (h->state == HANDOVER_FROZEN && h->last_sent && gate.thawed)
+	if (gate.thawed &&
+	    (h->state == HANDOVER_READY || (h->state == HANDOVER_FROZEN && h->last_sent)))
 		source_abort(h, HANDOVER_REASON_THAWED, "the VM sends at the source", now);
 	else if (h->state == HANDOVER_MOVED && h->moved && gate.two_senders)
 		begin_abort(h, HANDOVER_REASON_TWO_SENDERS, "the VM sends at the source", now);
