@@ -34,6 +34,9 @@ many_facts()
 vm set web midstream pickup windows liberal timeout established 3600 timeout udp_stream 60 flows 1000 half 200
 port del vm web mac 52:54:00:00:00:10
 port add vm web dev port0 mac 52:54:00:00:00:10 addr 10.9.0.10 addr fd09::10 vlan untagged vlan 7 vlan 8.9 zone blue dhcp on ra on
+set add friends addr 192.0.2.0/24 addr 2001:db8::/32
+set add web-ports port 80 port 443 port 8000-8080
+acl add vm web name friends in prio 9 allow tcp from set:friends dport set:web-ports
 acl add vm web name https in prio 10 allow tcp from 10.0.0.0/8 to 10.9.0.10 sport 1-65535 dport 443
 acl add vm web name dns in prio 4294967295 allow udp from any6 dport 5300-5301
 acl add vm web name gre out drop proto 47 to fd00::/8
@@ -91,6 +94,7 @@ test_shown_alike()
 		ips "ips show vm web" "ips blocks" "ips blocks vm web" qos "qos show vm web" "ct top vm web" \
 		"explain vm web in tcp 192.0.2.7:40000 to 10.9.0.10:443" \
 		"explain vm web out icmp 10.9.0.10 to 192.0.2.7" "explain uplink up0 arp 10.9.0.1 to 10.9.0.10" \
+		"set show friends" \
 		"state show $TMP/web.img" "state verify $TMP/web.img"; do
 		# shellcheck disable=SC2086 # words
 		same_facts $shows
