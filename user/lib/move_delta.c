@@ -24,6 +24,12 @@ struct delta {
 	enum schema_table_id table;
 };
 
+static void cleanup_delta(struct delta *delta)
+{
+	image_writer_close(delta->writer);
+}
+#define _cleanup_delta_ __attribute__((cleanup(cleanup_delta)))
+
 static void begin_table(struct delta *delta, enum schema_table_id table)
 {
 	delta->table = table;
@@ -375,8 +381,7 @@ static int keep_for_round(struct move_source *source, const struct piece *piece)
 static int write_delta(struct move_source *source, const struct piece *piece, bool last,
 		       struct move_stats *stats)
 {
-	_cleanup_image_writer_ struct image_writer *writer = NULL;
-	struct delta delta = { .source = source };
+	_cleanup_delta_ struct delta delta = { .source = source };
 	bool ends = source->work_at + piece->count == source->work.count;
 	struct roam_move_rec rec = {
 		.small = ends && source->work_ends_round,
@@ -386,7 +391,6 @@ static int write_delta(struct move_source *source, const struct piece *piece, bo
 
 	if (!err)
 		err = begin_delta(&delta, &rec);
-	writer = delta.writer;
 	if (!err)
 		err = write_piece(&delta, piece, rec.small);
 	return err ? err : end_delta(&delta, stats);
@@ -495,8 +499,7 @@ static int write_scan(struct delta *delta)
 
 int move_delta_scan(struct move_source *source, bool last, struct move_stats *stats)
 {
-	_cleanup_image_writer_ struct image_writer *writer = NULL;
-	struct delta delta = { .source = source };
+	_cleanup_delta_ struct delta delta = { .source = source };
 	struct roam_move_rec rec = { .whole = 1, .last = last, .small = 1 };
 	uint64_t lost = __atomic_load_n(&source->gate->lost, __ATOMIC_SEQ_CST);
 	int err;
@@ -510,7 +513,6 @@ int move_delta_scan(struct move_source *source, bool last, struct move_stats *st
 	source->work_ends_round = false;
 	if (!err)
 		err = begin_delta(&delta, &rec);
-	writer = delta.writer;
 	if (!err)
 		err = write_scan(&delta);
 	if (!err)

@@ -23,6 +23,7 @@ static uint32_t place_of(const struct move_keys *keys, const struct roam_log_rec
 {
 	uint32_t at = XXH3_64bits(key, sizeof(*key)) & (keys->index_size - 1);
 
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): every byte of a key is set */
 	while (keys->index[at] && memcmp(&keys->recs[keys->index[at] - 1], key, sizeof(*key)) != 0)
 		at = (at + 1) & (keys->index_size - 1);
 	return at;

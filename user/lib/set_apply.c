@@ -107,8 +107,11 @@ static int plan_set(struct change *change, const struct set_value *was,
 {
 	const struct set_value *from = wanted ? wanted : was;
 	struct set_value *is;
-	int err = sets_add(&change->is, &is);
+	int err;
 
+	if (!from)
+		return 0; /* in neither: nothing to plan */
+	err = sets_add(&change->is, &is);
 	if (err)
 		return err;
 	is->set = from->set;
