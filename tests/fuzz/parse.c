@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * Lines of words through the real table of commands, on a host that does not exist: everything up
- * to opening it is parsing. What is understood as a rule must be valid, too, or be refused; what is
- * understood as a packet must fit into a frame.
+ * Lines of words through the real table of commands, on a host and a roamd that do not exist:
+ * everything up to opening them is parsing. What is understood as a rule must be valid, too, or be
+ * refused; what is understood as a packet must fit into a frame.
  */
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +39,11 @@ static void run_packet(char *const *word, int count)
 
 static void run_line(char *line)
 {
-	struct cmd cmd = { .bpffs = "/nonexistent/roam", .out = out_open(OUT_JSON) };
+	struct cmd cmd = {
+		.bpffs = "/nonexistent/roam",
+		.control = "/nonexistent/control",
+		.out = out_open(OUT_JSON),
+	};
 	char *word[WORDS_MAX], *rest;
 	int count = 0;
 
