@@ -60,7 +60,7 @@ void tunnel_test_setup(struct tunnel_test *self)
 
 	self->host = uplink_host();
 	if (!made)
-		tunnel_network(self->host->dev, "peer-lb");
+		tunnel_network(self->host->dev, UPLINK_PEER);
 	made = true;
 	CHECK_OK(vm_find(self->host->host, "vm", &self->slot));
 }

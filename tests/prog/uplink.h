@@ -10,6 +10,7 @@
 #include "hosts.h"
 
 #define UPLINK_VIP_PORT 443
+#define UPLINK_PEER     "peer-uplink" /* the other end of its device */
 
 extern const uint8_t uplink_router_mac[ROAM_MAC_LEN];
 
