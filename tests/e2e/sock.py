@@ -10,8 +10,9 @@
   sock.py large ADDR PORT COUNT BYTES  the same with datagrams of so many bytes, all different
   sock.py fill ADDR PORT COUNT  one datagram from each of COUNT sockets; prints how many answers
   sock.py smuggle ADDR VIP PORT  a SYN from 192.0.2.1 to an IPv4 VIP, in a tunnel to ADDR
-  sock.py stream ADDR PORT      numbered datagrams, one a millisecond, until SIGTERM; prints "ready",
-                                then how many were sent and how many of their answers never came
+  sock.py stream ADDR PORT      numbered datagrams, one a millisecond (fewer when the other end is
+                                slow: no queue gets full), until SIGTERM; prints "ready", then how
+                                many were sent and how many of their answers never came
   sock.py hold ADDR PORT COUNT  COUNT connections, each used in every round; prints a line a round:
                                 "round N alive M"
 """
@@ -32,6 +33,7 @@ OPEN_TIMEOUT_S = 10.0 if PATIENT else 0.7
 REPLY_TIMEOUT_S = 10.0 if PATIENT else 2.0
 DATAGRAM_TIMEOUT_S = 3.0 if PATIENT else 0.3
 ROUND_PAUSE_S = 0.01
+UNANSWERED_MAX = 64
 
 
 def kind_of(address):
@@ -232,11 +234,11 @@ def stream(address, port):
         end = None
         print("ready", flush=True)
         while end is None or (missing and time.monotonic() < end):
-            if going:
+            if going and len(missing) < UNANSWERED_MAX:
                 one.send(struct.pack("!I", number))
                 missing.add(number)
                 number += 1
-            elif end is None:
+            elif not going and end is None:
                 end = time.monotonic() + REPLY_TIMEOUT_S
             while select.select([one], [], [], 0.001)[0]:
                 missing.discard(struct.unpack("!I", one.recv(16))[0])
