@@ -215,8 +215,7 @@ __noinline enum roam_verdict lb_count(struct roam_pkt *pkt)
 	row = bpf_map_lookup_elem(&lb_stats, &number);
 	if (!number || !backend || !row || !is_counted(pkt, backend) || pkt->dry_run)
 		return ROAM_CONTINUE;
-	if (pkt->reason == ROAM_REASON_OPENED || pkt->reason == ROAM_REASON_CT_REPLACED ||
-	    pkt->reason == ROAM_REASON_AUDITED)
+	if (has_opened(pkt) || pkt->reason == ROAM_REASON_AUDITED)
 		__sync_fetch_and_add(&row->sessions, 1);
 	if (pkt->dir == ROAM_DIR_OUT) {
 		__sync_fetch_and_add(&row->packets[ROAM_DIR_OUT], 1);

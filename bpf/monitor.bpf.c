@@ -87,8 +87,7 @@ static __always_inline __u32 events_of(const struct roam_pkt *pkt, enum roam_ver
 {
 	__u32 events = pkt->events;
 
-	if (verdict == ROAM_PASS &&
-	    (pkt->reason == ROAM_REASON_OPENED || pkt->reason == ROAM_REASON_CT_REPLACED))
+	if (verdict == ROAM_PASS && has_opened(pkt))
 		return events | ROAM_EVENT_BIT(ROAM_EVENT_OPENED);
 	if (verdict == ROAM_PASS && pkt->reason == ROAM_REASON_AUDITED)
 		return events | ROAM_EVENT_BIT(ROAM_EVENT_AUDITED);

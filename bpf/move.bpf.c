@@ -121,11 +121,10 @@ static __always_inline enum roam_verdict check_out(struct roam_pkt *pkt,
 	case ROAM_GATE_COPYING:
 	case ROAM_GATE_FROZEN:
 	case ROAM_GATE_MOVED:
+	case ROAM_GATE_STAGED:
 		return ROAM_CONTINUE;
 	case ROAM_GATE_PREPARED:
 		return drop(pkt, ROAM_REASON_PREPARED);
-	case ROAM_GATE_STAGED:
-		return ROAM_CONTINUE;
 	case ROAM_GATE_OPEN:
 		return run_here(pkt, gate);
 	default:

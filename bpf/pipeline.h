@@ -203,8 +203,7 @@ static __always_inline enum roam_verdict judge(struct roam_pkt *pkt)
 /* The end of every packet. */
 static __always_inline enum roam_verdict end(struct roam_pkt *pkt, enum roam_verdict verdict)
 {
-	if (verdict != ROAM_PASS || pkt->reason == ROAM_REASON_OPENED ||
-	    pkt->reason == ROAM_REASON_CT_REPLACED || pkt->reason == ROAM_REASON_AUDITED ||
+	if (verdict != ROAM_PASS || has_opened(pkt) || pkt->reason == ROAM_REASON_AUDITED ||
 	    pkt->events)
 		monitor_tell(pkt, verdict);
 	if (pkt->gate)

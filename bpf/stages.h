@@ -127,6 +127,12 @@ static __always_inline struct roam_addr sender_of(const struct roam_pkt *pkt)
 	return is_error(pkt) ? pkt->error_source : pkt->key.remote;
 }
 
+/* Of a packet that passes: it has made a flow, in a free place or in that of another one. */
+static __always_inline bool has_opened(const struct roam_pkt *pkt)
+{
+	return pkt->reason == ROAM_REASON_OPENED || pkt->reason == ROAM_REASON_CT_REPLACED;
+}
+
 static __always_inline enum roam_verdict drop(struct roam_pkt *pkt, enum roam_reason reason)
 {
 	pkt->reason = reason;
