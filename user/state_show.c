@@ -195,19 +195,20 @@ static int check_row(struct looking *looking, enum schema_table_id table, const 
 	}
 }
 
-static int on_rows(enum schema_table_id table, const void *rows, size_t count, void *arg)
+static int on_row(enum schema_table_id table, const void *row, void *arg)
 {
 	struct looking *looking = arg;
-	const uint8_t *row = rows;
-	int err = 0;
+	int err = check_row(looking, table, row);
 
-	for (size_t i = 0; i < count && !err; i++, row += schema_tables[table].row_size) {
-		err = check_row(looking, table, row);
-		if (!err && looking->out)
-			show_row(looking->out, table, row);
-		looking->rows[table]++;
-	}
+	if (!err && looking->out)
+		show_row(looking->out, table, row);
+	looking->rows[table]++;
 	return err;
+}
+
+static int on_rows(enum schema_table_id table, const void *rows, size_t count, void *arg)
+{
+	return image_each_row(table, rows, count, on_row, arg);
 }
 
 static void on_skipped(const char *table, const char *field, void *arg)

@@ -89,4 +89,9 @@ struct image_sink {
 
 int image_read(image_read_fn fn, void *fn_arg, const struct image_sink *sink);
 
+/* For a sink's rows(): gives them one by one, until one is refused. */
+typedef int (*image_row_fn)(enum schema_table_id table, const void *row, void *arg);
+int image_each_row(enum schema_table_id table, const void *rows, size_t count, image_row_fn fn,
+		   void *arg);
+
 #endif

@@ -357,3 +357,14 @@ int image_read(image_read_fn fn, void *fn_arg, const struct image_sink *sink)
 	reader_close(&reader);
 	return err;
 }
+
+int image_each_row(enum schema_table_id table, const void *rows, size_t count, image_row_fn fn,
+		   void *arg)
+{
+	const uint8_t *row = rows;
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++, row += schema_tables[table].row_size)
+		err = fn(table, row, arg);
+	return err;
+}

@@ -134,26 +134,18 @@ static int put_frags(struct delta *delta)
 	return frag_each(delta->source->host, delta->source->slot, put_train, delta);
 }
 
+static int put_counter(const struct roam_stats_rec *rec, void *arg)
+{
+	return put_rows(arg, rec, 1);
+}
+
 static int put_stats(struct delta *delta)
 {
 	struct roam_stats stats;
 	int err = stats_fold(delta->source->host, delta->source->slot, &stats);
 
 	begin_table(delta, TABLE_STATS);
-	for (uint32_t i = 0; i < ROAM_REASON_COUNT * ROAM_DIR_COUNT && !err; i++) {
-		uint32_t reason = i / ROAM_DIR_COUNT, dir = i % ROAM_DIR_COUNT;
-		const struct roam_counter *counter = &stats.by_reason[reason][dir];
-		struct roam_stats_rec rec = {
-			.packets = counter->packets,
-			.bytes = counter->bytes,
-			.reason = reason,
-			.dir = dir,
-		};
-
-		if (counter->packets)
-			err = put_rows(delta, &rec, 1);
-	}
-	return err;
+	return err ? err : stats_each(&stats, put_counter, delta);
 }
 
 /* ---- rows by key ---- */

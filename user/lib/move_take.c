@@ -283,8 +283,9 @@ static int on_stats(struct taking *taking, const struct roam_stats_rec *rec)
 	return 0;
 }
 
-static int on_row(struct taking *taking, enum schema_table_id table, const void *row)
+static int on_row(enum schema_table_id table, const void *row, void *arg)
 {
+	struct taking *taking = arg;
 	int err;
 
 	if (table != TABLE_MOVE && !taking->has_move)
@@ -329,12 +330,7 @@ static int on_row(struct taking *taking, enum schema_table_id table, const void 
 
 static int on_rows(enum schema_table_id table, const void *rows, size_t count, void *arg)
 {
-	const uint8_t *row = rows;
-	int err = 0;
-
-	for (size_t i = 0; i < count && !err; i++, row += schema_tables[table].row_size)
-		err = on_row(arg, table, row);
-	return err;
+	return image_each_row(table, rows, count, on_row, arg);
 }
 
 /* The row that says whether it is a scan comes first, and the references after it. */

@@ -272,8 +272,10 @@ static int on_stats(struct loading *loading, const struct roam_stats_rec *rec)
 	return 0;
 }
 
-static int on_row(struct loading *loading, enum schema_table_id table, const void *row)
+static int on_row(enum schema_table_id table, const void *row, void *arg)
 {
+	struct loading *loading = arg;
+
 	if (schema_is_delta(table))
 		return fail(-EBADMSG, "image: rows of a delta in one that is none");
 	switch (table) {
@@ -298,12 +300,7 @@ static int on_row(struct loading *loading, enum schema_table_id table, const voi
 
 static int on_rows(enum schema_table_id table, const void *rows, size_t count, void *arg)
 {
-	const uint8_t *row = rows;
-	int err = 0;
-
-	for (size_t i = 0; i < count && !err; i++, row += schema_tables[table].row_size)
-		err = on_row(arg, table, row);
-	return err;
+	return image_each_row(table, rows, count, on_row, arg);
 }
 
 /* The zone of that name here, for flows of a row of table port. */

@@ -83,6 +83,18 @@ static void fill_maps(const struct policy *policy, struct image_maps *maps)
 		maps->zone[policy->ports[row].zone] = row;
 }
 
+/* What is read before flows, and what their references become. */
+static int read_all(struct host *host, const char *name, struct policy *policy,
+		    struct image_maps *maps)
+{
+	int err = read_policy(host, name, policy);
+
+	if (err)
+		return err;
+	fill_maps(policy, maps);
+	return policy->vm.lb ? state_lb_read(host, policy->lb, maps) : 0;
+}
+
 /* Over what an operator wrote, host-local fields left out: two hosts with the same policy agree. */
 static uint64_t policy_digest(struct host *host, const struct policy *policy)
 {
@@ -174,25 +186,16 @@ static int write_flows(const struct roam_flow_rec *rows, uint32_t count, void *a
 	return err ? err : image_write_rows(saving->writer, &rows[from], at - from);
 }
 
+static int write_counter(const struct roam_stats_rec *rec, void *arg)
+{
+	return image_write_rows(arg, rec, 1);
+}
+
 static int write_stats(struct image_writer *writer, const struct roam_stats *stats)
 {
 	int err = image_write_table(writer, TABLE_STATS);
 
-	for (uint32_t reason = 0; reason < ROAM_REASON_COUNT && !err; reason++) {
-		for (uint32_t dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
-			const struct roam_counter *counter = &stats->by_reason[reason][dir];
-			struct roam_stats_rec rec = {
-				.packets = counter->packets,
-				.bytes = counter->bytes,
-				.reason = reason,
-				.dir = dir,
-			};
-
-			if (counter->packets)
-				err = image_write_rows(writer, &rec, 1);
-		}
-	}
-	return err;
+	return err ? err : stats_each(stats, write_counter, writer);
 }
 
 void state_refs_close(struct state_refs *refs)
@@ -224,13 +227,8 @@ int state_refs_read(struct host *host, const char *vm, struct state_refs *ret_re
 {
 	_cleanup_saving_ struct saving saving = {};
 	struct image_maps maps = {};
-	int err = read_policy(host, vm, &saving.policy);
+	int err = read_all(host, vm, &saving.policy, &maps);
 
-	if (err)
-		return err;
-	fill_maps(&saving.policy, &maps);
-	if (saving.policy.vm.lb)
-		err = state_lb_read(host, saving.policy.lb, &maps);
 	if (!err)
 		keep_refs(&saving.policy, &maps, policy_digest(host, &saving.policy), ret_refs);
 	return err;
@@ -241,13 +239,8 @@ int state_save(struct host *host, const struct state_save *save)
 	_cleanup_saving_ struct saving saving = {};
 	struct image_maps maps = { .now_ns = save->now_ns ? save->now_ns : now_ns() };
 	struct roam_stats stats;
-	int err = read_policy(host, save->vm, &saving.policy);
+	int err = read_all(host, save->vm, &saving.policy, &maps);
 
-	if (err)
-		return err;
-	fill_maps(&saving.policy, &maps);
-	if (saving.policy.vm.lb)
-		err = state_lb_read(host, saving.policy.lb, &maps);
 	if (!err)
 		err = image_writer_open(&maps, save->write, save->arg, &saving.writer);
 	if (!err)

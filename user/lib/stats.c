@@ -34,6 +34,27 @@ int stats_fold(struct host *host, uint32_t slot, struct roam_stats *ret_stats)
 	return 0;
 }
 
+int stats_each(const struct roam_stats *stats, stats_fn fn, void *arg)
+{
+	int err = 0;
+
+	for (uint32_t reason = 0; reason < ROAM_REASON_COUNT && !err; reason++) {
+		for (uint32_t dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
+			const struct roam_counter *counter = &stats->by_reason[reason][dir];
+			struct roam_stats_rec rec = {
+				.packets = counter->packets,
+				.bytes = counter->bytes,
+				.reason = reason,
+				.dir = dir,
+			};
+
+			if (counter->packets)
+				err = fn(&rec, arg);
+		}
+	}
+	return err;
+}
+
 int stats_set(struct host *host, uint32_t slot, const struct roam_stats *stats)
 {
 	_cleanup_free_ struct roam_stats *rows = calloc(libbpf_num_possible_cpus(), sizeof(*rows));

@@ -8,6 +8,10 @@
 
 int stats_fold(struct host *host, uint32_t slot, struct roam_stats *ret_stats);
 
+/* Each counter that is not 0, as an image carries it, until one is refused. */
+typedef int (*stats_fn)(const struct roam_stats_rec *rec, void *arg);
+int stats_each(const struct roam_stats *stats, stats_fn fn, void *arg);
+
 /* Gives the VM these counters: they go on from there. For a slot that no program uses yet. */
 int stats_set(struct host *host, uint32_t slot, const struct roam_stats *stats);
 
