@@ -8,17 +8,10 @@
 #   open    it runs at b, a does not know yet  moved  a knows
 . "$TOP/tests/livehosts.sh"
 
-teardown()
-{
-	live_tell
-}
-
 setup()
 {
-	command -v openssl > "$TMP/openssl" || skip "no openssl"
-	live_make
-	live_policy a
-	live_traffic
+	live_setup
+	traffic
 	forbid_begin
 }
 

@@ -9,7 +9,6 @@
 #                        └────── up0 :b: br0 ── port0 ── at-b
 #
 #   live_make              namespaces, `host init`, certificates, a roamd on each, VM `web` at a
-#   live_policy HOST       what the VM may be asked; nothing else, and it asks nobody
 #   certificate NAME [DNS [OPTION…]]  $TMP/pki/NAME.pem and .key for that name
 #   configure HOST [LINE…] the configuration of its roamd
 #   roamd_start HOST       waits until it answers; sets $ROAMD_a, $ROAMD_b
@@ -24,30 +23,13 @@
 #   reaches HOST STATE     waits for that
 #   owns HOST              the VM is an active one there
 #   is_gone HOST           nothing of it is there
-#   live_traffic           e2e/moving.py: the real connections; all_went_on at the end
 #   forbid_begin           frames that may not arrive, all the time; forbid_end: how many did
+#
+# With what moving.sh has. It brings a `teardown`; live_setup is all or most of a `setup`.
 
-VM_MAC=52:54:00:00:00:10
-VM4=10.9.0.10
-VM6=fd09::10
-PYTHON=/usr/bin/python3
-[ -x "$PYTHON" ] || PYTHON=python3
+. "$TOP/tests/moving.sh"
+
 ROAMD=${ROAMD:-$BUILD/asan/roamd}
-ALL_IDLE=16 # of e2e/moving.py, to both addresses
-ALL_UDP=40
-
-live_cable()
-{
-	link "$1" "$2" net "to-$1"
-	ns net ip link set "to-$1" master br0
-}
-
-live_end()
-{
-	ns "$1" ip link set eth0 up
-	ns "$1" ip addr add "$2/24" dev eth0
-	ns "$1" ip addr add "$3/64" dev eth0 nodad
-}
 
 addr_of()
 {
@@ -61,7 +43,7 @@ addr_of()
 live_host()
 {
 	local host=$1
-	live_cable "$host" up0
+	cable "$host" up0
 	ns "$host" ip link add br0 type bridge mcast_snooping 0
 	ns "$host" ip link set up0 master br0
 	ns "$host" ip link set br0 up
@@ -79,40 +61,26 @@ live_host()
 
 live_make()
 {
-	local name
-	ns_add client net a b vm
-	for name in client a b vm; do
-		ns "$name" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
-	done
+	moving_net client a b vm
 	mkdir "$TMP/pki"
 	authority
-	ns net ip link add br0 type bridge mcast_snooping 0
-	ns net ip link set br0 up
 	ns vm ip link add eth0 type bridge mcast_snooping 0
 	ns vm ip link set eth0 address "$VM_MAC"
-	live_cable client eth0
+	cable client eth0
 	live_host a
 	live_host b
-	live_end client 10.9.0.1 fd09::1
-	live_end vm "$VM4" "$VM6"
+	ends client 10.9.0.1 fd09::1
+	ends vm "$VM4" "$VM6"
 	roamd_start a
 	roamd_start b
 	ns vm ip link set at-a master eth0
 }
 
-live_policy()
+live_setup()
 {
-	check "vm on $1" roam_on "$1" vm add web default in drop out drop midstream strict
-	check "port on $1" roam_on "$1" port add vm web dev port0 mac "$VM_MAC" addr "$VM4" \
-		addr "$VM6"
-	live_rule "$1" web tcp 443
-	live_rule "$1" bulk tcp 8443
-	live_rule "$1" dns udp 5300
-}
-
-live_rule()
-{
-	check "rule $2 on $1" roam_on "$1" acl add vm web name "$2" in allow "$3" dport "$4"
+	command -v openssl > "$TMP/openssl" || skip "no openssl"
+	live_make
+	policy a
 }
 
 # ---- certificates ----
@@ -264,7 +232,7 @@ vm_pause()
 vm_run()
 {
 	ns vm ip link set "at-$1" master eth0
-	live_moving vm announce "$VM_MAC"
+	moving vm announce "$VM_MAC"
 }
 
 vm_at()
@@ -294,47 +262,7 @@ hand_over()
 	reaches "$2" "done"
 }
 
-# ---- traffic ----
-
-live_moving()
-{
-	local name=$1
-	shift
-	nsenter --net="$(ns_path "$name")" "$PYTHON" "$TOP/tests/e2e/moving.py" "$@"
-}
-
-live_ready()
-{
-	local name=$1
-	shift
-	spawn nsenter --net="$(ns_path "$name")" "$PYTHON" "$TOP/tests/e2e/moving.py" "$@"
-	wait_for 20 grep -q "^ready" "$TMP/spawn.$SPAWN_COUNT" ||
-		fail "moving.py $* is not ready: $(cat "$TMP/spawn.$SPAWN_COUNT")"
-}
-
-live_traffic()
-{
-	live_ready vm serve
-	live_ready client use "$TMP/over" "$VM4" "$VM6"
-	USED=$TMP/spawn.$SPAWN_COUNT
-	sleep 0.3
-}
-
-became()
-{
-	sed -n "s/^$1 //p" "$USED"
-}
-
-all_went_on()
-{
-	sleep 0.3
-	: > "$TMP/over"
-	wait_for 60 grep -q "^done" "$USED" || fail "the traffic does not end"
-	check_eq "bulk transfers that are whole" "$(became bulk)" 2
-	check_eq "idle connections" "$(became idle)" "$ALL_IDLE"
-	check_eq "datagrams" "$(became udp)" "$ALL_UDP"
-	check_eq "datagrams of nobody" "$(became forged)" 0
-}
+# ---- what is forbidden ----
 
 # Denied openings, segments of no connection, forged sources, both families; counted where they must
 # not come. The client's source MAC is not its own, so that its stack answers to nothing.
@@ -382,8 +310,8 @@ forbid_end()
 	check_eq "leaks of the VM" "$(caught_by client)" ""
 }
 
-# What both roamds had to say, when a test has failed: to be called by `teardown`.
-live_tell()
+# What both roamds had to say, when a test has failed.
+teardown()
 {
 	local host
 	[ -e "$TMP/failed" ] || return 0

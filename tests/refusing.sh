@@ -5,6 +5,7 @@
 # is refused with exactly one line on stderr that names what is wrong, exit status 1 (failed) or 2 (not
 # understood), nothing on stdout, and not a byte of the host's maps, pins or journal changed.
 #
+#   refusing_host        a host with devices tap0 to tap3
 #   all_refused          reads a table: status | part of the line | words, as the shell reads them
 #   roam_batch FILE      does what stands on stdin, which is left in the file
 #   snapshot             everything that a command could change
@@ -16,6 +17,14 @@
 	MANY=$(for i in $(seq 17); do echo "addr 10.9.1.$i"; done)
 	MAC=52:54:00:00:00:12
 	LONG=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa # 64 letters
+}
+
+refusing_host()
+{
+	ns_add host
+	setting host disable_ipv6 1 # so that nothing is counted
+	link host tap0 host tap1
+	link host tap2 host tap3
 }
 
 roam_batch()

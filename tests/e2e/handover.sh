@@ -6,21 +6,14 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../livehosts.sh"
 
-teardown()
-{
-	live_tell
-}
-
 setup()
 {
-	command -v openssl > "$TMP/openssl" || skip "no openssl"
-	live_make
-	live_policy a
+	live_setup
 }
 
 test_there_and_back()
 {
-	live_traffic
+	traffic
 	forbid_begin
 	hand_over a b
 	owns b
@@ -37,7 +30,7 @@ test_many_in_a_row()
 {
 	local left=5 files
 	[ "${TEST_SOAK:-1}" -le 1 ] || left=50
-	live_traffic
+	traffic
 	forbid_begin
 	hand_over a b
 	hand_over b a
@@ -72,7 +65,7 @@ files_open()
 # Nobody can be made to wait: the VM goes on there while the source still copies.
 test_fence_free()
 {
-	live_traffic
+	traffic
 	forbid_begin
 	copy a b fence free
 	vm_pause a
@@ -105,7 +98,7 @@ print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())' "http://1
 
 test_metrics()
 {
-	live_traffic
+	traffic
 	hand_over a b
 	owns b
 	check_has "health" "$(fetch b /healthz)" ok

@@ -7,69 +7,9 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../twohosts.sh"
 
-ALL_IDLE=16 # of e2e/moving.py, to both addresses
-ALL_UDP=40
-
 setup()
 {
 	hosts_make
-}
-
-# ---- policy: what the VM may be asked; nothing else, and it asks nobody ----
-
-allow()
-{
-	check "rule $2 on $1" roam_on "$1" acl add vm web name "$2" in allow "$3" dport "$4"
-}
-
-policy()
-{
-	check "vm on $1" roam_on "$1" vm add web default in drop out drop midstream strict
-	add_port "$1"
-	allow "$1" web tcp 443
-	allow "$1" bulk tcp 8443
-	allow "$1" dns udp 5300
-}
-
-# ---- traffic ----
-
-# $1: namespace; the words of moving.py
-moving_ready()
-{
-	local name=$1
-	shift
-	spawn nsenter --net="$(ns_path "$name")" "$PYTHON" "$TOP/tests/e2e/moving.py" "$@"
-	wait_for 20 grep -q "^ready" "$TMP/spawn.$SPAWN_COUNT" ||
-		fail "moving.py $* is not ready: $(cat "$TMP/spawn.$SPAWN_COUNT")"
-}
-
-traffic()
-{
-	moving_ready vm serve
-	moving_ready client use "$TMP/over" "$VM4" "$VM6"
-	USED=$TMP/spawn.$SPAWN_COUNT
-	sleep 0.5
-}
-
-became()
-{
-	sed -n "s/^$1 //p" "$USED"
-}
-
-finish()
-{
-	sleep 0.5
-	: > "$TMP/over"
-	wait_for 60 grep -q "^done" "$USED" || fail "the traffic does not end"
-}
-
-all_went_on()
-{
-	finish
-	check_eq "bulk transfers that are whole" "$(became bulk)" 2
-	check_eq "idle connections" "$(became idle)" "$ALL_IDLE"
-	check_eq "datagrams" "$(became udp)" "$ALL_UDP"
-	check_eq "datagrams of nobody" "$(became forged)" 0
 }
 
 test_through_a_pipe_there_and_back()
@@ -130,7 +70,7 @@ test_own_policy_stays()
 	take_device b
 	moving vm announce "$VM_MAC"
 	check_not "the image's rule" roam_on b acl show vm web name bulk
-	finish
+	traffic_ends
 	check_eq "what it admits" "$(became idle)" "$ALL_IDLE"
 	check_eq "what it admits" "$(became udp)" "$ALL_UDP"
 	check_eq "what it does not" "$(became bulk)" 0
@@ -180,6 +120,7 @@ test_only_that_vm()
 	OTHER=$TMP/spawn.$SPAWN_COUNT
 	all_went_on
 	wait_for 30 grep -q "^done" "$OTHER"
+	# shellcheck disable=SC2034 # for became
 	USED=$OTHER
 	check_eq "the other VM's connections" "$(became idle) $(became bulk)" "$ALL_IDLE 2"
 }
@@ -192,7 +133,7 @@ test_without_state_all_breaks()
 	take_away a b
 	policy b
 	resume a b
-	finish
+	traffic_ends
 	check_eq "bulk transfers" "$(became bulk)" 0
 	check_eq "idle connections" "$(became idle)" 0
 	check "dropped for that reason" test "$(roam_on b -j stats show vm web |

@@ -10,10 +10,7 @@
 # A VM with one of everything, and one with nothing.
 setup()
 {
-	ns_add host
-	setting host disable_ipv6 1 # so that nothing is counted
-	link host tap0 host tap1
-	link host tap2 host tap3
+	refusing_host
 	roam_batch "$TMP/first" << END
 host init uplink tap3
 vm add web

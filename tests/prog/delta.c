@@ -15,6 +15,7 @@
 #include "ct.h"
 #include "harness.h"
 #include "hosts.h"
+#include "image_parts.h"
 #include "ips.h"
 #include "move.h"
 #include "move_own.h"
@@ -23,39 +24,8 @@
 #include "stats.h"
 #include "vm.h"
 
-#define SECOND    1000000000ULL
-#define ROWS_MAX  4096
-#define IMAGE_MAX (8U << 20)
-
-/* ---- images in memory ---- */
-
-struct image {
-	uint8_t *bytes;
-	size_t len;
-	size_t at;
-};
-
-static int write_image(const void *bytes, size_t size, void *arg)
-{
-	struct image *image = arg;
-
-	if (image->len + size > IMAGE_MAX)
-		return -ENOSPC;
-	memcpy(image->bytes + image->len, bytes, size);
-	image->len += size;
-	return 0;
-}
-
-static int read_image(void *bytes, size_t size, void *arg)
-{
-	struct image *image = arg;
-
-	if (image->at + size > image->len)
-		return -ENODATA;
-	memcpy(bytes, image->bytes + image->at, size);
-	image->at += size;
-	return 0;
-}
+#define SECOND   1000000000ULL
+#define ROWS_MAX 4096
 
 /* ---- two hosts ---- */
 
@@ -64,7 +34,7 @@ struct pair {
 	struct test_host *there;
 	struct move_source *source;
 	struct move_dest *dest;
-	struct image image; /* the last one made */
+	struct image_bytes image; /* the last one made */
 	struct move_stats stats;
 	uint32_t slot; /* here */
 };
@@ -81,7 +51,6 @@ static void pair_setup(struct pair *self)
 	}
 	self->here = &hosts[0];
 	self->there = &hosts[1];
-	self->image.bytes = malloc(IMAGE_MAX);
 	hosts_add_vm(self->here);
 	CHECK_OK(vm_find(self->here->host, "vm", &self->slot));
 	self->here->now_ns = now_ns();
@@ -93,7 +62,7 @@ static void pair_teardown(struct pair *self)
 	move_dest_close(self->dest);
 	vm_del(self->here->host, "vm");
 	vm_del(self->there->host, "vm");
-	free(self->image.bytes);
+	image_bytes_free(&self->image);
 }
 
 static uint32_t pick(uint32_t below)
@@ -101,9 +70,9 @@ static uint32_t pick(uint32_t below)
 	return (uint32_t)random() % below;
 }
 
-static struct image *fresh(struct pair *self)
+static struct image_bytes *fresh(struct pair *self)
 {
-	self->image.len = self->image.at = 0;
+	self->image.len = self->image.read = 0;
 	return &self->image;
 }
 
@@ -112,7 +81,7 @@ static const struct move_source_options usual = { .id = { 1, 2, 3 }, .round_ms =
 static void copy_begin(struct pair *self, const struct move_source_options *options)
 {
 	CHECK_OK(move_source_open(self->here->host, "vm", options, &self->source));
-	CHECK_OK(move_source_base(self->source, write_image, fresh(self)));
+	CHECK_OK(move_source_base(self->source, image_bytes_write, fresh(self)));
 }
 
 static int take_base(struct pair *self)
@@ -121,8 +90,9 @@ static int take_base(struct pair *self)
 	struct move_dest_options options = { .devs = &dev, .dev_count = 1 };
 
 	memcpy(dev.mac, cast_vm_mac, ROAM_MAC_LEN);
-	self->image.at = 0;
-	return move_dest_base(self->there->host, &options, read_image, &self->image, &self->dest);
+	self->image.read = 0;
+	return move_dest_base(self->there->host, &options, image_bytes_read, &self->image,
+			      &self->dest);
 }
 
 /* From a VM that has a base there. */
@@ -135,14 +105,14 @@ static void begin(struct pair *self)
 
 static int take(struct pair *self)
 {
-	self->image.at = 0;
-	return move_dest_delta(self->dest, read_image, &self->image);
+	self->image.read = 0;
+	return move_dest_delta(self->dest, image_bytes_read, &self->image);
 }
 
 static void delta(struct pair *self)
 {
 	do {
-		if (!CHECK_OK(move_source_delta(self->source, write_image, fresh(self),
+		if (!CHECK_OK(move_source_delta(self->source, image_bytes_write, fresh(self),
 						&self->stats)))
 			return;
 		if (self->stats.sequence && !CHECK_OK(take(self)))
@@ -154,7 +124,7 @@ static void last(struct pair *self)
 {
 	CHECK_OK(move_source_freeze(self->source));
 	do {
-		if (!CHECK_OK(move_source_last(self->source, write_image, fresh(self),
+		if (!CHECK_OK(move_source_last(self->source, image_bytes_write, fresh(self),
 					       &self->stats)) ||
 		    !CHECK_OK(take(self))) {
 			note("%s", fail_line());
@@ -371,7 +341,7 @@ TEST_F(pair, deltas_make_the_source)
 	self->source = NULL;
 	CHECK_OK(move_source_reopen(self->here->host, "vm", &self->source));
 	move_source_at(self->source, self->here->now_ns);
-	CHECK_OK(move_source_base(self->source, write_image, fresh(self)));
+	CHECK_OK(move_source_base(self->source, image_bytes_write, fresh(self)));
 	CHECK_OK(take_base(self));
 	for (unsigned i = 0; i < harness_rounds(60) && !harness_stopped(); i++) {
 		run_some(self->here, pick(100), 100);
@@ -534,13 +504,15 @@ TEST_F(pair, another_policy_needs_another_base)
 
 	begin(self);
 	CHECK_OK(acl_add(self->here->host, self->slot, &rule));
-	CHECK_EQ(move_source_delta(self->source, write_image, fresh(self), &self->stats), -ESTALE);
-	CHECK_OK(move_source_base(self->source, write_image, fresh(self)));
+	CHECK_EQ(move_source_delta(self->source, image_bytes_write, fresh(self), &self->stats),
+		 -ESTALE);
+	CHECK_OK(move_source_base(self->source, image_bytes_write, fresh(self)));
 	CHECK_OK(move_dest_wipe(self->dest));
 	move_dest_close(self->dest);
 	CHECK_OK(take_base(self));
 	CHECK_OK(qos_set(self->here->host, self->slot, ROAM_DIR_IN, &qos));
-	CHECK_EQ(move_source_delta(self->source, write_image, fresh(self), &self->stats), -ESTALE);
+	CHECK_EQ(move_source_delta(self->source, image_bytes_write, fresh(self), &self->stats),
+		 -ESTALE);
 }
 
 /* ---- processes that die ---- */
@@ -553,7 +525,7 @@ TEST_F(pair, either_end_is_gone_on_with_by_another_process)
 	delta(self);
 	run_some(self->here, 50, 30);
 	/* What it had read of the log dies with it. */
-	CHECK_OK(move_source_delta(self->source, write_image, fresh(self), &self->stats));
+	CHECK_OK(move_source_delta(self->source, image_bytes_write, fresh(self), &self->stats));
 	move_source_close(self->source);
 	move_dest_close(self->dest);
 	CHECK_OK(move_source_reopen(self->here->host, "vm", &self->source));
@@ -578,7 +550,7 @@ TEST_F(pair, a_new_destination_process_needs_a_scan)
 	CHECK_OK(move_source_thaw(self->source));
 	run_some(self->here, 20, 10);
 	CHECK_OK(move_source_freeze(self->source));
-	CHECK_OK(move_source_last(self->source, write_image, fresh(self), &self->stats));
+	CHECK_OK(move_source_last(self->source, image_bytes_write, fresh(self), &self->stats));
 	CHECK_EQ(take(self), -EILSEQ);
 	CHECK_OK(move_source_resume(self->source, move_dest_sequence(self->dest)));
 	last(self);
@@ -725,7 +697,7 @@ static void make_lie(struct pair *self, const struct lie *lie)
 	_cleanup_image_writer_ struct image_writer *writer = NULL;
 	const struct image_maps maps = { .now_ns = now_ns(), .zone_count = ROAM_VM_PORTS };
 
-	CHECK_OK(image_writer_open(&maps, write_image, fresh(self), &writer));
+	CHECK_OK(image_writer_open(&maps, image_bytes_write, fresh(self), &writer));
 	CHECK_OK(image_write_header(writer, &lie->header));
 	if (lie->table != TABLE_MOVE) {
 		CHECK_OK(image_write_table(writer, TABLE_MOVE));
@@ -812,15 +784,15 @@ TEST_F(pair, lies_are_refused)
 /* No image is taken for a delta, nor the other way round. */
 TEST_F(pair, a_delta_is_no_image)
 {
-	struct state_load load = { .read = read_image, .arg = &self->image };
+	struct state_load load = { .read = image_bytes_read, .arg = &self->image };
 	struct state_loaded loaded;
 
 	begin(self);
-	self->image.at = 0;
+	self->image.read = 0;
 	CHECK_EQ(take(self), -EINVAL);
 	run_some(self->here, 10, 10);
 	delta(self);
 	last(self);
-	self->image.at = 0;
+	self->image.read = 0;
 	CHECK_EQ(state_load(self->there->host, &load, &loaded), -EINVAL);
 }

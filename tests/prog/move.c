@@ -18,6 +18,7 @@
 #include "final.h"
 #include "harness.h"
 #include "hosts.h"
+#include "image_parts.h"
 #include "ips.h"
 #include "lb.h"
 #include "move.h"
@@ -27,53 +28,22 @@
 #include "vm.h"
 
 #define TRACES       3
-#define IMAGE_MAX    (1 << 20)
 #define UPTIME_HERE  (500000 * SECOND)
 #define UPTIME_THERE (3 * SECOND) /* ages of flows exceed it */
 
-struct image {
-	uint8_t *bytes;
-	size_t len;
-	size_t at;
-};
-
-static int write_image(const void *bytes, size_t size, void *arg)
-{
-	struct image *image = arg;
-
-	if (image->len + size > IMAGE_MAX)
-		return -ENOSPC;
-	memcpy(image->bytes + image->len, bytes, size);
-	image->len += size;
-	return 0;
-}
-
-static int read_image(void *bytes, size_t size, void *arg)
-{
-	struct image *image = arg;
-
-	if (image->at + size > image->len)
-		return -ENODATA;
-	memcpy(bytes, image->bytes + image->at, size);
-	image->at += size;
-	return 0;
-}
-
-static int save(struct test_host *host, struct image *image)
+static int save(struct test_host *host, struct image_bytes *image)
 {
 	struct state_save save = {
 		.vm = "vm",
 		.now_ns = host->now_ns,
-		.write = write_image,
+		.write = image_bytes_write,
 		.arg = image,
 	};
 
-	image->bytes = malloc(IMAGE_MAX);
-	image->len = image->at = 0;
 	return state_save(host->host, &save);
 }
 
-static int load(struct test_host *host, struct image *image)
+static int load(struct test_host *host, struct image_bytes *image)
 {
 	struct state_dev dev = { .dev = host->dev };
 	struct state_load load = {
@@ -81,7 +51,7 @@ static int load(struct test_host *host, struct image *image)
 		.dev_count = 1,
 		.exact = true, /* the trace stands still while it moves */
 		.now_ns = host->now_ns,
-		.read = read_image,
+		.read = image_bytes_read,
 		.arg = image,
 	};
 	struct state_loaded loaded;
@@ -111,7 +81,8 @@ static void run_packet(struct test_host *host, struct traced *traced, uint64_t u
 	CHECK_MEM(host->after.bytes, traced->after.bytes, traced->after.len);
 }
 
-static void move_after(struct test_host *there, struct traced *trace, struct image *image, int k)
+static void move_after(struct test_host *there, struct traced *trace, struct image_bytes *image,
+		       int k)
 {
 	there->now_ns = UPTIME_THERE + trace[k].at_ns;
 	if (!CHECK_OK(load(there, image))) {
@@ -226,7 +197,7 @@ static void one_trace(struct test_host *here, struct test_host *there)
 {
 	static struct traced trace[TRACE_LEN];
 	static struct final expected, found;
-	struct image images[TRACE_LEN] = {};
+	struct image_bytes images[TRACE_LEN] = {};
 	int step = harness_step(), first = pick(step);
 
 	trace_make(trace);
@@ -249,7 +220,7 @@ static void one_trace(struct test_host *here, struct test_host *there)
 	}
 	CHECK_OK(vm_del(here->host, "vm"));
 	for (int k = 0; k < TRACE_LEN; k++)
-		free(images[k].bytes);
+		image_bytes_free(&images[k]);
 }
 
 /* ---- by a handover ---- */
@@ -259,16 +230,14 @@ static void one_trace(struct test_host *here, struct test_host *there)
 
 /* What a source has made after one packet. */
 struct made {
-	struct image base;
-	struct image delta[DELTAS_MAX];
+	struct image_bytes base;
+	struct image_bytes delta[DELTAS_MAX];
 	int deltas;
 };
 
-static struct image *new_image(struct image *image)
+static struct image_bytes *new_image(struct image_bytes *image)
 {
-	free(image->bytes); /* of one that had nothing to say */
-	image->bytes = malloc(IMAGE_MAX);
-	image->len = image->at = 0;
+	image->len = image->read = 0; /* of one that had nothing to say */
 	return image;
 }
 
@@ -291,21 +260,21 @@ static void make_deltas(struct test_host *here, struct move_source *source, stru
 	if (!pick(8))
 		move_unlogged(here->host, move_source_slot(source));
 	if (pick(2)) {
-		CHECK_OK(move_source_delta(source, write_image,
+		CHECK_OK(move_source_delta(source, image_bytes_write,
 					   new_image(&made->delta[made->deltas]), &stats));
 		keep_delta(made, &stats);
 	}
 	CHECK_OK(move_source_freeze(source));
-	CHECK_OK(move_source_last(source, write_image, new_image(&made->delta[made->deltas]),
+	CHECK_OK(move_source_last(source, image_bytes_write, new_image(&made->delta[made->deltas]),
 				  &stats));
 	keep_delta(made, &stats);
 	CHECK_OK(move_source_thaw(source));
 }
 
-static int take_delta(struct move_dest *dest, struct image *image)
+static int take_delta(struct move_dest *dest, struct image_bytes *image)
 {
-	image->at = 0;
-	return move_dest_delta(dest, read_image, image);
+	image->read = 0;
+	return move_dest_delta(dest, image_bytes_read, image);
 }
 
 /* All that was made up to packet k, in order; what is out of order is refused and harmless. */
@@ -335,8 +304,9 @@ static void hand_over_after(struct test_host *there, struct traced *trace, struc
 	_cleanup_move_dest_ struct move_dest *dest = NULL;
 
 	memcpy(dev.mac, cast_vm_mac, ROAM_MAC_LEN);
-	made[base].base.at = 0;
-	if (!CHECK_OK(move_dest_base(there->host, &options, read_image, &made[base].base, &dest))) {
+	made[base].base.read = 0;
+	if (!CHECK_OK(move_dest_base(there->host, &options, image_bytes_read, &made[base].base,
+				     &dest))) {
 		note("%s", fail_line());
 		return;
 	}
@@ -350,9 +320,9 @@ static void hand_over_after(struct test_host *there, struct traced *trace, struc
 static void free_made(struct made *made)
 {
 	for (int k = 0; k < TRACE_LEN; k++) {
-		free(made[k].base.bytes);
+		image_bytes_free(&made[k].base);
 		for (int i = 0; i < DELTAS_MAX; i++)
-			free(made[k].delta[i].bytes);
+			image_bytes_free(&made[k].delta[i]);
 	}
 }
 
@@ -369,7 +339,8 @@ static void run_source(struct test_host *here, struct traced *trace, struct made
 		if (k == base) {
 			CHECK_OK(move_source_open(here->host, "vm", &options, &source));
 			move_source_at(source, here->now_ns);
-			CHECK_OK(move_source_base(source, write_image, new_image(&made[k].base)));
+			CHECK_OK(move_source_base(source, image_bytes_write,
+						  new_image(&made[k].base)));
 		}
 		if (!harness_stopped())
 			make_deltas(here, source, &made[k]);

@@ -17,10 +17,10 @@
 #include "ct.h"
 #include "harness.h"
 #include "hosts.h"
+#include "image_parts.h"
 #include "move.h"
 #include "vm.h"
 
-#define BUFFER (1UL << 30)
 
 static void must(int ok, const char *what)
 {
@@ -28,33 +28,6 @@ static void must(int ok, const char *what)
 		return;
 	fprintf(stderr, "handover: %s: %s\n", what, fail_line());
 	exit(1);
-}
-
-struct buffer {
-	uint8_t *bytes;
-	size_t len;
-	size_t at;
-};
-
-static int put(const void *bytes, size_t size, void *arg)
-{
-	struct buffer *buffer = arg;
-
-	must(buffer->len + size <= BUFFER, "an image that is too large");
-	memcpy(buffer->bytes + buffer->len, bytes, size);
-	buffer->len += size;
-	return 0;
-}
-
-static int get(void *bytes, size_t size, void *arg)
-{
-	struct buffer *buffer = arg;
-
-	if (buffer->at + size > buffer->len)
-		return -ENODATA;
-	memcpy(bytes, buffer->bytes + buffer->at, size);
-	buffer->at += size;
-	return 0;
 }
 
 /* The remote end of flow i. */
@@ -122,16 +95,17 @@ static void change(struct test_host *host, uint32_t flows, uint32_t changing, ui
 	}
 }
 
-static void freeze(struct move_source *source, struct move_dest *dest, struct buffer *buffer)
+static void freeze(struct move_source *source, struct move_dest *dest, struct image_bytes *buffer)
 {
 	struct move_stats stats;
 	uint64_t rows = 0, begin = now_ns();
 
 	must(!move_source_freeze(source), "freezing");
 	do {
-		buffer->len = buffer->at = 0;
-		must(!move_source_last(source, put, buffer, &stats), "the last delta");
-		must(!move_dest_delta(dest, get, buffer), "applying it");
+		buffer->len = buffer->read = 0;
+		must(!move_source_last(source, image_bytes_write, buffer, &stats),
+		     "the last delta");
+		must(!move_dest_delta(dest, image_bytes_read, buffer), "applying it");
 		rows += stats.rows;
 	} while (stats.more);
 	must(!move_dest_ready(dest, true), "being ready");
@@ -145,7 +119,7 @@ int main(int argc, char **argv)
 	uint32_t flows = argc > 1 ? atoi(argv[1]) : 100000, slot;
 	uint32_t changing = argc > 2 ? atoi(argv[2]) : 10000;
 	int rounds = argc > 3 ? atoi(argv[3]) : 11;
-	struct buffer buffer = { .bytes = malloc(BUFFER) };
+	struct image_bytes buffer = {};
 	struct move_dest_options there_options = { .dev_count = 1 };
 	struct move_source *source;
 	struct test_host here, there;
@@ -164,13 +138,15 @@ int main(int argc, char **argv)
 	memcpy(dev.mac, cast_vm_mac, ROAM_MAC_LEN);
 	there_options.devs = &dev;
 	must(!move_source_open(here.host, "vm", &options, &source), "copying");
-	must(!move_source_base(source, put, &buffer), "the base");
-	must(!move_dest_base(there.host, &there_options, get, &buffer, &dest), "loading the base");
+	must(!move_source_base(source, image_bytes_write, &buffer), "the base");
+	must(!move_dest_base(there.host, &there_options, image_bytes_read, &buffer, &dest),
+	     "loading the base");
 	for (int round = 0; round < rounds; round++) {
 		change(&here, flows, changing, round);
 		/* as every few milliseconds: the log is read */
 		buffer.len = 0;
-		must(!move_source_delta(source, put, &buffer, &stats) && !stats.sequence,
+		must(!move_source_delta(source, image_bytes_write, &buffer, &stats) &&
+			     !stats.sequence,
 		     "a delta of nothing");
 		freeze(source, dest, &buffer);
 	}
