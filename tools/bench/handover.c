@@ -21,7 +21,6 @@
 #include "move.h"
 #include "vm.h"
 
-
 static void must(int ok, const char *what)
 {
 	if (ok)
