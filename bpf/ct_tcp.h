@@ -186,11 +186,30 @@ static __always_inline void tcp_track_begin(struct roam_tcp_end *sender,
 		receiver->maxend = view->awaited;
 }
 
+#define TCP_RAISE_TRIES 8
+
+/*
+ * A bound that only rises. One direction's packets may be on several CPUs at once: of two plain
+ * stores the lower may come last, and then all that the other end acknowledges is refused as never
+ * sent, for good. Each try that fails means that another CPU has raised it.
+ */
+static __always_inline void tcp_raise(__u32 *bound, __u32 was, __u32 to)
+{
+	for (int i = 0; i < TCP_RAISE_TRIES && seq_after(to, was); i++) {
+		__u32 found = __sync_val_compare_and_swap(bound, was, to);
+
+		if (found == was)
+			return;
+		was = found;
+	}
+}
+
 /* Of a packet that fits, and is no RST. */
 static __always_inline void tcp_track(struct roam_tcp_end *sender, struct roam_tcp_end *receiver,
 				      const struct roam_pkt *pkt, const struct tcp_view *view)
 {
-	__u32 window = view->window + (view->sack - view->ack), edge = view->sack + view->window;
+	__u32 window = view->window + (view->sack - view->ack);
+	__u32 edge = view->sack + view->window + !view->window;
 	__u8 flags;
 
 	if (view->begins)
@@ -200,8 +219,10 @@ static __always_inline void tcp_track(struct roam_tcp_end *sender, struct roam_t
 	if (pkt->tcp_flags & ROAM_TCP_FIN)
 		flags |= ROAM_TCP_END_FIN;
 	if (pkt->tcp_flags & ROAM_TCP_ACK) {
-		if (!(flags & ROAM_TCP_END_ACKED) || seq_after(view->ack, sender->maxack))
+		if (!(flags & ROAM_TCP_END_ACKED))
 			sender->maxack = view->ack;
+		else
+			tcp_raise(&sender->maxack, sender->maxack, view->ack);
 		flags |= ROAM_TCP_END_ACKED;
 	}
 	if (sender->flags != flags)
@@ -210,12 +231,10 @@ static __always_inline void tcp_track(struct roam_tcp_end *sender, struct roam_t
 		return;
 	if (view->offered < window)
 		sender->maxwin = window;
-	if (seq_after(view->end, view->sent))
-		sender->end = view->end;
+	tcp_raise(&sender->end, view->sent, view->end);
 	if (view->room && seq_after(view->end, view->allowed))
 		receiver->maxwin += view->end - view->allowed;
-	if (!seq_after(receiver->maxend, edge) && receiver->maxend != edge + !view->window)
-		receiver->maxend = edge + !view->window;
+	tcp_raise(&receiver->maxend, receiver->maxend, edge);
 }
 
 /* What a packet that was let through leaves behind; no flags: nothing. */

@@ -149,10 +149,10 @@ ROAM_ASSERT_SIZE(struct roam_flow_key, 44);
 /*
  * One direction of a TCP flow, as its sender counts (after nf_conntrack's ip_ct_tcp_state; bpf/
  * ct_tcp.h says what is judged by it). Packets of that direction write it; those of the other one
- * write `maxend`, raise `maxwin`, and set `end` where nothing is known of it. Both may come at once
- * on two CPUs: each write is one aligned store of a value that was right a moment ago. What can get
- * lost is a step of `maxend` or `maxwin`, and the next packet that acknowledges mends it; until
- * then the window is at most that much smaller than it is.
+ * write `maxend`, raise `maxwin`, and set `end` where nothing is known of it. Packets of either
+ * direction may be on several CPUs at once: `end`, `maxend` and `maxack` only rise, by
+ * compare-and-swap; the others are aligned stores of a value that was right a moment ago. What can
+ * get lost is a step of `maxwin`, and the next packet that acknowledges mends it.
  */
 struct roam_tcp_end {
 	/* highest sequence number sent, plus one */
