@@ -451,7 +451,8 @@ __noinline enum roam_verdict ct_forget(struct roam_pkt *pkt)
 
 static long load_row(__u32 i, struct roam_ct_load *load)
 {
-	struct ct_insert how = { .table = load->table }; /* no candidates: nothing is replaced */
+	/* No candidates: nothing is replaced. */
+	struct ct_insert how = { .table = load->table, .uncounted = !load->skip_existing };
 	__u32 at = load->first + i;
 	const struct roam_flow_rec *row = bpf_map_lookup_elem(&ct_xfer, &at);
 	struct roam_flow_key key;
@@ -477,6 +478,20 @@ static long load_row(__u32 i, struct roam_ct_load *load)
 	return 0;
 }
 
+/*
+ * All at once, because two CPUs that load would fight for the gauge at every row; but not of a
+ * table that packets use: they take rows out again, and the gauge must not be behind.
+ */
+static __always_inline void count_loaded(const struct roam_ct_load *load)
+{
+	struct roam_ct_fill *fill = bpf_map_lookup_elem(&ct_fill, &load->table);
+
+	if (!fill || load->skip_existing)
+		return;
+	__sync_fetch_and_add(&fill->used, load->done);
+	__sync_fetch_and_add(&fill->clocked, load->done);
+}
+
 SEC("syscall")
 int ct_load(struct roam_ct_load *arg)
 {
@@ -485,6 +500,7 @@ int ct_load(struct roam_ct_load *arg)
 	load.done = 0;
 	load.error = 0;
 	bpf_loop(load.count, load_row, &load, 0);
+	count_loaded(&load);
 	arg->done = load.done;
 	arg->error = load.error;
 	return 0;

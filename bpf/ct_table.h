@@ -203,6 +203,7 @@ struct ct_insert {
 	bool replaced;    /* out: one had to; its place in the clock is the new row's */
 	bool dry_run;     /* only says what would come of it */
 	bool no_log;      /* it is known that the VM has none */
+	bool uncounted;   /* what is stored is counted by the caller, of many rows at once */
 };
 
 static __always_inline bool ct_is_full(__u32 table)
@@ -334,7 +335,8 @@ static __always_inline int ct_insert(struct ct_insert *how, const struct roam_fl
 		return -ENOSPC;
 	}
 	err = bpf_map_update_elem(rows, key, flow, BPF_NOEXIST);
-	ct_count(table, !err, how->replaced ? 0 : 1);
+	if (err || !how->uncounted)
+		ct_count(table, !err, how->replaced ? 0 : 1);
 	if (!err && !how->no_log)
 		ct_note(table, key, true);
 	return err == -E2BIG ? -ENOSPC : err;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Flows of VMs, read and written in bulk: see ct.h. Changing a quota is in ct_resize.c. */
 #include <string.h>
-#include <sys/mman.h>
 #include <bpf/bpf.h>
 #include "behind.h"
 #include "ct.h"
@@ -264,7 +263,6 @@ static int load_halves(struct host *host, const struct roam_ct_load *load)
 static int load_rows(struct host *host, struct roam_ct_load *load, const struct roam_flow_rec *rows,
 		     uint32_t count)
 {
-	size_t size = sizeof(*rows) * ROAM_CT_XFER_ROWS;
 	struct roam_flow_rec *xfer;
 	int err = host_lock(host); /* the transfer rows are the host's, not ours */
 
@@ -272,10 +270,9 @@ static int load_rows(struct host *host, struct roam_ct_load *load, const struct 
 		return err;
 	_cleanup_unlock_ struct host *locked = host;
 
-	xfer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		    host_map(locked, HOST_MAP_ct_xfer), 0);
-	if (xfer == MAP_FAILED)
-		return fail_errno(-errno, "ct: cannot map the bulk loader's rows");
+	xfer = host_xfer(locked);
+	if (!xfer)
+		return -ENOMEM;
 	while (count && !err) {
 		load->count = count < ROAM_CT_XFER_ROWS ? count : ROAM_CT_XFER_ROWS;
 		memcpy(xfer, rows, load->count * sizeof(*rows));
@@ -283,7 +280,6 @@ static int load_rows(struct host *host, struct roam_ct_load *load, const struct 
 		rows += load->count;
 		count -= load->count;
 	}
-	munmap(xfer, size);
 	return err;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <bpf/bpf.h>
 #include "host.h"
@@ -18,7 +19,10 @@ struct host {
 	ino_t progs; /* of the folder whose pins these are: an upgrade brings another */
 	int map_fd[HOST_MAP_COUNT];
 	int prog_fd[HOST_PROG_COUNT];
+	void *xfer;
 };
+
+#define XFER_BYTES (ROAM_CT_XFER_ROWS * sizeof(struct roam_flow_rec))
 
 static const char *const map_name[] = {
 #define X(name) [HOST_MAP_##name] = #name,
@@ -102,6 +106,8 @@ void host_close(struct host *host)
 {
 	if (!host)
 		return;
+	if (host->xfer)
+		munmap(host->xfer, XFER_BYTES);
 	for (int i = 0; i < HOST_MAP_COUNT; i++)
 		cleanup_close(&host->map_fd[i]);
 	for (int i = 0; i < HOST_PROG_COUNT; i++)
@@ -114,6 +120,22 @@ void host_close(struct host *host)
 int host_map(const struct host *host, enum host_map map)
 {
 	return host->map_fd[map];
+}
+
+struct roam_flow_rec *host_xfer(struct host *host)
+{
+	void *rows;
+
+	if (host->xfer)
+		return host->xfer;
+	rows = mmap(NULL, XFER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    host_map(host, HOST_MAP_ct_xfer), 0);
+	if (rows == MAP_FAILED) {
+		fail_errno(-errno, "host %s: cannot map the bulk loader's rows", host->dir);
+		return NULL;
+	}
+	host->xfer = rows;
+	return rows;
 }
 
 int host_prog(const struct host *host, enum host_prog prog)

@@ -12,6 +12,7 @@
 #ifndef ROAM_HOST_H
 #define ROAM_HOST_H
 
+#include <roam/ct.h>
 #include <roam/types.h>
 #include "util.h"
 
@@ -106,6 +107,9 @@ static inline void cleanup_host(struct host **host)
 /* Descriptors that the host owns. */
 int host_map(const struct host *host, enum host_map map);
 int host_prog(const struct host *host, enum host_prog prog);
+/* The bulk loader's rows (ROAM_CT_XFER_ROWS), for who has the host's lock; NULL if they cannot be
+ * mapped. */
+struct roam_flow_rec *host_xfer(struct host *host);
 int host_dir_fd(const struct host *host);
 const char *host_dir(const struct host *host);
 

@@ -255,28 +255,25 @@ static int check_missing(const struct image_plan *plan)
 	return 0;
 }
 
-/* Neighbouring copies become one. */
+/* Neighbouring copies become one: every step is taken for every row. */
 static void merge_copies(struct image_plan *plan)
 {
-	struct step *last = NULL;
+	uint16_t steps = plan->steps, kept = 0;
 
-	for (uint16_t i = 0; i < plan->steps; i++) {
-		struct step *step = &plan->step[i];
+	for (uint16_t i = 0; i < steps; i++) {
+		struct step step = plan->step[i], *last = kept ? &plan->step[kept - 1] : NULL;
 
-		if (step->kind != STEP_COPY) {
-			last = NULL;
-			continue;
+		if (step.kind == STEP_COPY) {
+			step.size *= step.count;
+			step.count = 1;
 		}
-		step->size *= step->count;
-		step->count = 1;
-		if (last && last->from + last->size == step->from &&
-		    last->to + last->size == step->to) {
-			last->size += step->size;
-			step->size = 0;
-		} else {
-			last = step;
-		}
+		if (step.kind == STEP_COPY && last && last->kind == STEP_COPY &&
+		    last->from + last->size == step.from && last->to + last->size == step.to)
+			last->size += step.size;
+		else
+			plan->step[kept++] = step;
 	}
+	plan->steps = kept;
 }
 
 static int fill_plan(struct image_plan *plan, struct cursor *cursor, const struct image_sink *sink)

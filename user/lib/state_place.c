@@ -71,6 +71,11 @@ static int load_taken(void *arg)
 	return draft_load_flows(placing->draft, placing->taken_kind, taken->recs, taken->count);
 }
 
+static uint32_t batch_of(const struct placing *placing)
+{
+	return placing->batch ? placing->batch : PLACE_FIRST;
+}
+
 static int flush(struct placing *placing, enum roam_ct_kind kind)
 {
 	struct placing_flows taken = placing->waiting[kind];
@@ -82,6 +87,7 @@ static int flush(struct placing *placing, enum roam_ct_kind kind)
 	placing->waiting[kind].count = 0;
 	placing->taken = taken;
 	placing->taken_kind = kind;
+	placing->batch = batch_of(placing) < PLACE_WAITING ? 2 * batch_of(placing) : PLACE_WAITING;
 	return behind_begin(&placing->behind, load_taken, placing);
 }
 
@@ -115,7 +121,7 @@ int place_flow(struct placing *placing, const struct roam_flow_rec *rec)
 		waiting->room = waiting->room ? 2 * waiting->room : 1;
 	}
 	waiting->recs[waiting->count++] = *rec;
-	return waiting->count == PLACE_WAITING ? flush(placing, kind) : 0;
+	return waiting->count >= batch_of(placing) ? flush(placing, kind) : 0;
 }
 
 /* With the host's lock. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * The host's end of a load (state_load.c): what an image says of a VM waits in memory until the
- * image has turned out to be whole. Only when more flows wait than PLACE_WAITING does a draft take
+ * image has turned out to be whole. Only when more flows wait than PLACE_FIRST does a draft take
  * them: a small image that is refused has not touched the host, a large one leaves nothing on it.
  */
 #ifndef ROAM_STATE_PLACE_H
@@ -17,7 +17,9 @@
 #include "draft.h"
 #include "state_features.h"
 
-/* Flows of one kind that wait for a bulk load. */
+/* Flows of one kind that wait for a bulk load: few at first, so that the kernel's work begins
+ * early, then twice as many each time. */
+#define PLACE_FIRST   2048
 #define PLACE_WAITING 16384
 
 struct placing_flows {
@@ -41,6 +43,7 @@ struct placing {
 	struct roam_stats stats;
 	struct state_features features;
 	struct placing_flows waiting[ROAM_CT_KINDS];
+	uint32_t batch; /* so many wait; 0: PLACE_FIRST */
 	/* While it works, the draft, `features` and `taken` are its own, and the rest is only read:
 	 * in an image, flows come after all that a draft begins with. */
 	struct behind behind;
