@@ -8,6 +8,8 @@
 #include <roam/acl.h>
 #include "host.h"
 
+struct places;
+
 /* A rule with its counters. */
 struct acl_list {
 	struct roam_acl_rec *recs; /* in the order in which they are matched */
@@ -55,6 +57,8 @@ int acl_drop_stray_hits(struct host *host, uint32_t slot);
  * those given. Needs the host's lock.
  */
 int acl_compile(struct host *host, uint32_t slot);
+/* The same without the kernel's wait (places.h), for a slot that no packet finds yet. */
+int acl_compile_begin(struct host *host, uint32_t slot, struct places *places);
 /* Of many VMs, in fewer waits; each VM's lists change as a whole, one VM after the other. */
 int acl_compile_many(struct host *host, const uint32_t *slots, uint32_t count);
 int acl_compile_with(struct host *host, uint32_t slot, const uint8_t defaults[ROAM_DIR_COUNT]);

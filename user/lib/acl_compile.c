@@ -225,6 +225,18 @@ int acl_compile(struct host *host, uint32_t slot)
 	return err ? err : acl_compile_with(host, slot, vm.default_action);
 }
 
+int acl_compile_begin(struct host *host, uint32_t slot, struct places *places)
+{
+	_cleanup_view_ struct view view = { .host = host };
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	places->host = host;
+	if (!err)
+		err = add_vm(places, &view, slot, vm.default_action);
+	return err ? err : places_begin(places);
+}
+
 /* As many VMs as fit in one wait of the kernel. */
 static int compile_some(struct view *view, const uint32_t *slots, uint32_t count)
 {

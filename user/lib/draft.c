@@ -24,8 +24,11 @@ struct draft {
 	uint32_t replaces;
 	bool policy_only;      /* for the VM in slot `replaces`, which lives on */
 	struct acl_list names; /* its rules, by name */
-	struct places tables;  /* of a new VM: the kernel may still wait for them */
-	int entry;             /* of the journal, locked as long as we live */
+	/* Of a new VM; while it is made and published, the kernel may still wait for them, but no
+	 * packet has found what was there before. */
+	struct places tables;
+	struct places lists;
+	int entry; /* of the journal, locked as long as we live */
 	bool published;
 	bool has_rules;
 };
@@ -318,7 +321,7 @@ static int publish_locked(struct draft *draft)
 	if (!err)
 		err = check_ports(draft);
 	if (!err && draft->has_rules) /* the lists are right before anybody can look */
-		err = acl_compile(host, draft->slot);
+		err = acl_compile_begin(host, draft->slot, &draft->lists);
 	if (!err)
 		err = host_put(host, HOST_MAP_vm_slot, draft->vm.name, &draft->slot);
 	if (err)
@@ -356,10 +359,8 @@ static int take_over(struct draft *draft)
 
 int draft_publish(struct draft *draft)
 {
-	int err = places_end(&draft->tables);
+	int err = host_lock(draft->host);
 
-	if (!err)
-		err = host_lock(draft->host);
 	if (err)
 		return err;
 	err = draft->policy_only ? take_over(draft) : publish_locked(draft);
@@ -385,10 +386,12 @@ static void drop(struct draft *draft)
 static void finish_tables(struct draft *draft)
 {
 	_cleanup_free_ char *why = strdup(fail_line());
+	int err = places_end(&draft->tables), lists_err = places_end(&draft->lists);
 
-	if (places_end(&draft->tables) && why)
+	if ((err || lists_err) && why)
 		fail_set(0, "%s", why);
 	cleanup_places(&draft->tables);
+	cleanup_places(&draft->lists);
 }
 
 void draft_close(struct draft *draft)

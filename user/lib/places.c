@@ -57,6 +57,11 @@ static void write_all(struct places *places)
 	}
 }
 
+static int fail_places(const struct places *places, int err)
+{
+	return fail_errno(err, "host %s: cannot put a table in place", host_dir(places->host));
+}
+
 int places_end(struct places *places)
 {
 	int err = 0;
@@ -69,8 +74,7 @@ int places_end(struct places *places)
 		place->running = false;
 		err = err ? err : place->err;
 	}
-	return err ? fail_errno(err, "host %s: cannot put a table in place", host_dir(places->host))
-		   : 0;
+	return err ? fail_places(places, err) : 0;
 }
 
 int places_apply(struct places *places)
@@ -90,13 +94,21 @@ static bool is_written(const struct place *place)
 	return place->fd >= 0 && !bpf_obj_get_info_by_fd(place->fd, &info, &len) && info.id == id;
 }
 
-void places_begin(struct places *places)
+int places_begin(struct places *places)
 {
+	int err = 0;
+
 	write_all(places);
 	for (uint32_t i = 0; i < places->count; i++) {
 		struct place *place = &places->place[i];
+		bool done = false;
 
-		while (!atomic_load(&place->done) && !is_written(place))
+		while (!done && !is_written(place)) {
 			sched_yield();
+			done = atomic_load(&place->done);
+		}
+		if (done && !err)
+			err = place->err;
 	}
+	return err ? fail_places(places, err) : 0;
 }

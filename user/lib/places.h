@@ -35,10 +35,10 @@ void places_clear(struct places *places, enum host_map outer, uint32_t index);
 int places_apply(struct places *places);
 
 /*
- * The same in two steps. After the first one everybody finds the new maps, while the kernel may
- * still wait; the struct must stay where it is until places_end(), which returns the error.
+ * The same in two steps. After the first one everybody finds the new maps, or it has failed, while
+ * the kernel may still wait; the struct must stay where it is until places_end().
  */
-void places_begin(struct places *places);
+int places_begin(struct places *places);
 int places_end(struct places *places);
 
 static inline void cleanup_places(struct places *places)

@@ -168,9 +168,7 @@ int tables_make(struct places *places, uint32_t slot, const uint32_t quota[ROAM_
 		err = add_policy(places, slot);
 	if (!err)
 		err = tables_add_matches(places, slot, none);
-	if (!err)
-		places_begin(places);
-	return err;
+	return err ? err : places_begin(places);
 }
 
 int tables_make_policy(struct host *host, uint32_t slot)
