@@ -9,6 +9,7 @@ way without one; a figure is the least of a few runs, because all noise adds.
 """
 import ipaddress
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -141,6 +142,22 @@ def established(world, family, packets):
     return min(blast(world, "up0", family, "in", "same", packets) for _ in range(3))
 
 
+def both_ways(world, family, packets):
+    """The same flow in both directions at once, each on a CPU of its own: the mean of the two."""
+    def one(cpu, dev, direction):
+        words = ["taskset", "-c", cpu, BUILD / "bench/blast", dev, family, direction, "same", packets]
+        return subprocess.Popen([*world.inside("host"), *[str(word) for word in words]],
+                                stdout=subprocess.PIPE, text=True)
+
+    blast(world, "up0", family, "in", "same", 1)
+    blast(world, "port0", family, "out", "same", 1)
+    means = []
+    for _ in range(3):
+        senders = [one(0, "up0", "in"), one(1, "port0", "out")]
+        means.append(statistics.mean(float(sender.communicate()[0]) for sender in senders))
+    return min(means)
+
+
 def openings(world, count):
     return blast(world, "up0", 4, "in", "new", count)
 
@@ -185,6 +202,18 @@ def measure_frames(rows, world):
         add_rows(rows, f"openings, {count} rules", walls.name, rounds)
 
 
+def measure_both_ways(rows, world):
+    if os.cpu_count() < 2:
+        print("both directions at once: left out, there is one CPU")
+        return
+    walls = Firewalls(world)
+    walls.set_rules(1)
+    for family in (4, 6):
+        rounds = [one_round(world, walls, lambda f=family: both_ways(world, f, PACKETS))
+                  for _ in range(rows.rounds(7))]
+        add_rows(rows, f"established IPv{family}, both directions on two CPUs", walls.name, rounds)
+
+
 def measure_tuples(rows, world):
     walls = Firewalls(world)
     walls.set_tuples(TUPLES)
@@ -199,6 +228,7 @@ import socket, sys
 listener = socket.create_server(("", 5300))
 print("ready", flush=True)
 one = listener.accept()[0]
+one.settimeout(20)
 buffer = bytearray(1 << 20)
 total = 0
 while True:
@@ -213,7 +243,7 @@ print(total)
         begin = time.monotonic()
         world.ns("client", "python3", "-c", f"""
 import socket, time
-one = socket.create_connection(("{VM[4]}", 5300))
+one = socket.create_connection(("{VM[4]}", 5300), 20)
 piece = bytes(1 << 18)
 end = time.monotonic() + {seconds}
 while time.monotonic() < end:
@@ -255,5 +285,6 @@ def measure(rows):
         world.make_host("default", "out", "allow")
         world.roam("port", "del", "vm", "web", "mac", "52:54:00:00:00:10")
         measure_frames(rows, world)
+        measure_both_ways(rows, world)
         measure_tuples(rows, world)
         measure_tcp(rows, world)
