@@ -53,7 +53,7 @@ struct {
 } lb_member SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, ROAM_LB_BACKENDS);
 	__type(key, __u32);
 	__type(value, struct roam_lb_stats);
@@ -206,7 +206,7 @@ __noinline enum roam_verdict lb_count(struct roam_pkt *pkt)
 {
 	const struct roam_lb_backend *backend;
 	struct roam_lb_stats *row;
-	__u32 number;
+	__u32 number, dir;
 
 	if (!pkt)
 		return ROAM_DROP;
@@ -216,14 +216,10 @@ __noinline enum roam_verdict lb_count(struct roam_pkt *pkt)
 	if (!number || !backend || !row || !is_counted(pkt, backend) || pkt->dry_run)
 		return ROAM_CONTINUE;
 	if (has_opened(pkt) || pkt->reason == ROAM_REASON_AUDITED)
-		__sync_fetch_and_add(&row->sessions, 1);
-	if (pkt->dir == ROAM_DIR_OUT) {
-		__sync_fetch_and_add(&row->packets[ROAM_DIR_OUT], 1);
-		__sync_fetch_and_add(&row->bytes[ROAM_DIR_OUT], pkt->len);
-	} else {
-		__sync_fetch_and_add(&row->packets[ROAM_DIR_IN], 1);
-		__sync_fetch_and_add(&row->bytes[ROAM_DIR_IN], pkt->len);
-	}
+		row->sessions++;
+	dir = pkt->dir & 1;
+	row->packets[dir]++;
+	row->bytes[dir] += pkt->len;
 	return ROAM_CONTINUE;
 }
 
@@ -273,7 +269,7 @@ static __always_inline __u32 pick_for_client(const struct roam_pkt *pkt,
 		return 0;
 	if (pkt->dry_run || is_error(pkt)) /* that opens nothing */
 		return got.backend;
-	__sync_fetch_and_add(&row->sessions, 1);
+	row->sessions++;
 	bpf_map_update_elem(&lb_affinity, &key, &got, BPF_ANY);
 	return got.backend;
 }

@@ -8,8 +8,8 @@
  * two: map `lb_table`, ARRAY_OF_MAPS by the service's number; inner ARRAY with one struct
  * roam_lb_table, replaced as a whole; map `lb_member`, HASH, struct roam_lb_member_key -> struct
  * roam_lb_member: which address is a backend of which service; map `lb_tag`, HASH, struct
- * roam_lb_tag_key -> struct roam_lb_tagged: which of them a tunnel means. Map `lb_stats`: ARRAY by
- * the backend's number of struct roam_lb_stats, written by programs with atomics.
+ * roam_lb_tag_key -> struct roam_lb_tagged: which of them a tunnel means. Map `lb_stats`:
+ * PERCPU_ARRAY by the backend's number of struct roam_lb_stats, of which the sum counts.
  *
  * An uplink picks a backend for what comes for a VIP and forwards it as it is, with another MAC; a
  * VM's port translates. To a backend on a host elsewhere the packet goes in a tunnel; map

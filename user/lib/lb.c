@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "lb.h"
 #include "lb_compile.h"
+#include "lb_stats.h"
 #include "text.h"
 
 static int compare_services(const void *a, const void *b)
@@ -87,7 +88,7 @@ int lb_list_backends(struct host *host, const struct lb_service *service,
 		if (rows[number].state == ROAM_LB_FREE || rows[number].service != service->row.id)
 			continue;
 		backend->row = rows[number];
-		err = host_get(host, HOST_MAP_lb_stats, &number, &backend->stats);
+		err = lb_stats_fold(host, number, &backend->stats);
 		backend->number = number;
 		backends.count++;
 	}
@@ -232,7 +233,6 @@ int lb_del(struct host *host, const char *name)
 int lb_put_backend(struct host *host, const struct lb_service *service, uint32_t number,
 		   const struct roam_lb_backend *row)
 {
-	struct roam_lb_stats none = {};
 	int err, entry;
 
 	err = journal_begin(host, ROAM_VM_NONE, &entry);
@@ -242,7 +242,7 @@ int lb_put_backend(struct host *host, const struct lb_service *service, uint32_t
 	if (!err)
 		err = lb_compile(host, service);
 	if (!err && row->state == ROAM_LB_FREE)
-		err = host_put(host, HOST_MAP_lb_stats, &number, &none);
+		err = lb_stats_clear(host, number);
 	journal_end(host, ROAM_VM_NONE, &entry);
 	return err;
 }
@@ -305,7 +305,6 @@ static int backend_add_locked(struct host *host, const char *name,
 			      const struct roam_lb_backend *wanted)
 {
 	struct roam_lb_backend row = *wanted;
-	struct roam_lb_stats none = {};
 	struct lb_service service;
 	struct lb_backend found;
 	char text[TEXT_ADDR_LEN];
@@ -326,7 +325,7 @@ static int backend_add_locked(struct host *host, const char *name,
 	if (!err)
 		err = free_number(host, &number);
 	if (!err)
-		err = host_put(host, HOST_MAP_lb_stats, &number, &none);
+		err = lb_stats_clear(host, number);
 	return err ? err : lb_put_backend(host, &service, number, &row);
 }
 

@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include "lb_compile.h"
 #include "lb_rows.h"
+#include "lb_stats.h"
 #include "maglev.h"
 
 static int make_table(const struct lb_backends *backends, struct roam_lb_table *table)
@@ -222,7 +223,6 @@ int lb_forget(struct host *host, const struct lb_service *service)
 {
 	_cleanup_lb_backends_ struct lb_backends backends = {};
 	struct roam_lb_backend none = {};
-	struct roam_lb_stats zero = {};
 	_cleanup_lb_services_ struct lb_services services = {};
 	int err = lb_list_backends(host, service, &backends);
 
@@ -233,7 +233,7 @@ int lb_forget(struct host *host, const struct lb_service *service)
 	for (uint32_t i = 0; i < backends.count && !err; i++) {
 		uint32_t number = backends.list[i].number;
 
-		err = host_put(host, HOST_MAP_lb_stats, &number, &zero);
+		err = lb_stats_clear(host, number);
 		if (!err)
 			err = host_put(host, HOST_MAP_lb_backend, &number, &none);
 	}
@@ -286,14 +286,13 @@ static int forget_strays(struct host *host, const struct lb_services *services)
 	_cleanup_free_ struct roam_lb_backend *rows = NULL;
 	struct roam_lb_backend none = {};
 	bool used[ROAM_LB_SERVICES] = {};
-	struct roam_lb_stats zero = {};
 	int err = lb_backend_rows(host, &rows);
 
 	for (uint32_t number = 1; number < ROAM_LB_BACKENDS && !err; number++) {
 		if (rows[number].state == ROAM_LB_FREE ||
 		    is_service(services, rows[number].service))
 			continue;
-		err = host_put(host, HOST_MAP_lb_stats, &number, &zero);
+		err = lb_stats_clear(host, number);
 		if (!err)
 			err = host_put(host, HOST_MAP_lb_backend, &number, &none);
 	}

@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "lb_compile.h"
 #include "lb_rows.h"
+#include "lb_stats.h"
 
 static struct lb_rows *alloc_rows(void)
 {
@@ -88,7 +89,6 @@ static bool is_gone(const struct change *change, uint32_t number)
 /* Backends that go are there until no table has them. */
 static int put_backends(const struct change *change)
 {
-	struct roam_lb_stats none = {};
 	int err = 0;
 
 	for (uint32_t number = 1; number < ROAM_LB_BACKENDS && !err; number++) {
@@ -98,7 +98,7 @@ static int put_backends(const struct change *change)
 		if (!memcmp(was, &row, sizeof(row)))
 			continue;
 		if (was->state == ROAM_LB_FREE)
-			err = host_put(change->host, HOST_MAP_lb_stats, &number, &none);
+			err = lb_stats_clear(change->host, number);
 		if (is_gone(change, number)) {
 			row = *was;
 			row.state = ROAM_LB_DRAINING;
@@ -112,7 +112,6 @@ static int put_backends(const struct change *change)
 static int free_backends(const struct change *change)
 {
 	struct roam_lb_backend row = {};
-	struct roam_lb_stats none = {};
 	int err = 0;
 
 	for (uint32_t number = 1; number < ROAM_LB_BACKENDS && !err; number++) {
@@ -120,7 +119,7 @@ static int free_backends(const struct change *change)
 			continue;
 		err = host_put(change->host, HOST_MAP_lb_backend, &number, &row);
 		if (!err)
-			err = host_put(change->host, HOST_MAP_lb_stats, &number, &none);
+			err = lb_stats_clear(change->host, number);
 	}
 	return err;
 }
