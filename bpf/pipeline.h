@@ -6,7 +6,8 @@
  *   parse   from bytes to struct roam_pkt
  *   port    whose packet? is the VM open, the VLAN the port's? what is known about the addresses?
  *   gate    of a VM that is on its way between hosts: may the packet go on?
- *   view    of a packet toward the VM: the tuple that its application will see
+ *   view    of a packet toward the VM: the tuple that its application will see (of known flows
+ *           the port stage asks for it itself: has_port_view)
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
  *   frag    a later fragment goes as its first one did; the first begins its train before it passes
  *   ct      known flow? then it is judged by its state; otherwise: may this open one?
@@ -90,13 +91,15 @@ static __always_inline enum roam_verdict established(struct roam_pkt *pkt)
 
 static __always_inline void view(struct roam_pkt *pkt)
 {
-	if (!(pkt->features & ROAM_VM_LB) || pkt->dir == ROAM_DIR_OUT || !pkt->l4_off)
+	if (!has_view(pkt))
 		return;
-	ct_view(pkt);
+	if (!has_port_view(pkt)) {
+		ct_view(pkt);
+		if (pkt->lb_role == ROAM_LB_ROLE_BACKEND)
+			port_local(pkt);
+	}
 	if (!pkt->lb_role && !pkt->lb_hairpin && !is_error(pkt))
 		lb_view(pkt);
-	if (pkt->lb_role == ROAM_LB_ROLE_BACKEND)
-		port_local(pkt);
 	if (pkt->lb_role || pkt->lb_hairpin)
 		note(pkt, ROAM_STAGE_VIEW, ROAM_CONTINUE);
 }

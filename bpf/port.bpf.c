@@ -219,6 +219,8 @@ __noinline enum roam_verdict port_check(struct roam_pkt *pkt)
 	pkt->switches = port->switches;
 	pkt->key.zone = ROAM_ZONE(port->zone, pkt->vlan);
 	note_policy(pkt, vm);
+	if (has_port_view(pkt))
+		ct_view(pkt);
 	note_facts(pkt, port);
 	return ROAM_CONTINUE;
 }

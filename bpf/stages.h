@@ -121,6 +121,21 @@ static __always_inline bool is_error(const struct roam_pkt *pkt)
 	return pkt->quote_off;
 }
 
+/* Whether its tuple may be another one to the VM's application than it is on the wire. */
+static __always_inline bool has_view(const struct roam_pkt *pkt)
+{
+	return (pkt->features & ROAM_VM_LB) && pkt->dir == ROAM_DIR_IN && pkt->l4_off;
+}
+
+/*
+ * Whether ct_view is the port stage's: most packets, because there the port is at hand. What may
+ * not come in yet, or is no packet from outside, is viewed when that has been found out.
+ */
+static __always_inline bool has_port_view(const struct roam_pkt *pkt)
+{
+	return has_view(pkt) && !pkt->gate && !pkt->mark;
+}
+
 /* The source address of a packet toward the VM; of an ICMP error it may be any router's. */
 static __always_inline struct roam_addr sender_of(const struct roam_pkt *pkt)
 {
