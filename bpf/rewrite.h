@@ -69,7 +69,7 @@ static __always_inline bool needs_rewrite(const struct roam_pkt *pkt)
 }
 
 /* False if the frame could not be written: it must not pass as it is. */
-static __always_inline bool rewrite(const struct frame *frame, const struct roam_pkt *pkt)
+static __always_inline bool rewrite(const struct frame *frame, struct roam_pkt *pkt)
 {
 	if (pkt->lb_role && !translate(frame, pkt))
 		return false;
