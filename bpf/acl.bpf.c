@@ -68,7 +68,7 @@ struct decision {
 	__u32 rule; /* that matched, or ROAM_RULE_NONE */
 	__u8 action;
 	__u8 log;
-	__u8 stateless;
+	__u8 track; /* enum roam_acl_track */
 };
 
 /* A search of one list for one packet. */
@@ -137,7 +137,7 @@ static __always_inline void acl_found(struct acl_search *search, const struct ro
 	walk->got.rule = rule->id;
 	walk->got.action = rule->action;
 	walk->got.log = rule->log;
-	walk->got.stateless = rule->stateless;
+	walk->got.track = rule->track;
 }
 
 static __always_inline struct walk *walk_here(const struct roam_pkt *pkt)
@@ -247,6 +247,7 @@ __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 	if (!decide(pkt))
 		return drop(pkt, ROAM_REASON_NO_TABLE);
 	pkt->rule = walk->got.rule;
+	pkt->limited = walk->got.track == ROAM_ACL_LIMITED;
 	if (pkt->rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE && !pkt->dry_run)
 		count_hit(pkt, walk->got.log);
 	switch (walk->got.action) {
@@ -277,7 +278,7 @@ __noinline enum roam_verdict acl_stateless(struct roam_pkt *pkt)
 	if (!pkt->lb_role && !pkt->lb_hairpin) {
 		if (!acl_match_as(pkt, pkt->dir))
 			return drop(pkt, ROAM_REASON_NO_TABLE);
-		if (walk->got.stateless) {
+		if (walk->got.track == ROAM_ACL_STATELESS) {
 			pkt->ct = ROAM_PKT_CT_NONE;
 			return ROAM_CONTINUE;
 		}

@@ -17,6 +17,7 @@
 #include "ct_state.h"
 #include "ct_table.h"
 #include "ct_view.h"
+#include "limit.h"
 #include "ct_move.h"
 #include "stages.h"
 
@@ -60,6 +61,7 @@ static __always_inline void update_row(struct roam_flow *flow, const struct roam
 				       __u8 state)
 {
 	__u32 dir = pkt->dir & 1;
+	bool ended = is_over(flow->state);
 
 	if (pkt->dry_run)
 		return;
@@ -67,8 +69,11 @@ static __always_inline void update_row(struct roam_flow *flow, const struct roam
 		flow->seen_ns = pkt->now_ns;
 	__sync_fetch_and_add(&flow->packets[dir], 1);
 	__sync_fetch_and_add(&flow->bytes[dir], pkt->len);
-	if (flow->state != state)
-		flow->state = state;
+	if (flow->state == state)
+		return;
+	flow->state = state;
+	if (ended != is_over(state)) /* from now on it does not count, or does again */
+		limit_follow(pkt->vm, &pkt->key, flow);
 }
 
 /* The row moves to the table of established flows: it is there before it leaves the other. */
@@ -83,28 +88,28 @@ static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct
 		.no_log = !pkt->round,
 	};
 	__u8 before = ref->flow->state;
+	__u64 counted = 0;
 	int err;
 
-	if (!pkt->dry_run)
+	if (!pkt->dry_run) {
 		ref->flow->state = state;
+		counted = limit_lift(ref->flow);
+	}
 	err = ct_insert(&how, key, ref->flow);
 	if (err && err != -EEXIST) { /* -EEXIST: the other direction was faster */
 		if (!pkt->dry_run)
 			ref->flow->state = before;
+		limit_lay(pkt->vm, key, ref->flow, counted);
 		return full(pkt, ROAM_CT_FLOWS, err);
 	}
 	if (pkt->dry_run)
 		return ROAM_CONTINUE;
 	ct_unlink(ref->table, key);
 	ref->flow = ct_lookup(how.table, key);
+	limit_lay(pkt->vm, key, ref->flow, counted);
 	if (ref->flow)
 		update_row(ref->flow, pkt, state);
 	return ROAM_CONTINUE;
-}
-
-static __always_inline bool is_over(__u32 state)
-{
-	return state == ROAM_CT_TIME_WAIT || state == ROAM_CT_CLOSE || state == ROAM_CT_SCTP_CLOSED;
 }
 
 /* Whether that is a connection's end, as its listeners understand it. */
@@ -332,6 +337,8 @@ static __always_inline enum roam_verdict renew(struct roam_pkt *pkt)
 	if (!pkt->dry_run) {
 		ref.flow->gen = pkt->gen;
 		ref.flow->rule = pkt->rule;
+		if (pkt->limited || ref.flow->counted)
+			limit_follow(pkt->vm, &key, ref.flow);
 	}
 	if (pkt->either_dir && !pkt->dry_run) {
 		ref.flow->open_dir = pkt->open_dir;
@@ -375,6 +382,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 		.lb_service = pkt->lb_service,
 		.lb_port = pkt->lb_port,
 		.lb_backend = pkt->lb_backend,
+		.counted = counted_word(pkt),
 	};
 
 	how.table = ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, kind);
@@ -398,6 +406,8 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 		unclaim(pkt, &key);
 		return full(pkt, kind, err);
 	}
+	if (!err)
+		pkt->counted_for = 0; /* it is the flow's now */
 	if (pkt->audited)
 		return pass(pkt, ROAM_REASON_AUDITED);
 	return pass(pkt, how.replaced ? ROAM_REASON_CT_REPLACED : ROAM_REASON_OPENED);
@@ -449,12 +459,21 @@ __noinline enum roam_verdict ct_forget(struct roam_pkt *pkt)
 	return ROAM_CONTINUE;
 }
 
+/* The flow goes on here: what it was counted as in the other bank of the VM, too. */
+static __always_inline void carry_count(__u32 table, const struct roam_flow_key *key)
+{
+	struct roam_flow *old = ct_lookup(table ^ ROAM_CT_KINDS, key);
+
+	if (old)
+		limit_lay(table / ROAM_CT_TABLES, key, ct_lookup(table, key), limit_lift(old));
+}
+
 static long load_row(__u32 i, struct roam_ct_load *load)
 {
 	/* No candidates: nothing is replaced. */
 	struct ct_insert how = { .table = load->table, .uncounted = !load->skip_existing };
 	__u32 at = load->first + i;
-	const struct roam_flow_rec *row = bpf_map_lookup_elem(&ct_xfer, &at);
+	struct roam_flow_rec *row = bpf_map_lookup_elem(&ct_xfer, &at);
 	struct roam_flow_key key;
 	int err;
 
@@ -464,9 +483,11 @@ static long load_row(__u32 i, struct roam_ct_load *load)
 	}
 	key = row->key;
 	if (load->skip_existing && ct_lookup(how.table, &key)) {
+		carry_count(how.table, &key);
 		load->done++;
 		return 0;
 	}
+	row->flow.counted = 0;
 	err = load_wire(how.table, &key, &row->flow);
 	if (!err)
 		err = ct_insert(&how, &key, &row->flow);
@@ -474,6 +495,8 @@ static long load_row(__u32 i, struct roam_ct_load *load)
 		load->error = err;
 		return 1;
 	}
+	if (load->skip_existing)
+		carry_count(how.table, &key);
 	load->done++;
 	return 0;
 }
@@ -492,6 +515,21 @@ static __always_inline void count_loaded(const struct roam_ct_load *load)
 	__sync_fetch_and_add(&fill->clocked, load->done);
 }
 
+static long drop_flow(__u32 i, struct roam_ct_load *load)
+{
+	__u32 at = load->first + i;
+	const struct roam_flow_rec *row = bpf_map_lookup_elem(&ct_xfer, &at);
+	struct roam_flow_key key;
+
+	if (!row) {
+		load->error = -E2BIG;
+		return 1;
+	}
+	key = row->key;
+	load->done += !ct_delete(load->table, &key);
+	return 0;
+}
+
 SEC("syscall")
 int ct_load(struct roam_ct_load *arg)
 {
@@ -501,6 +539,19 @@ int ct_load(struct roam_ct_load *arg)
 	load.error = 0;
 	bpf_loop(load.count, load_row, &load, 0);
 	count_loaded(&load);
+	arg->done = load.done;
+	arg->error = load.error;
+	return 0;
+}
+
+SEC("syscall")
+int ct_drop(struct roam_ct_load *arg)
+{
+	struct roam_ct_load load = *arg;
+
+	load.done = 0;
+	load.error = 0;
+	bpf_loop(load.count, drop_flow, &load, 0);
 	arg->done = load.done;
 	arg->error = load.error;
 	return 0;

@@ -10,6 +10,7 @@
 #include <roam/move.h>
 #include "ct_table.h"
 #include "ct_view.h"
+#include "limit.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -108,6 +109,7 @@ static __always_inline int put_row(struct roam_move_run *run, struct roam_flow_r
 {
 	__u32 state = rec->flow.state, table, old;
 	struct roam_flow *flow;
+	__u64 counted;
 	int err;
 
 	if (state >= ROAM_CT_STATE_COUNT)
@@ -115,6 +117,7 @@ static __always_inline int put_row(struct roam_move_run *run, struct roam_flow_r
 	table = ROAM_CT_TABLE(run->vm, run->bank & 1, home_kind[state]);
 	rec->flow.tcp[ROAM_DIR_IN].logged = 0;
 	rec->flow.tcp[ROAM_DIR_OUT].logged = run->mark;
+	rec->flow.counted = 0;
 	flow = move_find(run, key, &old);
 	if (!flow)
 		return insert_row(table, key, &rec->flow);
@@ -129,17 +132,24 @@ static __always_inline int put_row(struct roam_move_run *run, struct roam_flow_r
 		return insert_row(table, key, &rec->flow);
 	}
 	if (old == table) {
+		counted = limit_lift(flow);
 		*flow = rec->flow;
+		limit_lay(run->vm, key, flow, counted);
 		/* A scan may have met it in both, first half-open and then established. */
 		old = ROAM_CT_TABLE(run->vm, run->bank & 1, !home_kind[state]);
-		if (ct_lookup(old, key))
-			ct_unlink(old, key);
+		flow = ct_lookup(old, key);
+		if (!flow)
+			return 0;
+		limit_lay(run->vm, key, NULL, limit_lift(flow));
+		ct_unlink(old, key);
 		return 0;
 	}
 	err = insert_row(table, key, &rec->flow);
-	if (!err)
-		ct_unlink(old, key);
-	return err;
+	if (err)
+		return err;
+	limit_lay(run->vm, key, ct_lookup(table, key), limit_lift(flow));
+	ct_unlink(old, key);
+	return 0;
 }
 
 static __always_inline int drop_row(struct roam_move_run *run, const struct roam_flow_key *key)
@@ -182,6 +192,8 @@ static long apply_row(__u32 i, struct roam_move_run *run)
 {
 	struct roam_flow_rec *rec = bpf_map_lookup_elem(&ct_xfer, &i);
 	struct roam_flow_key key;
+	struct roam_flow *flow;
+	__u32 table;
 
 	if (!rec) {
 		run->error = -E2BIG;
@@ -191,6 +203,9 @@ static long apply_row(__u32 i, struct roam_move_run *run)
 	run->error = run->gone ? drop_row(run, &key) : put_row(run, rec, &key);
 	if (run->error)
 		return 1;
+	flow = run->gone ? NULL : move_find(run, &key, &table);
+	if (flow)
+		limit_follow(run->vm, &key, flow);
 	run->done++;
 	return 0;
 }

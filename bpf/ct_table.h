@@ -14,6 +14,7 @@
 #include "bucket.h"
 #include "ct_tcp.h"
 #include "ct_wire.h"
+#include "limit_count.h"
 #include "stages.h"
 
 /* Rows that a new flow on a full table looks at before it is refused. */
@@ -169,7 +170,10 @@ static __always_inline bool ct_nearly_full(__u32 table)
 	return fill && fill->clocked >= fill->quota - fill->quota / 8;
 }
 
-/* The row of a flow that goes on in another table of the VM: its second key stays. */
+/*
+ * The row of a flow that goes on in another table of the VM: its second key stays, and what it is
+ * counted as its mover has lifted.
+ */
 static __always_inline void ct_unlink(__u32 table, const struct roam_flow_key *key)
 {
 	void *rows = bpf_map_lookup_elem(&ct_table, &table);
@@ -183,13 +187,17 @@ static __noinline int ct_delete(__u32 table, const struct roam_flow_key *key)
 {
 	void *rows = bpf_map_lookup_elem(&ct_table, &table);
 	struct roam_flow *flow = rows ? bpf_map_lookup_elem(rows, key) : NULL;
+	__u64 counted;
 
 	if (!flow)
 		return -ENOENT;
 	if (flow->lb_role)
 		wire_release(table, key, flow);
+	counted = limit_lift(flow);
 	if (!bpf_map_delete_elem(rows, key))
 		ct_count(table, -1, 0);
+	if (counted)
+		limit_down(table / ROAM_CT_TABLES, key, counted);
 	ct_note(table, key, true);
 	return 0;
 }
@@ -375,16 +383,24 @@ static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct ro
 		.no_log = !pkt->round,
 	};
 	struct ct_ref old;
+	__u64 counted;
+	bool found;
 
 	if (!ct_find_in(pkt, !pkt->ct_bank, key, &old))
 		return false;
-	how.table = ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, old.kind);
-	if (pkt->dry_run || (ct_insert(&how, key, old.flow) && !ct_lookup(how.table, key))) {
-		*ret_ref = old; /* no room for it here yet: it is judged where it is */
+	*ret_ref = old;
+	if (pkt->dry_run)
 		return true;
+	how.table = ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, old.kind);
+	counted = limit_lift(old.flow);
+	if (ct_insert(&how, key, old.flow) && !ct_lookup(how.table, key)) {
+		limit_lay(pkt->vm, key, old.flow, counted);
+		return true; /* no room for it here yet: it is judged where it is */
 	}
 	ct_unlink(old.table, key);
-	return ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref);
+	found = ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref);
+	limit_lay(pkt->vm, key, found ? ret_ref->flow : NULL, counted);
+	return found;
 }
 
 /*

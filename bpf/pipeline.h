@@ -14,6 +14,7 @@
  *           an ICMP error belongs to the flow of the packet that it quotes, or is dropped
  *   ips     toward the VM: is the source blocked? does it open too many connections?
  *   acl     the rules, for openings, for untracked packets, and for flows of an older policy
+ *   limit   of an opening: has its rule as many live connections as it may have?
  *   qos     the VM's rate; the mark that its packets get
  *   lb      of an opening: the backend that it gets
  *   commit  the flow is made or brought up to date: only now, so a dropped packet leaves nothing
@@ -129,6 +130,14 @@ static __always_inline enum roam_verdict balance(struct roam_pkt *pkt)
 	return verdict;
 }
 
+/* An opening that is one too many. */
+static __always_inline enum roam_verdict limit(struct roam_pkt *pkt)
+{
+	if (!pkt->limited || pkt->ct == ROAM_PKT_CT_NONE || pkt->ct == ROAM_PKT_CT_STALE)
+		return ROAM_CONTINUE;
+	return note(pkt, ROAM_STAGE_LIMIT, limit_check(pkt));
+}
+
 /* What would open a flow, but is not to be tracked. */
 static __always_inline enum roam_verdict stateless(struct roam_pkt *pkt)
 {
@@ -172,14 +181,18 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 	if (verdict == ROAM_DROP && pkt->ct == ROAM_PKT_CT_STALE)
 		return note(pkt, ROAM_STAGE_COMMIT, ct_revoke(pkt));
 	if (verdict == ROAM_CONTINUE)
+		verdict = limit(pkt);
+	if (verdict == ROAM_CONTINUE)
 		verdict = qos(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = balance(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = note_train(pkt);
-	if (verdict != ROAM_CONTINUE)
-		return verdict;
-	return note(pkt, ROAM_STAGE_COMMIT, ct_commit(pkt));
+	if (verdict == ROAM_CONTINUE)
+		verdict = note(pkt, ROAM_STAGE_COMMIT, ct_commit(pkt));
+	if (pkt->counted_for)
+		limit_give(pkt);
+	return verdict;
 }
 
 /* A later fragment: its first one has been through all of the above. */

@@ -86,6 +86,13 @@ enum roam_verdict port_addr_at(struct roam_pkt *pkt, __u32 i);
 /* CONTINUE if lb_addr is an address of it. */
 enum roam_verdict port_holds(const struct roam_pkt *pkt);
 
+/*
+ * An opening that a rule with limits admits: it counts from here on, or is one too many. What it
+ * took, limit_give() takes back if no flow came of it.
+ */
+enum roam_verdict limit_check(struct roam_pkt *pkt);
+enum roam_verdict limit_give(struct roam_pkt *pkt);
+
 /* After the list: a flow for a packet that would open one and may; passes or drops. */
 enum roam_verdict ct_commit(struct roam_pkt *pkt);
 

@@ -12,6 +12,7 @@
 #include <roam/frag.h>
 #include <roam/ips.h>
 #include <roam/lb.h>
+#include <roam/limit.h>
 #include <roam/monitor.h>
 #include <roam/move.h>
 #include <roam/pkt.h>
@@ -52,6 +53,9 @@ struct roam_lb_stats lb_stats;
 struct roam_lb_table lb_table;
 struct roam_lb_tag_key lb_tag_key;
 struct roam_lb_tagged lb_tagged;
+struct roam_limit limit;
+struct roam_limit_key limit_key;
+struct roam_limit_sync limit_sync;
 struct roam_event event;
 struct roam_explain explain;
 struct roam_flight flight;

@@ -64,6 +64,7 @@ struct show {
 static int show_vm(struct host *host, uint32_t slot, void *arg)
 {
 	_cleanup_acl_list_ struct acl_list list = {};
+	_cleanup_limit_list_ struct limit_list counts = {};
 	struct show *show = arg;
 	struct out *out = show->cmd->out;
 	struct roam_vm vm;
@@ -71,6 +72,8 @@ static int show_vm(struct host *host, uint32_t slot, void *arg)
 
 	if (!err)
 		err = acl_list(host, slot, &list);
+	if (!err)
+		err = limit_list(host, slot, &counts);
 	for (uint32_t i = 0; i < list.count && !err; i++) {
 		const struct roam_acl_rec *rec = &list.recs[i];
 
@@ -79,6 +82,7 @@ static int show_vm(struct host *host, uint32_t slot, void *arg)
 		out_item(out);
 		out_text(out, "vm", vm.name);
 		acl_show_rule(out, &rec->rule);
+		acl_show_used(out, &rec->rule, &counts);
 		acl_show_hits(out, &rec->hits, now_ns());
 		out_item_end(out);
 		show->shown++;
@@ -112,7 +116,8 @@ static const struct verb verbs[] = {
 	  "               [tcp|udp|sctp|icmp|icmp6|gre|esp|ah|proto N|any]\n"
 	  "               [from PREFIX|set:SET|any|any4|any6] [to PREFIX|set:SET|any|any4|any6]\n"
 	  "               [sport PORT[-PORT]|set:SET] [dport PORT[-PORT]|set:SET]\n"
-	  "               [flags FLAGS[/MASK]] [type TYPE[/CODE]] [log N] [stateless]",
+	  "               [flags FLAGS[/MASK]] [type TYPE[/CODE]] [log N] [stateless]\n"
+	  "               [conns N] [perremote N]",
 	  "adds a rule; lower priorities first (1000 if not given), then by name", acl_add_cmd },
 	{ "del", "vm NAME name RULE", "removes a rule; flows that it admitted are matched again",
 	  acl_del_cmd },

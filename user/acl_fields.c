@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <netinet/in.h>
+#include <roam/limit.h>
 #include "acl_fields.h"
 #include "text.h"
 
@@ -205,4 +206,26 @@ int acl_set_stateless(struct roam_acl_rule *rule, const char *text)
 		return fail(-EINVAL, "stateless '%.80s' is neither on nor off", text);
 	rule->stateless = on;
 	return 0;
+}
+
+static int set_limit(const char *keyword, const char *text, __u32 *ret_limit)
+{
+	uint32_t limit;
+	int err = text_u32_parse(keyword, text, &limit);
+
+	if (!err && (limit < 1 || limit > ROAM_LIMIT_MAX))
+		err = fail(-ERANGE, "%s %u is not from 1 to %u", keyword, limit, ROAM_LIMIT_MAX);
+	if (!err)
+		*ret_limit = limit;
+	return err;
+}
+
+int acl_set_conns(struct roam_acl_rule *rule, const char *text)
+{
+	return set_limit("conns", text, &rule->conns);
+}
+
+int acl_set_perremote(struct roam_acl_rule *rule, const char *text)
+{
+	return set_limit("perremote", text, &rule->perremote);
 }

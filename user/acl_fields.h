@@ -36,6 +36,9 @@ int acl_set_type(struct roam_acl_rule *rule, const char *text);
 int acl_set_log(struct roam_acl_rule *rule, const char *text);
 /* "on", "off" */
 int acl_set_stateless(struct roam_acl_rule *rule, const char *text);
+/* "100": live connections, of all remotes and of each one */
+int acl_set_conns(struct roam_acl_rule *rule, const char *text);
+int acl_set_perremote(struct roam_acl_rule *rule, const char *text);
 #define ACL_SET_LEN (ROAM_NAME_LEN + 4)
 /* "set:NAME" */
 const char *acl_say_set(const char *set, char buf[ACL_SET_LEN]);

@@ -73,6 +73,21 @@ void acl_show_rule(struct out *out, const struct roam_acl_rule *rule)
 		out_number(out, "log", rule->log);
 	if (rule->stateless)
 		out_switch(out, "stateless", true);
+	if (rule->conns)
+		out_number(out, "conns", rule->conns);
+	if (rule->perremote)
+		out_number(out, "perremote", rule->perremote);
+}
+
+void acl_show_used(struct out *out, const struct roam_acl_rule *rule,
+		   const struct limit_list *counts)
+{
+	struct limit_used used = limit_find(counts, rule->id);
+
+	if (rule->conns || rule->perremote)
+		out_number(out, "conns_now", used.conns);
+	if (rule->perremote)
+		out_number(out, "remotes_now", used.remotes);
 }
 
 void acl_show_hits(struct out *out, const struct roam_acl_hits *hits, uint64_t now_ns)

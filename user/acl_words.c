@@ -38,6 +38,7 @@ static const struct {
 	{ "sport", acl_set_sport, false }, { "dport", acl_set_dport, false },
 	{ "flags", acl_set_flags, false }, { "type", acl_set_type, false },
 	{ "log", acl_set_log, false },     { "stateless", acl_set_stateless, true },
+	{ "conns", acl_set_conns, false }, { "perremote", acl_set_perremote, false },
 };
 
 /* Twice the same word would leave a rule that is not what either of them says. */

@@ -206,6 +206,32 @@ static bool show_stateless(const void *object, uint32_t i, char text[POLICY_TEXT
 	return rule->stateless && policy_say(text, "on");
 }
 
+static int read_conns(void *object, const char *text)
+{
+	return acl_set_conns(object, text);
+}
+
+static bool show_conns(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
+{
+	const struct roam_acl_rule *rule = object;
+
+	(void)i;
+	return rule->conns && policy_say_number(text, rule->conns);
+}
+
+static int read_perremote(void *object, const char *text)
+{
+	return acl_set_perremote(object, text);
+}
+
+static bool show_perremote(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
+{
+	const struct roam_acl_rule *rule = object;
+
+	(void)i;
+	return rule->perremote && policy_say_number(text, rule->perremote);
+}
+
 /* `dir` and `proto` before those that they give a meaning to: keys are read in this order. */
 static const struct policy_key acl_keys[] = {
 	{ "name", POLICY_TEXT, .required = true, .unique = true, .read = read_rule_name,
@@ -222,6 +248,8 @@ static const struct policy_key acl_keys[] = {
 	{ "type", POLICY_VALUE, .read = read_type, .show = show_type },
 	{ "log", POLICY_VALUE, .read = read_log, .show = show_log },
 	{ "stateless", POLICY_SWITCH, .read = read_stateless, .show = show_stateless },
+	{ "conns", POLICY_VALUE, .read = read_conns, .show = show_conns },
+	{ "perremote", POLICY_VALUE, .read = read_perremote, .show = show_perremote },
 };
 
 static int check_rule(void *object)

@@ -60,9 +60,19 @@ struct roam_acl_rule {
 	char remote_set[ROAM_NAME_LEN] ROAM_CARRY("name", "later");
 	char lport_set[ROAM_NAME_LEN] ROAM_CARRY("name", "later");
 	char rport_set[ROAM_NAME_LEN] ROAM_CARRY("name", "later");
+	/* Live connections that it admits: of all remotes, of each one (limit.h); 0: any number. */
+	__u32 conns ROAM_CARRY("uint", "later");
+	__u32 perremote ROAM_CARRY("uint", "later");
 };
 
-ROAM_ASSERT_SIZE(struct roam_acl_rule, 392);
+ROAM_ASSERT_SIZE(struct roam_acl_rule, 400);
+
+/* What becomes of a packet that a rule admits and that is of no known flow. */
+enum roam_acl_track {
+	ROAM_ACL_TRACKED,
+	ROAM_ACL_STATELESS,
+	ROAM_ACL_LIMITED, /* as the first, unless there are too many */
+};
 
 /* A rule as the stage reads it: a packet matches if (packet & mask) == value on every field. */
 struct roam_acl_match {
@@ -83,8 +93,8 @@ struct roam_acl_match {
 	__u8 icmp_type_mask; /* 0xff, or 0 for any */
 	__u8 icmp_code;
 	__u8 icmp_code_mask;
-	__u8 log; /* as in the rule, as the next */
-	__u8 stateless;
+	__u8 log;   /* as in the rule */
+	__u8 track; /* enum roam_acl_track */
 	/*
 	 * Sets by name: their places in the list (acl_index.h), from 1 on; 0: none. Where there is
 	 * one, the field above is of everything.

@@ -266,9 +266,10 @@ struct roam_flow {
 	__u32 lb_service ROAM_CARRY("service", "later"); /* roam_lb_service.id */
 	__be16 lb_port ROAM_CARRY("be", "later");
 	__u16 lb_backend; /* its number, for counting; 0: not known here */
+	__u64 counted;    /* in the counts of which rule it is (limit.h) */
 };
 
-ROAM_ASSERT_SIZE(struct roam_flow, 136);
+ROAM_ASSERT_SIZE(struct roam_flow, 144);
 
 /* A flow with its key, as an image and the bulk loader carry it. */
 struct roam_flow_rec {
@@ -277,7 +278,7 @@ struct roam_flow_rec {
 	struct roam_flow flow;
 };
 
-ROAM_ASSERT_SIZE(struct roam_flow_rec, 184);
+ROAM_ASSERT_SIZE(struct roam_flow_rec, 192);
 
 /*
  * An entry of a clock. It stands for the row with this key only while that row's created_ns has
@@ -325,5 +326,10 @@ struct roam_ct_load {
 	__u32 skip_existing; /* 1: a row whose key exists is left as it is and counts as done */
 	__u32 first;
 };
+
+/*
+ * Program `ct_drop` takes the same: rows with the keys of those in ct_xfer are deleted from the
+ * table; `done` is how many were there.
+ */
 
 #endif

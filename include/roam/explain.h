@@ -25,6 +25,7 @@
 	X(QOS, "qos")                                                                              \
 	X(LB, "lb")                                                                                \
 	X(CLAIM, "claim")                                                                          \
+	X(LIMIT, "limit")                                                                          \
 	X(COMMIT, "commit")                                                                        \
 	X(REWRITE, "rewrite")                                                                      \
 	X(UPLINK, "uplink")                                                                        \

@@ -126,7 +126,10 @@ struct roam_pkt {
 	 */
 	struct roam_addr error_source;
 	__u16 quote_off; /* where the quoted IP header begins; 0: it is no ICMP error */
-	__u8 pad0[2];
+	/* Firewall: */
+	__u8 limited;     /* 1: the rule that admits it has limits (limit.h) */
+	__u8 counted_for; /* 1: it counts for its rule, 2: and for its remote; no flow has that yet
+			   */
 
 	/* Port. */
 	__u32 vm; /* slot; ROAM_VM_NONE until the port stage has found it */

@@ -78,6 +78,9 @@ enum roam_verdict {
 	X(TCP_WINDOW, "tcp_window", DROP, "a TCP segment outside of its connection's windows")     \
 	X(CT_FULL, "ct_full", DROP, "the VM's flow table is full of live flows")                   \
 	X(CT_HALF_FULL, "ct_half_full", DROP, "too many half-open flows of the VM's own")          \
+	X(CONN_LIMIT, "conn_limit", DROP, "as many connections as its rule allows at once")        \
+	X(CONN_LIMIT_REMOTE, "conn_limit_remote", DROP, "as many as its rule allows a remote")     \
+	X(CONN_LIMIT_FULL, "conn_limit_full", DROP, "the table of counted connections is full")    \
 	X(NO_MEMORY, "no_memory", DROP, "the kernel had no memory for it")                         \
 	X(NO_TABLE, "no_table", DROP, "a table of the VM is missing: the engine cannot judge")     \
 	/* dropped by the load balancer */                                                         \

@@ -45,6 +45,7 @@ acl add vm web name syn in prio 20 reject tcp dport 22 flags syn/syn,ack log 5
 acl add vm web name redirect out prio 21 drop icmp type redirect/1
 acl add vm web name seen in prio 22 audit sctp
 acl add vm web name loose out prio 23 allow udp dport 53 stateless
+acl add vm web name few in prio 24 allow tcp dport 22 conns 10 perremote 2
 acl add vm web name all out allow
 qos set vm web in rate 10mbit burst 64k dscp ef
 qos set vm web out dscp 1

@@ -264,6 +264,15 @@ test_acl_words()
 1 | log 256 | acl add vm web name x in drop tcp log 256
 1 | log 'x' | acl add vm web name x in allow tcp log x
 2 | 'stateless' is given twice | acl add vm web name x in allow tcp stateless stateless
+1 | conns 0 | acl add vm web name x in allow tcp conns 0
+1 | conns '-1' | acl add vm web name x in allow tcp conns -1
+1 | conns 32769 | acl add vm web name x in allow tcp conns 32769
+1 | perremote 32769 | acl add vm web name x in allow tcp perremote 32769
+2 | 'perremote' | acl add vm web name x in allow tcp conns 1 perremote
+2 | 'conns' is given twice | acl add vm web name x in allow tcp conns 1 conns 1
+1 | 'x': a limit on connections, of a rule that is not allow | acl add vm web name x in drop tcp conns 1
+1 | 'x': a limit on connections, of a rule that is not allow | acl add vm web name x in audit tcp perremote 1
+1 | 'x': a limit on connections, of a rule that is stateless | acl add vm web name x in allow tcp stateless conns 1
 2 | none of allow, drop, reject, audit | acl add vm web name x in logged tcp
 2 | none of allow, drop, reject, audit | acl add vm web name x in Reject tcp
 1 | 'log' is no action | vm set web default in log

@@ -166,6 +166,88 @@ test_flows_outlive_a_stateless_rule()
 	check_eq "as flows" "$(host ct show vm web | grep -c 'established.*rule web2')" 3
 }
 
+# $1: a rule, $2: how many live connections of it there are
+conns_are()
+{
+	[ "$(host -j acl show vm web name "$1" | sed -n 's/.*"conns_now":\([0-9]*\).*/\1/p')" = "$2" ]
+}
+
+# As many at once as the rule says, of all remotes together, IPv4 and IPv6; when one is closed, the
+# next gets in.
+test_conns()
+{
+	local one
+	check "setup" world_roam
+	serve vm 443,5300
+	acl add vm web name web in allow tcp dport 443 conns 5
+	shows web "dport 443 conns 5 conns_now 0 packets 0"
+	hold client "$VM4" 443 3
+	one=$SPAWNED
+	hold client "$VM6" 443 2
+	shows web "conns 5 conns_now 5 packets 5"
+	check_not "one too many" sock client tcp "$VM4" 443
+	check_not "of either family" sock client tcp "$VM6" 443
+	check "they are counted" test "$(counter in conn_limit)" -ge 2
+	check_has "and explained" \
+		"$(host explain vm web in tcp "$CLIENT4:9999" to "$VM4:443")" "reason conn_limit"
+	check_eq "the others go on" "$(alive "$HELD")" 2
+	kill "$one"
+	check "closed" wait_for 5 conns_are web 2
+	check "the next gets in" sock client tcp "$VM4" 443
+	check "closed, too" wait_for 5 conns_are web 2
+	check "another one" sock client tcp "$VM6" 443
+	acl add vm web name less in prio 1 allow tcp dport 443 conns 1
+	check_eq "what lives, lives" "$(alive "$HELD")" 2
+	check "and is counted" conns_are less 2
+	check_not "but nothing comes" sock client tcp "$VM4" 443
+}
+
+test_conns_of_each_remote()
+{
+	check "setup" world_roam
+	serve vm 443
+	check "a second client" ns client ip addr add 10.9.0.77/24 dev eth0
+	check "of IPv6, next to the first" ns client ip addr add fd09::77/64 dev eth0 nodad
+	check "and in another network" ns client ip addr add fd09:0:0:1::77/64 dev eth0 nodad
+	check "which is near" ns vm ip route add fd09:0:0:1::/64 dev eth0
+	acl add vm web name web in allow tcp dport 443 perremote 2
+	hold client "$VM4" 443 2
+	check_not "one too many" sock client tcp "$VM4" 443
+	check_eq "counted" "$(counter in conn_limit)" 0
+	check "as such" test "$(counter in conn_limit_remote)" -ge 1
+	check "another remote" sock client tcp "$VM4" 443 10.9.0.77
+	stop_holding
+	check "closed" wait_for 5 conns_are web 0
+	hold client "$VM6" 443 2
+	check_not "one too many" sock client tcp "$VM6" 443
+	check_not "the same network" sock client tcp "$VM6" 443 fd09::77
+	check "another network" sock client tcp "$VM6" 443 fd09:0:0:1::77
+	shows web "perremote 2 conns_now 2 remotes_now 1"
+}
+
+# What is loaded counts as it did.
+test_conns_of_an_image()
+{
+	check "setup" world_roam
+	serve vm 443
+	acl add vm web name web in allow tcp dport 443 conns 3 perremote 3
+	hold client "$VM4" 443 3
+	check "save" host state save web "$TMP/web.img"
+	check_has "policy" "$("$ROAM" state show "$TMP/web.img")" "conns 3 perremote 3"
+	check "load" host state load "$TMP/web.img" replace
+	shows web "conns 3 perremote 3 conns_now 3 remotes_now 1"
+	check_not "one too many" sock client tcp "$VM4" 443
+	check_eq "the others go on" "$(alive "$HELD")" 3
+	check "a file" sh -c "'$ROAM' --bpffs '$BPFFS/host' policy show vm web > '$TMP/web.yaml'"
+	check_has "has it, too" "$(cat "$TMP/web.yaml")" "perremote: 3"
+	sed -i 's/conns: 3/conns: 4/' "$TMP/web.yaml"
+	check "apply" host policy apply "$TMP/web.yaml"
+	shows web "conns 4 perremote 3 conns_now 3 remotes_now 1"
+	stop_holding
+	check "closed" wait_for 5 conns_are web 0
+	check "the next gets in" sock client tcp "$VM4" 443
+}
+
 # What a socket is told at once: refused by a reset or by "port unreachable".
 # $1: who, $2: address, $3: port, $4: tcp or udp
 refused()

@@ -306,7 +306,7 @@ static void make_stateless(struct acl_test *self, enum roam_action action)
 
 	rules[0].rport = (struct roam_port_range){ 444, 444 };
 	rules[1].lport = (struct roam_port_range){ CAST_VM_PORT, CAST_VM_PORT };
-	rules[1].stateless = 1;
+	rules[1].track = ROAM_ACL_STATELESS;
 	set_rules(self, rules, 2);
 	conf.features = ROAM_VM_STATELESS;
 	fixture_set_conf(&self->fixture, CAST_SLOT, &conf);

@@ -4,8 +4,10 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <bpf/bpf.h>
 #include "final.h"
 #include "harness.h"
+#include "limit.h"
 #include "vm.h"
 
 static int collect_flows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
@@ -115,6 +117,7 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 		flow->seen_ns = now_ns - flow->seen_ns;
 		flow->gen = flow->gen == vm->gen;
 		flow->rule = rule_place(final, flow->rule);
+		flow->counted = !!flow->counted;
 	}
 	for (uint32_t i = 0; i < final->rule_count; i++) {
 		final->rules[i].rule.id = 0;
@@ -131,6 +134,87 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 	qsort(final->flows, final->count, sizeof(final->flows[0]), compare_flows);
 }
 
+static bool is_over(const struct roam_flow *flow)
+{
+	return flow->state == ROAM_CT_TIME_WAIT || flow->state == ROAM_CT_CLOSE ||
+	       flow->state == ROAM_CT_SCTP_CLOSED;
+}
+
+struct tally {
+	struct host *host;
+	uint32_t slot;
+	struct roam_limit_key keys[FLOWS_MAX];
+	uint32_t counts[FLOWS_MAX];
+	uint32_t count;
+};
+
+static void tally_one(struct tally *tally, const struct roam_limit_key *key)
+{
+	uint32_t i = 0;
+
+	while (i < tally->count && memcmp(&tally->keys[i], key, sizeof(*key)) != 0)
+		i++;
+	if (i == FLOWS_MAX)
+		return;
+	tally->keys[i] = *key;
+	tally->counts[i]++;
+	tally->count += i == tally->count;
+}
+
+static __u64 expected_word(const struct tally *tally, const struct roam_flow *flow)
+{
+	_cleanup_close_ int rules = host_inner(tally->host, HOST_MAP_limit_rule, tally->slot);
+	struct roam_limit limit;
+
+	if (rules < 0 || is_over(flow) || bpf_map_lookup_elem(rules, &flow->rule, &limit))
+		return 0;
+	return flow->rule | (limit.perremote ? ROAM_COUNTED_REMOTE : 0);
+}
+
+static int tally_rows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
+{
+	struct tally *tally = arg;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct roam_flow *flow = &rows[i].flow;
+		struct roam_limit_key key = { .rule = flow->rule };
+
+		CHECK_EQ(flow->counted, expected_word(tally, flow));
+		if (!flow->counted)
+			continue;
+		tally_one(tally, &key);
+		if (!(flow->counted & ROAM_COUNTED_REMOTE))
+			continue;
+		key.kind = ROAM_LIMIT_REMOTE;
+		memcpy(&key.remote, &rows[i].key.remote, rows[i].key.family == 4 ? 16 : 8);
+		tally_one(tally, &key);
+	}
+	return 0;
+}
+
+void final_check_counts(struct host *host, uint32_t slot)
+{
+	static struct tally tally;
+	struct roam_limit_key key, *at = NULL;
+	uint32_t rows = 0, count;
+
+	tally = (struct tally){ .host = host, .slot = slot };
+	CHECK_OK(ct_dump(host, slot, tally_rows, &tally));
+	if (!host_has_inner(host, HOST_MAP_limit_count, slot)) {
+		CHECK_EQ(tally.count, 0);
+		return;
+	}
+	_cleanup_close_ int fd = host_inner(host, HOST_MAP_limit_count, slot);
+
+	for (uint32_t i = 0; i < tally.count; i++) {
+		if (CHECK(!bpf_map_lookup_elem(fd, &tally.keys[i], &count)))
+			CHECK_EQ(count, tally.counts[i]);
+	}
+	for (; !bpf_map_get_next_key(fd, at, &key); at = &key)
+		rows++;
+	CHECK_EQ(rows, tally.count);
+}
+
 bool final_collect(struct test_host *host, struct final *final)
 {
 	struct acl_list list;
@@ -144,6 +228,7 @@ bool final_collect(struct test_host *host, struct final *final)
 	    !CHECK_OK(ct_dump(host->host, slot, collect_flows, final)) ||
 	    !CHECK_OK(stats_fold(host->host, slot, &final->stats)))
 		return false;
+	final_check_counts(host->host, slot);
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		CHECK_OK(qos_get(host->host, slot, dir, &final->qos[dir]));
 	CHECK_OK(acl_reject_get(host->host, slot, &final->reject_paid_ns));

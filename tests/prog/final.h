@@ -43,6 +43,10 @@ struct final {
 /* Of the VM "vm". */
 bool final_collect(struct test_host *host, struct final *final);
 
+/* Checks that every flow of a VM is in the counts of its rule, if that has limits, and in no other,
+ * and that nothing else is counted. */
+void final_check_counts(struct host *host, uint32_t slot);
+
 /* Checks that both are equal. */
 void final_compare(const struct final *here, const struct final *there);
 

@@ -115,6 +115,8 @@ static void add_rules(struct test_host *host, uint32_t slot)
 		.proto = IPPROTO_TCP,
 		.tcp_flags = ROAM_TCP_SYN,
 		.log = pick(3),
+		.conns = pick(4),
+		.perremote = pick(4),
 		.tcp_mask = pick(2) ? ROAM_TCP_SYN | ROAM_TCP_PSH : ROAM_TCP_SYN,
 		.lport = { 40000, 40000 },
 		.rport = any,

@@ -244,6 +244,10 @@ static const struct beyond {
 	  { .has_icmp_type = 1, .icmp_type = 1, .has_icmp_code = 1, .icmp_code = 200 } },
 	{ "log", "name a in audit tcp log 255 dport 80", { .log = 255 } },
 	{ "stateless", "name a in allow tcp stateless dport 80", { .stateless = 1 } },
+	{ "connections", "name a in allow tcp conns 100 dport 80", { .conns = 100 } },
+	{ "of each remote",
+	  "name a out allow perremote 1 conns 32768",
+	  { .conns = 32768, .perremote = 1 } },
 	{ "numbers", "name a in allow icmp type 0/0", { .has_icmp_type = 1, .has_icmp_code = 1 } },
 };
 
@@ -261,6 +265,8 @@ TEST_EACH(accepts_beyond_ports, beyond)
 	CHECK_EQ(rule.icmp_code, row->rule.icmp_code);
 	CHECK_EQ(rule.log, row->rule.log);
 	CHECK_EQ(rule.stateless, row->rule.stateless);
+	CHECK_EQ(rule.conns, row->rule.conns);
+	CHECK_EQ(rule.perremote, row->rule.perremote);
 }
 
 /* What is said of flags and types is what they are read from. */
@@ -340,6 +346,11 @@ static const struct refusal {
 	{ "log of nothing", "name a in allow log 0", "log 0 is not" },
 	{ "too much of it", "name a in allow log 256", "log 256 is not" },
 	{ "log without a rate", "name a in allow log", "log" },
+	{ "no connection", "name a in allow conns 0", "conns 0 is not from 1 to 32768" },
+	{ "too many of them", "name a in allow conns 32769", "conns 32769 is not" },
+	{ "too many of each", "name a in allow perremote 32769", "perremote 32769 is not" },
+	{ "connections twice", "name a in allow conns 1 conns 2", "given twice" },
+	{ "connections of what", "name a in allow conns", "conns" },
 	{ "stateless twice", "name a in allow stateless stateless", "given twice" },
 	{ "more words", "name a in allow tcp from any please", "please" },
 };

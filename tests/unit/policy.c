@@ -267,6 +267,16 @@ static const struct refusal {
 	  "f:2:60: flags: 'sin' is none of" },
 	{ "half a switch", "vm: {name: a}\nacl: [{" RULE ", stateless: half}]",
 	  "f:2:52: stateless 'half' is neither on nor off" },
+	{ "a limit of none", "vm: {name: a}\nacl: [{" RULE ", conns: 0}]",
+	  "f:2:48: conns 0 is not from 1 to 32768" },
+	{ "a limit of what is stateless",
+	  "vm: {name: a}\nacl: [{" RULE ", stateless: on, perremote: 1}]",
+	  "f:2:7: acl 'r': a limit on connections, of a rule that is stateless" },
+	{ "a limit of what is dropped",
+	  "vm: {name: a}\nacl: [{name: r, dir: in, action: drop, conns: 1}]",
+	  "f:2:7: acl 'r': a limit on connections, of a rule that is not allow" },
+	{ "nearly a limit", "vm: {name: a}\nacl: [{" RULE ", perremot: 1}]",
+	  "f:2:41: a rule: unknown key 'perremot', did you mean 'perremote'?" },
 	{ "ports of anything", "vm: {name: a}\nacl: [{" RULE ", dport: 80}]",
 	  "f:2:7: acl 'r': ports without tcp, udp or sctp" },
 	{ "a bad rate", "vm: {name: a}\nqos: {in: {rate: fast}}", "f:2:18: rate 'fast'" },
@@ -495,6 +505,8 @@ static const struct round {
 	{ "audit", "vm: {name: a, default: {in: audit}}\nacl: [{name: p, dir: in, action: audit, "
 		   "log: 20}]" },
 	{ "stateless", "vm: {name: a}\nacl: [{name: p, dir: in, action: drop, stateless: on}]" },
+	{ "limits", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, conns: 100, "
+		    "perremote: 4}, {name: q, dir: out, action: allow, perremote: 1}]" },
 	{ "types", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, proto: icmp, type: 8}, "
 		   "{name: q, dir: in, action: allow, proto: icmp6, type: 1/4}, "
 		   "{name: r, dir: in, action: allow, proto: icmp, type: 200}, "

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "acl.h"
 #include "acl_index.h"
+#include "limit.h"
 #include "places.h"
 #include "set.h"
 #include "tables.h"
@@ -51,6 +52,13 @@ static void compile_prefix(const struct roam_prefix *prefix, __be32 value[4], __
 	memcpy(value, prefix->addr.words, sizeof(prefix->addr.words));
 }
 
+static uint8_t track_of(const struct roam_acl_rule *rule)
+{
+	if (rule->stateless)
+		return ROAM_ACL_STATELESS;
+	return rule->conns || rule->perremote ? ROAM_ACL_LIMITED : ROAM_ACL_TRACKED;
+}
+
 static void compile_rule(const struct roam_acl_rule *rule, struct roam_acl_match *ret_match)
 {
 	*ret_match = (struct roam_acl_match){
@@ -68,7 +76,7 @@ static void compile_rule(const struct roam_acl_rule *rule, struct roam_acl_match
 		.icmp_code = rule->icmp_code,
 		.icmp_code_mask = rule->has_icmp_code ? UINT8_MAX : 0,
 		.log = rule->log,
-		.stateless = rule->stateless,
+		.track = track_of(rule),
 	};
 	compile_prefix(&rule->local, ret_match->local, ret_match->local_mask);
 	compile_prefix(&rule->remote, ret_match->remote, ret_match->remote_mask);
@@ -193,6 +201,8 @@ static int add_vm(struct places *places, struct view *view, uint32_t slot,
 
 	if (!err)
 		err = make_lists(view, &rules, defaults, &lists);
+	if (!err)
+		err = limit_add_tables(places, slot, &rules);
 	return err ? err : tables_add_matches(places, slot, lists.source);
 }
 
@@ -237,28 +247,31 @@ int acl_compile_begin(struct host *host, uint32_t slot, struct places *places)
 	return err ? err : places_begin(places);
 }
 
-/* As many VMs as fit in one wait of the kernel. */
-static int compile_some(struct view *view, const uint32_t *slots, uint32_t count)
+/* As many VMs as fit in one wait of the kernel; how many those are is added to `done`. */
+static int compile_some(struct view *view, const uint32_t *slots, uint32_t count, uint32_t *done)
 {
 	_cleanup_places_ struct places places = { .host = view->host };
 	struct roam_vm vm;
 	int err = 0;
 
 	for (uint32_t i = 0; i < count && !err; i++) {
+		if (places.count + ROAM_DIR_COUNT + LIMIT_PLACES > PLACES_MAX)
+			break;
 		err = vm_get(view->host, slots[i], &vm);
 		if (!err)
 			err = add_vm(&places, view, slots[i], vm.default_action);
+		++*done;
 	}
 	return err ? err : places_apply(&places);
 }
 
 int acl_compile_many(struct host *host, const uint32_t *slots, uint32_t count)
 {
-	const uint32_t most = PLACES_MAX / ROAM_DIR_COUNT;
 	_cleanup_view_ struct view view = { .host = host };
+	uint32_t done = 0;
 	int err = 0;
 
-	for (uint32_t done = 0; done < count && !err; done += most)
-		err = compile_some(&view, slots + done, count - done < most ? count - done : most);
+	while (done < count && !err)
+		err = compile_some(&view, slots + done, count - done, &done);
 	return err;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Whether a rule makes sense as a whole, from wherever it comes: see acl.h. */
 #include <netinet/in.h>
+#include <roam/limit.h>
 #include <roam/pkt.h>
 #include "acl.h"
 #include "text.h"
@@ -94,6 +95,25 @@ static int validate_beyond_ports(const struct roam_acl_rule *rule)
 	return 0;
 }
 
+/* What a limit counts are the flows that the rule admits. */
+static int validate_limits(const struct roam_acl_rule *rule)
+{
+	if (!rule->conns && !rule->perremote)
+		return 0;
+	if (rule->action != ROAM_ACTION_ALLOW)
+		return fail(-EINVAL,
+			    "acl '%s': a limit on connections, of a rule that is not allow",
+			    rule->name);
+	if (rule->stateless)
+		return fail(-EINVAL,
+			    "acl '%s': a limit on connections, of a rule that is stateless",
+			    rule->name);
+	if (rule->conns > ROAM_LIMIT_MAX || rule->perremote > ROAM_LIMIT_MAX)
+		return fail(-ERANGE, "acl '%s': a limit of more than %u connections", rule->name,
+			    ROAM_LIMIT_MAX);
+	return 0;
+}
+
 int acl_validate(const struct roam_acl_rule *rule)
 {
 	bool ports = !rule->any_proto &&
@@ -115,6 +135,8 @@ int acl_validate(const struct roam_acl_rule *rule)
 	if (!ports && (!range_is_any(rule->lport) || !range_is_any(rule->rport)))
 		return fail(-EINVAL, "acl '%s': ports without tcp, udp or sctp", rule->name);
 	err = validate_sets(rule, ports);
+	if (!err)
+		err = validate_limits(rule);
 	if (!err)
 		err = validate_beyond_ports(rule);
 	if (!err)

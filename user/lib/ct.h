@@ -51,8 +51,9 @@ int ct_flush(struct host *host, uint32_t slot, uint64_t *ret_count);
 /* The same for those whose connection is translated (roam_flow.lb_role). */
 int ct_flush_translated(struct host *host, uint32_t slot, uint64_t *ret_count);
 
-/* Sets the gauges by counting. What packets do meanwhile may be counted twice or not at all. */
-int ct_recount(struct host *host, uint32_t slot);
+/* Deletes rows with these keys from a table (ROAM_CT_TABLE); returns how many were there. Needs the
+ * host's lock. */
+int ct_drop(struct host *host, uint32_t table, const struct roam_flow_rec *rows, uint32_t count);
 
 /* Rows in use, by kind; expired ones that nobody has needed the room of included. */
 int ct_used(struct host *host, uint32_t slot, uint32_t ret_used[ROAM_CT_KINDS]);

@@ -1,24 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
-/* Removing flows from user space (ct.h): rows go by batches, and the gauge follows atomically. */
+/*
+ * Removing flows from user space (ct.h). A program deletes the rows: it takes them out of the
+ * gauge, of the counts of their rules and of the second keys as it does when a packet ends a flow.
+ */
 #include <sys/mman.h>
+#include <string.h>
 #include <bpf/bpf.h>
 #include "ct.h"
-#include "ct_fill.h"
 #include "move.h"
 #include "vm.h"
 
-#define FILL_BYTES (ROAM_VM_MAX * ROAM_CT_TABLES * sizeof(struct roam_ct_fill))
-
-int ct_fill_subtract(struct host *host, uint32_t table, uint32_t rows)
+int ct_drop(struct host *host, uint32_t table, const struct roam_flow_rec *rows, uint32_t count)
 {
-	struct roam_ct_fill *fill = mmap(NULL, FILL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-					 host_map(host, HOST_MAP_ct_fill), 0);
+	size_t size = sizeof(*rows) * ROAM_CT_XFER_ROWS;
+	struct roam_ct_load load = { .table = table };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &load, .ctx_size_in = sizeof(load));
+	struct roam_flow_rec *xfer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+					  host_map(host, HOST_MAP_ct_xfer), 0);
+	int err = 0, dropped = 0;
 
-	if (fill == MAP_FAILED)
-		return fail_errno(-errno, "ct: cannot map the gauges");
-	__atomic_sub_fetch(&fill[table].used, rows, __ATOMIC_RELAXED);
-	munmap(fill, FILL_BYTES);
-	return 0;
+	if (xfer == MAP_FAILED)
+		return fail_errno(-errno, "ct: cannot map the rows to be deleted");
+	while (count && !err) {
+		load.count = count < ROAM_CT_XFER_ROWS ? count : ROAM_CT_XFER_ROWS;
+		memcpy(xfer, rows, load.count * sizeof(*rows));
+		rows += load.count;
+		count -= load.count;
+		if (bpf_prog_test_run_opts(host_prog(host, HOST_PROG_ct_drop), &opts))
+			err = fail_errno(-errno, "ct: cannot delete flows");
+		dropped += load.done;
+	}
+	munmap(xfer, size);
+	return err ? err : dropped;
 }
 
 struct flush {
@@ -29,45 +42,27 @@ struct flush {
 	uint64_t count;
 };
 
-/* The flow's second key, which is not left behind. */
-static void delete_wire(const struct flush *flush, const struct roam_flow_rec *row)
-{
-	uint32_t index = ROAM_CT_WIRE(flush->slot, flush->bank);
-	_cleanup_close_ int fd = row->flow.lb_role
-					 ? host_inner(flush->host, HOST_MAP_ct_wire, index)
-					 : -1;
-	struct roam_flow_key wire;
-
-	if (fd >= 0 && ct_wire_key(row, &wire))
-		bpf_map_delete_elem(fd, &wire);
-}
-
-/* One by one: a row that its own packet removes meanwhile must not stop the others. */
+/* Of the tables of either kind: a flow may have gone from one to the other meanwhile. */
 static int flush_rows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
 {
-	uint32_t deleted[ROAM_CT_KINDS] = {};
+	_cleanup_free_ struct roam_flow_rec *gone = calloc(count, sizeof(*gone));
 	struct flush *flush = arg;
+	uint32_t chosen = 0;
+	int dropped = 0;
 
-	for (uint32_t kind = 0; kind < ROAM_CT_KINDS; kind++) {
-		uint32_t table = ROAM_CT_TABLE(flush->slot, flush->bank, kind);
-		_cleanup_close_ int fd = host_inner(flush->host, HOST_MAP_ct_table, table);
-		int err;
-
-		if (fd < 0)
-			return fd;
-		for (uint32_t i = 0; i < count; i++) {
-			if ((flush->translated_only && !rows[i].flow.lb_role) ||
-			    bpf_map_delete_elem(fd, &rows[i].key))
-				continue;
-			delete_wire(flush, &rows[i]);
-			deleted[kind]++;
-		}
-		err = ct_fill_subtract(flush->host, table, deleted[kind]);
-		if (err)
-			return err;
-		flush->count += deleted[kind];
+	if (!gone)
+		return fail(-ENOMEM, "ct: out of memory");
+	for (uint32_t i = 0; i < count; i++) {
+		if (!flush->translated_only || rows[i].flow.lb_role)
+			gone[chosen++] = rows[i];
 	}
-	return 0;
+	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && dropped >= 0; kind++) {
+		uint32_t table = ROAM_CT_TABLE(flush->slot, flush->bank, kind);
+
+		dropped = ct_drop(flush->host, table, gone, chosen);
+		flush->count += dropped > 0 ? dropped : 0;
+	}
+	return dropped < 0 ? dropped : 0;
 }
 
 static int flush_some(struct flush flush, uint64_t *ret_count)
@@ -100,30 +95,4 @@ int ct_flush_translated(struct host *host, uint32_t slot, uint64_t *ret_count)
 {
 	return flush_some((struct flush){ .host = host, .slot = slot, .translated_only = true },
 			  ret_count);
-}
-
-static int count_rows(const struct roam_flow_rec *rows, uint32_t count, void *arg)
-{
-	uint32_t *used = arg;
-
-	for (uint32_t i = 0; i < count; i++)
-		used[ct_state_kind(rows[i].flow.state)]++;
-	return 0;
-}
-
-int ct_recount(struct host *host, uint32_t slot)
-{
-	uint32_t used[ROAM_CT_KINDS] = {};
-	struct roam_vm vm;
-	int err = vm_get(host, slot, &vm);
-
-	if (!err)
-		err = ct_dump(host, slot, count_rows, used);
-	for (uint32_t kind = 0; kind < ROAM_CT_KINDS && !err; kind++) {
-		uint32_t table = ROAM_CT_TABLE(slot, vm.ct_bank, kind);
-
-		err = host_put(host, HOST_MAP_ct_fill, &table,
-			       &(struct roam_ct_fill){ .used = used[kind] });
-	}
-	return err;
 }

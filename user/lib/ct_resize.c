@@ -39,14 +39,17 @@ static uint32_t partition(const struct move *move, struct roam_flow_rec *rows, u
 	return live;
 }
 
-/* What has expired stays behind: it would only take room. */
+/* What has expired does not come along: it would only take room. */
 static int move_rows(struct move *move, struct roam_flow_rec *rows, uint32_t count)
 {
-	int err = ct_load_missing(move->host, move->to, rows, partition(move, rows, count));
+	uint32_t live = partition(move, rows, count);
+	int err = ct_load_missing(move->host, move->to, rows, live);
 
-	for (uint32_t i = 0; i < count && !err; i++)
+	for (uint32_t i = 0; i < live && !err; i++)
 		bpf_map_delete_elem(move->from_fd, &rows[i].key);
-	return err;
+	if (!err && live < count)
+		err = ct_drop(move->host, move->from, rows + live, count - live);
+	return err < 0 ? err : 0;
 }
 
 /* Moves up to as many rows as fit the buffer; how many there were. */

@@ -8,6 +8,7 @@
 #include "ips.h"
 #include "journal.h"
 #include "lb.h"
+#include "limit.h"
 #include "monitor.h"
 #include "move_own.h"
 #include "port.h"
@@ -303,6 +304,8 @@ int draft_finish(struct host *host, uint32_t slot)
 		vm.features = vm_features(host, slot);
 		monitor_follow(host, vm.name, slot);
 		err = vm_put(host, slot, &vm);
+		if (!err)
+			err = limit_sync(host, slot);
 		if (!err)
 			err = port_bind_all(host, slot);
 	} else {

@@ -36,6 +36,9 @@
 	X(ct_timeouts)                                                                             \
 	X(ct_xfer)                                                                                 \
 	X(ct_wire)                                                                                 \
+	X(limit_rule)                                                                              \
+	X(limit_count)                                                                             \
+	X(limit_clock)                                                                             \
 	X(frag_table)                                                                              \
 	X(frag_clock)                                                                              \
 	X(lb_service)                                                                              \
@@ -81,6 +84,8 @@ enum host_map {
 	X(explain_uplink)                                                                          \
 	X(ask_flows)                                                                               \
 	X(ct_load)                                                                                 \
+	X(ct_drop)                                                                                 \
+	X(limit_sync)                                                                              \
 	X(monitor_say)                                                                             \
 	X(move_fetch)                                                                              \
 	X(move_apply)                                                                              \

@@ -20,12 +20,12 @@ static const char *const scratch_maps[] = {
 
 /* Of what is only in those, or in no map at all. */
 static const char *const scratch_types[] = {
-	"enum roam_link_msg",    "enum roam_local_kind", "enum roam_pkt_ct",
-	"enum roam_pkt_fact",    "enum roam_pkt_frag",   "enum roam_pkt_gate",
-	"enum roam_sctp_chunk",  "enum roam_stage",      "enum roam_verdict",
-	"struct roam_ask_flow",  "struct roam_ask_run",  "struct roam_ct_load",
-	"struct roam_explain",   "struct roam_flow_rec", "struct roam_pkt",
-	"struct roam_stats_add",
+	"enum roam_link_msg",   "enum roam_local_kind",  "enum roam_pkt_ct",
+	"enum roam_pkt_fact",   "enum roam_pkt_frag",    "enum roam_pkt_gate",
+	"enum roam_sctp_chunk", "enum roam_stage",       "enum roam_verdict",
+	"struct roam_ask_flow", "struct roam_ask_run",   "struct roam_ct_load",
+	"struct roam_explain",  "struct roam_flow_rec",  "struct roam_limit_sync",
+	"struct roam_pkt",      "struct roam_stats_add",
 };
 
 bool layout_is_scratch(const char *map)

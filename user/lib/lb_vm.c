@@ -18,8 +18,6 @@ int lb_sync_vm(struct host *host, uint32_t slot)
 	if (vm.lb)
 		return tables_make_wire(host, slot, vm.ct_bank);
 	err = ct_flush_translated(host, slot, &ended);
-	if (!err) /* who was killed at it has not told them */
-		err = ct_recount(host, slot);
 	if (!err)
 		host_clear_inner(host, HOST_MAP_ct_wire, ROAM_CT_WIRE(slot, vm.ct_bank));
 	return err;

@@ -45,6 +45,9 @@ int memory_of_vm(struct host *host, uint32_t slot, uint64_t *ret_bytes)
 	bytes += map_bytes(host, HOST_MAP_ips_block, slot);
 	bytes += map_bytes(host, HOST_MAP_acl_policy, slot);
 	bytes += map_bytes(host, HOST_MAP_acl_hits, slot);
+	bytes += map_bytes(host, HOST_MAP_limit_rule, slot);
+	bytes += map_bytes(host, HOST_MAP_limit_count, slot);
+	bytes += map_bytes(host, HOST_MAP_limit_clock, slot);
 	bytes += map_bytes(host, HOST_MAP_stats, slot);
 	*ret_bytes = bytes;
 	return 0;

@@ -3,6 +3,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf.h>
 #include "frag.h"
+#include "limit.h"
 #include "places.h"
 #include "tables.h"
 
@@ -186,6 +187,7 @@ void tables_clear(struct host *host, uint32_t slot)
 	for (uint32_t bank = 0; bank < ROAM_CT_BANKS; bank++)
 		clear_bank(&places, slot, bank);
 	frag_clear_tables(&places, slot);
+	limit_clear_tables(&places, slot);
 	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++)
 		places_clear(&places, HOST_MAP_acl_match, slot * ROAM_DIR_COUNT + dir);
 	places_clear(&places, HOST_MAP_acl_policy, slot);

@@ -7,6 +7,7 @@
 #include "ct.h"
 #include "ips.h"
 #include "journal.h"
+#include "limit.h"
 #include "move_own.h"
 #include "port.h"
 #include "qos.h"
@@ -142,6 +143,8 @@ int vm_sync_ports(struct host *host, uint32_t slot)
 	err = vm_put(host, slot, &vm);
 	if (!err && vm.ct_moving)
 		err = ct_finish_move(host, slot);
+	if (!err)
+		err = limit_sync(host, slot);
 	if (!err)
 		err = port_bind_all(host, slot);
 	return err;
