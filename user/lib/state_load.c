@@ -123,6 +123,7 @@ static int on_vm(struct loading *loading, const struct roam_vm *row)
 					 (int64_t)(PORT_LEARN_MAX_S * NS_PER_S))
 		return fail(-EBADMSG, "image: the VM would learn for more than %d s",
 			    PORT_LEARN_MAX_S);
+	placing->image = vm;
 	vm.epoch++;
 	if (!vm_find(loading->host, vm.name, &placing->replaces))
 		err = adopt_own(loading, &vm);
@@ -464,7 +465,9 @@ static int keep_refs(struct loading *loading, const struct roam_stats *stats,
 		.lb = lb,
 		.image_ips = loading->placing.features.image_ips,
 		.stats = *stats,
+		.late = loading->placing.late,
 	};
+	loading->placing.late = (struct excess){};
 	if (loading->maps.service)
 		ret_refs->maps.service = lb->id;
 	return 0;
@@ -496,6 +499,7 @@ int state_load(struct host *host, const struct state_load *load, struct state_lo
 		err = keep_refs(&loading, &stats, load->refs);
 	if (err)
 		return err;
+	loading.loaded.flows -= loading.placing.left;
 	monitor_say(host, ROAM_EVENT_LOADED, draft_slot(loading.placing.draft));
 	*ret_loaded = loading.loaded;
 	return 0;
