@@ -902,6 +902,60 @@ TEST_F(pair, rows_of_a_base_that_find_no_room_wait_for_it)
 	free(after.rules.recs);
 }
 
+/* ---- what a delta costs others ---- */
+
+struct holder {
+	struct host *host;
+	atomic_bool released;
+	pthread_t thread;
+};
+
+static void *release_late(void *arg)
+{
+	struct holder *holder = arg;
+
+	sleep(2);
+	holder->released = true;
+	host_unlock(holder->host);
+	return NULL;
+}
+
+/* Whoever holds the host's lock keeps nobody from ending a round in which nothing was written. */
+TEST_F(pair, a_round_without_rows_needs_no_lock)
+{
+	struct move_source_options options = usual;
+	struct holder holder = {};
+
+	options.round_ms = 1;
+	copy_begin(self, &options);
+	CHECK_OK(take_base(self));
+	CHECK_OK(host_open(host_dir(self->here->host), &holder.host));
+	CHECK_OK(host_lock(holder.host));
+	pthread_create(&holder.thread, NULL, release_late, &holder);
+	usleep(2000);
+	CHECK_OK(move_source_delta(self->source, image_bytes_write, fresh(self), &self->stats));
+	CHECK_OP(self->stats.sequence, >, 0);
+	CHECK(!holder.released);
+	pthread_join(holder.thread, NULL);
+	host_close(holder.host);
+}
+
+TEST_F(pair, a_scan_ends_one_round)
+{
+	struct roam_gate before, after;
+	uint64_t flows;
+
+	run_some(self->here, 100, 20);
+	begin(self);
+	CHECK_OK(ct_flush(self->here->host, self->slot, &flows)); /* a scan is due */
+	CHECK_OK(move_gate_get(self->here->host, self->slot, &before));
+	last(self);
+	CHECK(self->stats.whole);
+	CHECK_OK(move_gate_get(self->here->host, self->slot, &after));
+	CHECK_EQ(after.round, before.round + 1);
+	compare(self);
+}
+
 /* No image is taken for a delta, nor the other way round. */
 TEST_F(pair, a_delta_is_no_image)
 {

@@ -294,11 +294,12 @@ static int next_delta(struct move_source *source, bool last, struct move_stats *
 	bool due = last || now_ns() - source->round_ended_ns >= source->round_ns;
 	int err = check_policy(source);
 
-	if (!err && source->work_at == source->work.count)
+	/* A scan ends the round itself, once. */
+	if (!err && source->work_at == source->work.count && !has_lost(source))
 		err = fill_work(source, due);
 	if (err)
 		return err;
-	if (has_lost(source))
+	if (has_lost(source)) /* perhaps only now, by what was drained */
 		return move_delta_scan(source, last, stats);
 	if (source->work_at == source->work.count && !source->work_ends_round)
 		return 0;
