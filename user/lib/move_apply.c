@@ -269,30 +269,50 @@ static void delete_ips(struct taking *taking, int fd, bool block, const struct r
 		bpf_map_delete_elem(fd, addr);
 }
 
-/* Of a scan: what it has not brought. */
+/* Rows of sources or blocks that a scan has not brought. */
+struct sweep_ips {
+	const struct taking *taking;
+	struct rows gone; /* addresses */
+};
+
+static int find_unseen(struct sweep_ips *sweep, enum roam_log_table table,
+		       const struct roam_addr *addr)
+{
+	struct roam_log_rec rec = { .table = table, .key.addr = *addr };
+	struct roam_addr *gone;
+
+	if (move_keys_has(&sweep->taking->seen, &rec))
+		return 0;
+	gone = rows_add(&sweep->gone, sizeof(*gone));
+	if (!gone)
+		return fail(-ENOMEM, "move: out of memory");
+	*gone = *addr;
+	return 0;
+}
+
+static int find_unseen_source(const struct roam_ips_source_rec *rec, void *arg)
+{
+	return find_unseen(arg, ROAM_LOG_SOURCE, &rec->addr);
+}
+
+static int find_unseen_block(const struct roam_ips_block_rec *rec, void *arg)
+{
+	return find_unseen(arg, ROAM_LOG_BLOCK, &rec->addr);
+}
+
 static int sweep_ips(struct taking *taking, int fd, enum roam_log_table table)
 {
-	struct rows gone = {};
-	struct roam_addr key, *at = NULL;
-	int err = 0;
+	struct host *host = taking->dest->host;
+	uint32_t slot = taking->dest->slot;
+	struct sweep_ips sweep = { .taking = taking };
+	const struct roam_addr *addr;
+	int err = table == ROAM_LOG_BLOCK ? ips_each_block(host, slot, find_unseen_block, &sweep)
+					  : ips_each_source(host, slot, find_unseen_source, &sweep);
 
-	while (!err && !bpf_map_get_next_key(fd, at, &key)) {
-		struct roam_log_rec rec = { .table = table, .key.addr = key };
-		struct roam_addr *addr;
-
-		at = &key;
-		if (move_keys_has(&taking->seen, &rec))
-			continue;
-		addr = rows_add(&gone, sizeof(*addr));
-		if (addr)
-			*addr = key;
-		else
-			err = fail(-ENOMEM, "move: out of memory");
-	}
-	for (uint32_t i = 0; i < gone.count; i++)
-		delete_ips(taking, fd, table == ROAM_LOG_BLOCK,
-			   &((struct roam_addr *)gone.rows)[i]);
-	free(gone.rows);
+	addr = sweep.gone.rows;
+	for (uint32_t i = 0; i < sweep.gone.count && !err; i++)
+		delete_ips(taking, fd, table == ROAM_LOG_BLOCK, &addr[i]);
+	rows_free(&sweep.gone);
 	return err;
 }
 
