@@ -82,6 +82,8 @@ static void engine_gate(struct handover *h, struct handover_gate *ret_gate)
 {
 	const struct host_model *host = h->owner;
 
+	if (h->role == HANDOVER_SOURCE && h->state <= HANDOVER_ROUNDS)
+		host->world->wrong = "the gate is read, which says nothing yet";
 	ret_gate->gone = host->gate == GATE_NONE;
 	ret_gate->sequence = host->sequence;
 	ret_gate->open = host->gate == GATE_OPEN;

@@ -491,7 +491,8 @@ void source_tick(struct handover *h, uint64_t now)
 
 	if (handover_over(h))
 		return;
-	h->engine->gate(h, &gate);
+	if (h->state > HANDOVER_ROUNDS) /* before, what it says means nothing */
+		h->engine->gate(h, &gate);
 	if (gate.thawed &&
 	    (h->state == HANDOVER_READY || (h->state == HANDOVER_FROZEN && h->last_sent)))
 		source_abort(h, HANDOVER_REASON_THAWED, "the VM sends at the source", now);
