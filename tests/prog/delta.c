@@ -19,6 +19,7 @@
 #include "ips.h"
 #include "move.h"
 #include "move_own.h"
+#include "move_source.h"
 #include "qos.h"
 #include "state.h"
 #include "stats.h"
@@ -900,6 +901,29 @@ TEST_F(pair, rows_of_a_base_that_find_no_room_wait_for_it)
 	}
 	free(before.rules.recs);
 	free(after.rules.recs);
+}
+
+/* Rounds that are cheap are short: little is left for a freeze. */
+TEST_F(pair, a_cheap_round_is_followed_soon)
+{
+	const struct move_source_options options = { .id = { 1, 2, 3 } };
+	uint64_t shortest_ns = UINT64_MAX;
+
+	copy_begin(self, &options);
+	CHECK_OK(take_base(self));
+	for (int i = 0; i < 20 && shortest_ns == UINT64_MAX; i++) {
+		uint64_t round_ns = self->source->round_ns;
+
+		run_some(self->here, 5, 10);
+		usleep(round_ns / 1000 + 1000);
+		delta(self);
+		CHECK(self->stats.ends_round);
+		if (self->source->round_ns < round_ns)
+			shortest_ns = self->source->round_ns;
+	}
+	CHECK_OP(shortest_ns, <, SECOND);
+	last(self);
+	compare(self);
 }
 
 /* ---- what a delta costs others ---- */
