@@ -76,8 +76,9 @@ int source_abort(struct handover *h, enum handover_reason reason, const char *te
 /* The VM is the peer's. A frame of it here shows otherwise, later (source_tick). */
 void source_move(struct handover *h, uint64_t now)
 {
-	handover_enter_anyway(h, HANDOVER_MOVED, now);
+	/* Before it is written down: after a restart nobody would be waited for. */
 	h->held = h->peer_told = h->moved = false;
+	handover_enter_anyway(h, HANDOVER_MOVED, now);
 	h->deadline_ns = now + h->options.late_s * NS_PER_S;
 	handover_begin(h, HANDOVER_JOB_MOVE, now);
 }
