@@ -43,7 +43,7 @@ struct placing {
 	struct roam_stats stats;
 	struct state_features features;
 	struct placing_flows waiting[ROAM_CT_KINDS];
-	uint32_t batch; /* so many wait; 0: PLACE_FIRST */
+	uint32_t batch;                     /* so many wait; 0: PLACE_FIRST */
 	struct roam_vm image;               /* the VM's row in the image, for its quotas */
 	uint32_t flow_count[ROAM_CT_KINDS]; /* rows of the image so far */
 	struct excess late;                 /* rows that find no place */
