@@ -110,14 +110,6 @@ static int compare_sets(struct host *host, const struct sets *sets, policy_chang
 }
 
 /* With the host's lock. */
-static int apply_sets(struct host *host, const struct sets *sets, bool keep_others)
-{
-	int changes = compare_sets(host, sets, ignore_change, NULL);
-
-	return changes > 0 ? sets_apply(host, sets, keep_others) : changes;
-}
-
-/* With the host's lock. */
 static int apply_services(struct host *host, const struct lb_policy *services)
 {
 	int changes = compare_services(host, services, ignore_change, NULL);
@@ -178,7 +170,7 @@ static int lock_and_apply_sets(struct host *host, const struct sets *sets, bool 
 
 	if (err)
 		return err;
-	err = apply_sets(host, sets, keep_others);
+	err = sets_apply(host, sets, keep_others);
 	host_unlock(host);
 	return err ? say_what(err, "sets") : 0;
 }

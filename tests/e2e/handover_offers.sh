@@ -85,4 +85,17 @@ test_offer_nobody_listens()
 	refused peer_lost
 }
 
+# It is sanitized, and says by its end whether it has forgotten them well.
+test_offer_many_are_expected_when_roamd_ends()
+{
+	local vm
+	for vm in web db mail; do
+		check "expects $vm" handover b expect vm "$vm" from a
+	done
+	check "expects db again" handover b expect vm db from c
+	roamd_kill b TERM
+	check_eq "its end" "$?" 0
+	roamd_start b
+}
+
 run_tests "$@"

@@ -19,6 +19,7 @@
 #include "ips.h"
 #include "move.h"
 #include "move_own.h"
+#include "move_source.h"
 #include "qos.h"
 #include "state.h"
 #include "stats.h"
@@ -105,6 +106,8 @@ static void begin(struct pair *self)
 
 static int take(struct pair *self)
 {
+	if (!self->dest) /* it has been said why */
+		return -EINVAL;
 	self->image.read = 0;
 	return move_dest_delta(self->dest, image_bytes_read, &self->image);
 }
@@ -690,6 +693,7 @@ struct lie {
 	struct roam_move_rec move;
 	enum schema_table_id table;
 	const void *row;
+	uint32_t rows; /* behind it, too; 0: it is the only one */
 };
 
 static void make_lie(struct pair *self, const struct lie *lie)
@@ -705,7 +709,7 @@ static void make_lie(struct pair *self, const struct lie *lie)
 	}
 	if (lie->row) {
 		CHECK_OK(image_write_table(writer, lie->table));
-		CHECK_OK(image_write_rows(writer, lie->row, 1));
+		CHECK_OK(image_write_rows(writer, lie->row, lie->rows ? lie->rows : 1));
 	}
 	CHECK_OK(image_write_end(writer));
 }
@@ -778,6 +782,201 @@ TEST_F(pair, lies_are_refused)
 	lie.row = &source;
 	refused(self, &lie, -EBADMSG);
 	last(self);
+	compare(self);
+}
+
+/* ---- a base with more rows than the quota ---- */
+
+#define QUOTA ROAM_QUOTA_MIN
+#define MORE  10
+
+/* Rows of all kinds, with quotas that are as large. */
+static void fill_here(struct pair *self, uint32_t rows)
+{
+	struct roam_ips ips = ips_defaults();
+	struct host *host = self->here->host;
+	struct roam_vm vm;
+
+	resize_here(self, rows);
+	ips.sources = ips.blocks = rows;
+	CHECK_OK(ips_set(host, self->slot, &ips));
+	CHECK_OK(vm_get(host, self->slot, &vm));
+	for (uint32_t i = 0; i < rows; i++) {
+		struct roam_ips_source_rec source = { .source.paid_ns = now_ns() + i };
+		struct roam_flow_rec flow = {
+			.key = cast_key(4, 17),
+			.flow = { .state = ROAM_CT_UDP_STREAM, .seen_ns = now_ns() },
+		};
+
+		flow.key.rport = i;
+		source.addr = packet_addr("198.51.100.0");
+		source.addr.bytes[15] = i;
+		CHECK_OK(ips_store_source(host, self->slot, &source));
+		CHECK_OK(ips_block_add(host, self->slot, &source.addr, 1000 + i));
+		CHECK_OK(ct_load(host, ROAM_CT_TABLE(self->slot, vm.ct_bank, ROAM_CT_FLOWS), &flow,
+				 1));
+	}
+}
+
+static void shrink(struct image_parts *parts, const char *table, const char *field)
+{
+	uint32_t quota = QUOTA;
+
+	memcpy(image_parts_at(parts, table, field, 0), &quota, sizeof(quota));
+}
+
+/* As if the base had been walked while rows went and others came: its quotas are smaller. */
+static void base_of_a_busy_vm(struct pair *self)
+{
+	struct image_parts parts;
+
+	fill_here(self, QUOTA + MORE);
+	copy_begin(self, &usual);
+	CHECK_OK(image_parts_take(self->image.at, self->image.len, &parts));
+	shrink(&parts, "vm", "quota_flows");
+	shrink(&parts, "ips", "sources");
+	shrink(&parts, "ips", "blocks");
+	image_bytes_free(&self->image);
+	image_parts_put(&parts, &self->image);
+	image_parts_free(&parts);
+	if (!CHECK_OK(take_base(self)))
+		note("%s", fail_line());
+}
+
+/* The first rows at the destination are gone at the source: said by one delta each. */
+static void say_gone(struct pair *self, const struct all *there)
+{
+	struct roam_gone_flow flows[MORE];
+	struct roam_gone_ips sources[MORE] = {}, blocks[MORE] = {};
+	struct lie lie = honest(self);
+
+	for (uint32_t i = 0; i < MORE; i++) {
+		flows[i].key = there->flows[i].key;
+		sources[i].addr = there->sources[i].addr;
+		blocks[i] = (struct roam_gone_ips){ .addr = there->blocks[i].addr, .block = 1 };
+	}
+	lie.rows = MORE;
+	lie.table = TABLE_GONE_FLOW;
+	lie.row = flows;
+	make_lie(self, &lie);
+	CHECK_OK(take(self));
+	lie.header.sequence++;
+	lie.table = TABLE_GONE_IPS;
+	lie.row = sources;
+	make_lie(self, &lie);
+	CHECK_OK(take(self));
+	lie.header.sequence++;
+	lie.row = blocks;
+	lie.move.last = 1;
+	make_lie(self, &lie);
+	if (!CHECK_OK(take(self)))
+		note("%s", fail_line());
+}
+
+/* The rows that were too many wait until those have gone that were not there any more. */
+TEST_F(pair, rows_of_a_base_that_find_no_room_wait_for_it)
+{
+	static struct all before, after;
+
+	base_of_a_busy_vm(self);
+	if (!self->dest)
+		return;
+	collect(self->there, 0, &before);
+	CHECK_EQ(before.flow_count, QUOTA);
+	CHECK_EQ(before.source_count, QUOTA);
+	CHECK_EQ(before.block_count, QUOTA);
+	say_gone(self, &before);
+	CHECK(move_dest_is_complete(self->dest));
+	collect(self->there, 0, &after);
+	CHECK_EQ(after.flow_count, QUOTA);
+	CHECK_EQ(after.source_count, QUOTA);
+	CHECK_EQ(after.block_count, QUOTA);
+	for (uint32_t i = 0; i < MORE; i++) {
+		CHECK(!bsearch(&before.flows[i], after.flows, QUOTA, sizeof(after.flows[0]),
+			       by_key));
+		CHECK(!bsearch(&before.sources[i], after.sources, QUOTA, sizeof(after.sources[0]),
+			       by_addr));
+		CHECK(!bsearch(&before.blocks[i], after.blocks, QUOTA, sizeof(after.blocks[0]),
+			       by_addr));
+	}
+	free(before.rules.recs);
+	free(after.rules.recs);
+}
+
+/* Rounds that are cheap are short: little is left for a freeze. */
+TEST_F(pair, a_cheap_round_is_followed_soon)
+{
+	const struct move_source_options options = { .id = { 1, 2, 3 } };
+	uint64_t shortest_ns = UINT64_MAX;
+
+	copy_begin(self, &options);
+	CHECK_OK(take_base(self));
+	for (int i = 0; i < 20 && shortest_ns == UINT64_MAX; i++) {
+		uint64_t round_ns = self->source->round_ns;
+
+		run_some(self->here, 5, 10);
+		usleep(round_ns / 1000 + 1000);
+		delta(self);
+		CHECK(self->stats.ends_round);
+		if (self->source->round_ns < round_ns)
+			shortest_ns = self->source->round_ns;
+	}
+	CHECK_OP(shortest_ns, <, SECOND);
+	last(self);
+	compare(self);
+}
+
+/* ---- what a delta costs others ---- */
+
+struct holder {
+	struct host *host;
+	atomic_bool released;
+	pthread_t thread;
+};
+
+static void *release_late(void *arg)
+{
+	struct holder *holder = arg;
+
+	sleep(2);
+	holder->released = true;
+	host_unlock(holder->host);
+	return NULL;
+}
+
+/* Whoever holds the host's lock keeps nobody from ending a round in which nothing was written. */
+TEST_F(pair, a_round_without_rows_needs_no_lock)
+{
+	struct move_source_options options = usual;
+	struct holder holder = {};
+
+	options.round_ms = 1;
+	copy_begin(self, &options);
+	CHECK_OK(take_base(self));
+	CHECK_OK(host_open(host_dir(self->here->host), &holder.host));
+	CHECK_OK(host_lock(holder.host));
+	pthread_create(&holder.thread, NULL, release_late, &holder);
+	usleep(2000);
+	CHECK_OK(move_source_delta(self->source, image_bytes_write, fresh(self), &self->stats));
+	CHECK_OP(self->stats.sequence, >, 0);
+	CHECK(!holder.released);
+	pthread_join(holder.thread, NULL);
+	host_close(holder.host);
+}
+
+TEST_F(pair, a_scan_ends_one_round)
+{
+	struct roam_gate before, after;
+	uint64_t flows;
+
+	run_some(self->here, 100, 20);
+	begin(self);
+	CHECK_OK(ct_flush(self->here->host, self->slot, &flows)); /* a scan is due */
+	CHECK_OK(move_gate_get(self->here->host, self->slot, &before));
+	last(self);
+	CHECK(self->stats.whole);
+	CHECK_OK(move_gate_get(self->here->host, self->slot, &after));
+	CHECK_EQ(after.round, before.round + 1);
 	compare(self);
 }
 

@@ -116,6 +116,25 @@ static bool one_run(const struct kind *kind, uint64_t seed, uint32_t *states)
 	return ok;
 }
 
+/*
+ * Worlds that have found something: a source that had been waiting for the VM to say where it runs
+ * (held), was claimed, restarted, and then heard two senders, waited for ever.
+ */
+static const struct {
+	uint64_t seed;
+	struct kind kind;
+} found[] = {
+	{ 1795886335207136148, { "all, free", HANDOVER_FENCE_FREE, 0xffff } },
+};
+
+TEST(worlds_that_have_found_something)
+{
+	uint32_t states = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(found); i++)
+		one_run(&found[i].kind, found[i].seed, &states);
+}
+
 TEST_EACH(both_machines, kinds)
 {
 	const uint64_t seed = harness_seed();

@@ -82,6 +82,8 @@ static void engine_gate(struct handover *h, struct handover_gate *ret_gate)
 {
 	const struct host_model *host = h->owner;
 
+	if (h->role == HANDOVER_SOURCE && h->state <= HANDOVER_ROUNDS)
+		host->world->wrong = "the gate is read, which says nothing yet";
 	ret_gate->gone = host->gate == GATE_NONE;
 	ret_gate->sequence = host->sequence;
 	ret_gate->open = host->gate == GATE_OPEN;
@@ -155,10 +157,18 @@ static int ops_save(struct handover *h)
 	return 0;
 }
 
+/* What is not written down is told to nobody, but for what is so whatever the journal says. */
+static bool may_tell(const struct handover *h, const struct host_model *host)
+{
+	return h->state >= HANDOVER_MOVED || (host->has_saved && host->saved.state == h->state);
+}
+
 static void ops_changed(struct handover *h)
 {
 	struct host_model *host = h->owner;
 
+	if (!may_tell(h, host))
+		host->world->wrong = "told of a state that is not in the journal";
 	host->world->states[role_of(host)] |= 1u << h->state;
 }
 

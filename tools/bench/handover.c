@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * How long a VM stands still for its state when it is handed over, for tools/bench/run: freeze,
- * last delta, its way through memory, applying it, ready. Before each freeze packets have written
- * to some of the flows since the last delta, as in a second in which so many change. Prints
- * milliseconds and rows, a line a round.
+ * last delta, its way through memory, applying it, ready. Up to each freeze packets write to so
+ * many of the flows a second, one after the other, and deltas go on as in roamd. With `at-once`
+ * all of a second are written at once, after the last delta. Prints
+ * milliseconds, rows, and of the milliseconds those of the source and of the destination, a line a
+ * round.
  *
- *   handover FLOWS CHANGING ROUNDS
+ *   handover FLOWS CHANGING ROUNDS [at-once]
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,46 +79,112 @@ static void set_quota(struct test_host *host, uint32_t slot, uint32_t flows)
 	must(!vm_set(host->host, slot, &vm), "quotas");
 }
 
+static void send_one(struct test_host *host, uint32_t flow)
+{
+	struct __sk_buff skb = { .ifindex = host->ifindex };
+	struct packet_spec spec = datagram(flow);
+	struct packet packet;
+
+	packet_build(&spec, &packet);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet.bytes, .data_size_in = packet.len,
+		    .ctx_in = &skb, .ctx_size_in = sizeof(skb));
+	must(!bpf_prog_test_run_opts(host_prog(host->host, HOST_PROG_tc_in), &opts) &&
+		     (int)opts.retval == -1,
+	     "a packet");
+}
+
 /* Every so many flows one, so that it is not always the same. */
 static void change(struct test_host *host, uint32_t flows, uint32_t changing, uint32_t first)
 {
-	struct __sk_buff skb = { .ifindex = host->ifindex };
+	for (uint32_t i = 0; i < changing; i++)
+		send_one(host, (first + (uint64_t)i * flows / changing) % flows);
+}
 
-	for (uint32_t i = 0; i < changing; i++) {
-		struct packet_spec spec =
-			datagram((first + (uint64_t)i * flows / changing) % flows);
-		struct packet packet;
+/* Packets that go on at their rate while the VM runs. */
+struct stream {
+	struct test_host *host;
+	uint32_t flows;
+	uint32_t changing;
+	uint32_t next;
+	pthread_t thread;
+	atomic_bool stop;
+};
 
-		packet_build(&spec, &packet);
-		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packet.bytes,
-			    .data_size_in = packet.len, .ctx_in = &skb, .ctx_size_in = sizeof(skb));
-		must(!bpf_prog_test_run_opts(host_prog(host->host, HOST_PROG_tc_in), &opts) &&
-			     (int)opts.retval == -1,
-		     "a packet");
+static void *run_stream(void *arg)
+{
+	struct stream *stream = arg;
+	const struct timespec nap = { .tv_nsec = 500000 };
+	uint64_t began_ns = now_ns(), sent = 0;
+
+	while (!stream->stop) {
+		uint64_t due = (now_ns() - began_ns) * stream->changing / NS_PER_S;
+
+		for (; sent < due; sent++) {
+			send_one(stream->host, stream->next);
+			/* neighbours in time are none in the table */
+			stream->next = (stream->next + 7919) % stream->flows;
+		}
+		nanosleep(&nap, NULL);
 	}
+	return NULL;
+}
+
+static void delta(struct move_source *source, struct move_dest *dest, struct image_bytes *buffer)
+{
+	struct move_stats stats;
+
+	do {
+		buffer->len = buffer->read = 0;
+		must(!move_source_delta(source, image_bytes_write, buffer, &stats), "a delta");
+		must(!stats.sequence || !move_dest_delta(dest, image_bytes_read, buffer),
+		     "applying a delta");
+	} while (stats.more);
+}
+
+/* As roamd does: a delta every few milliseconds, for a while that ends anywhere in a round. */
+static void go_on(struct stream *stream, struct move_source *source, struct move_dest *dest,
+		  struct image_bytes *buffer)
+{
+	const struct timespec nap = { .tv_nsec = 5000000 };
+	uint64_t until_ns = now_ns() + NS_PER_S + random() % NS_PER_S;
+
+	stream->stop = false;
+	must(!pthread_create(&stream->thread, NULL, run_stream, stream), "a thread");
+	while (now_ns() < until_ns) {
+		nanosleep(&nap, NULL);
+		delta(source, dest, buffer);
+	}
+	stream->stop = true;
+	pthread_join(stream->thread, NULL);
 }
 
 static void freeze(struct move_source *source, struct move_dest *dest, struct image_bytes *buffer)
 {
 	struct move_stats stats;
-	uint64_t rows = 0, begin = now_ns();
+	uint64_t rows = 0, begin = now_ns(), here = 0, there = 0, from;
 
 	must(!move_source_freeze(source), "freezing");
 	do {
 		buffer->len = buffer->read = 0;
+		from = now_ns();
 		must(!move_source_last(source, image_bytes_write, buffer, &stats),
 		     "the last delta");
+		here += now_ns() - from;
+		from = now_ns();
 		must(!move_dest_delta(dest, image_bytes_read, buffer), "applying it");
+		there += now_ns() - from;
 		rows += stats.rows;
 	} while (stats.more);
 	must(!move_dest_ready(dest, true), "being ready");
-	printf("%.3f %llu\n", (double)(now_ns() - begin) / 1e6, (unsigned long long)rows);
+	printf("%.3f %llu %.3f %.3f\n", (double)(now_ns() - begin) / 1e6, (unsigned long long)rows,
+	       (double)here / 1e6, (double)there / 1e6);
 	must(!move_source_thaw(source), "thawing");
 }
 
 int main(int argc, char **argv)
 {
-	struct move_source_options options = { .id = { 1 }, .round_ms = 3600000 };
+	bool at_once = argc > 4 && !strcmp(argv[4], "at-once");
+	struct move_source_options options = { .id = { 1 }, .round_ms = at_once ? 3600000 : 0 };
 	uint32_t flows = argc > 1 ? atoi(argv[1]) : 100000, slot;
 	uint32_t changing = argc > 2 ? atoi(argv[2]) : 10000;
 	int rounds = argc > 3 ? atoi(argv[3]) : 11;
@@ -123,7 +193,7 @@ int main(int argc, char **argv)
 	struct move_source *source;
 	struct test_host here, there;
 	struct move_dest *dest;
-	struct move_stats stats;
+	struct stream stream = { .host = &here, .flows = flows, .changing = changing };
 	struct state_dev dev;
 
 	hosts_enter();
@@ -141,12 +211,12 @@ int main(int argc, char **argv)
 	must(!move_dest_base(there.host, &there_options, image_bytes_read, &buffer, &dest),
 	     "loading the base");
 	for (int round = 0; round < rounds; round++) {
-		change(&here, flows, changing, round);
-		/* as every few milliseconds: the log is read */
-		buffer.len = 0;
-		must(!move_source_delta(source, image_bytes_write, &buffer, &stats) &&
-			     !stats.sequence,
-		     "a delta of nothing");
+		if (at_once) {
+			change(&here, flows, changing, round);
+			delta(source, dest, &buffer); /* of nothing: the log is read */
+		} else {
+			go_on(&stream, source, dest, &buffer);
+		}
 		freeze(source, dest, &buffer);
 	}
 	move_source_close(source);

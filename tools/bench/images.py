@@ -187,9 +187,9 @@ def measure_idle(rows, world):
              [(float(line[line.index("bytes") + 1]), 2.0 * 1024 * 1024)])
 
 
-def freezes(flows, changing, rounds):
+def freezes(flows, changing, rounds, *how):
     """Milliseconds from a VM's freeze until it may run at the destination."""
-    lines = run(BUILD / "bench/handover", flows, changing, rounds).splitlines()
+    lines = run(BUILD / "bench/handover", flows, changing, rounds, *how).splitlines()
     return [float(line.split()[0]) for line in lines]
 
 
@@ -197,15 +197,16 @@ def measure_freeze(rows, world):
     """The last delta costs what has changed, not what there is."""
     count = rows.rounds(11)
     sides = Sides(world, 10000)
-    peer = [sides.conntrack_both() for _ in range(count)]
-    sides.empty()
     for flows, changing in ((100000, 10000), (1000, 1000)):
-        rows.add(f"freeze until active, {flows:,} flows, {changing:,} changed",
-                 "conntrack: dump, then load 10,000", "ms",
-                 list(zip(freezes(flows, changing, count), peer)))
+        for what, how in (("a second", ()), ("at once", ("at-once",))):
+            peer = [sides.conntrack_both() for _ in range(count)]
+            rows.add(f"freeze until active, {flows:,} flows, {changing:,} changing {what}",
+                     "conntrack: dump, then load 10,000", "ms",
+                     list(zip(freezes(flows, changing, count, *how), peer)))
+    sides.empty()
     most = 100000 if rows.quick else 1000000
-    rows.add(f"freeze until active, {most:,} flows, 1,000 changed", "10,000 flows, 1,000 changed",
-             "ms", list(zip(freezes(most, 1000, count), freezes(10000, 1000, count))))
+    rows.add(f"freeze until active, {most:,} flows, 10,000 changing a second", "10,000 flows",
+             "ms", list(zip(freezes(most, 10000, count), freezes(10000, 10000, count))))
 
 
 class ConntrackLimits:
@@ -232,7 +233,7 @@ class ConntrackLimits:
 def measure(rows):
     for line in ("roam state save web - > FILE", "roam state load FILE replace",
                  "roam state save web - | roam state load - replace", "conntrack -L -o save > FILE",
-                 "conntrack --load-file FILE", "build/bench/handover FLOWS CHANGED ROUNDS"):
+                 "conntrack --load-file FILE", "build/bench/handover FLOWS CHANGING ROUNDS [at-once]"):
         rows.command(line)
     with World() as world, ConntrackLimits():
         world.make_host("default", "out", "allow")

@@ -44,12 +44,13 @@ static int ops_save(struct handover *h)
 	return err;
 }
 
-static void drop_expect(struct agent *agent, const char *vm)
+/* Those of a VM, or, without one, those whose time is up. */
+static void drop_expects(struct agent *agent, const char *vm, uint64_t now)
 {
 	struct expect **at = &agent->expects, *expect;
 
 	while ((expect = *at)) {
-		if (strcmp(expect->vm, vm) != 0) {
+		if (vm ? strcmp(expect->vm, vm) != 0 : expect->until_ns > now) {
 			at = &expect->next;
 			continue;
 		}
@@ -65,7 +66,7 @@ static void ops_changed(struct handover *h)
 	char id[HANDOVER_ID_TEXT];
 
 	if (h->role == HANDOVER_DEST && h->state == HANDOVER_OPEN)
-		drop_expect(entry->agent, h->vm.name);
+		drop_expects(entry->agent, h->vm.name, 0);
 	if (handover_over(h))
 		entry->agent->ended[h->role][h->reason]++;
 	say(failed ? SAY_WARNING : SAY_INFO, "vm %s %s %s id %s state %s%s%s%s%s", h->vm.name,
@@ -190,7 +191,7 @@ int agent_expect(struct agent *agent, const struct expect *expect)
 	own = malloc(sizeof(*own));
 	if (!own)
 		return fail(-ENOMEM, "no_memory: out of memory");
-	drop_expect(agent, expect->vm);
+	drop_expects(agent, expect->vm, 0);
 	*own = *expect;
 	own->next = agent->expects;
 	agent->expects = own;
@@ -374,20 +375,6 @@ static void prune(struct agent *agent)
 	}
 }
 
-static void drop_late_expects(struct agent *agent, uint64_t now)
-{
-	struct expect **at = &agent->expects, *expect;
-
-	while ((expect = *at)) {
-		if (expect->until_ns > now) {
-			at = &expect->next;
-			continue;
-		}
-		*at = expect->next;
-		free(expect);
-	}
-}
-
 void agent_tick(struct agent *agent)
 {
 	const uint64_t now = now_ns();
@@ -402,7 +389,7 @@ void agent_tick(struct agent *agent)
 	}
 	links_tick(agent, now);
 	control_tick(agent, now);
-	drop_late_expects(agent, now);
+	drop_expects(agent, NULL, now);
 	prune(agent);
 }
 
@@ -435,8 +422,7 @@ void agent_end(struct agent *agent)
 
 void agent_free(struct agent *agent)
 {
-	while (agent->expects)
-		drop_expect(agent, agent->expects->vm);
+	drop_expects(agent, NULL, UINT64_MAX);
 	for (struct entry *entry = agent->entries, *next; entry; entry = next) {
 		next = entry->next;
 		free_entry(entry);

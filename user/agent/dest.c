@@ -21,7 +21,7 @@ static bool complete(const struct handover *h)
 static void opened(struct handover *h, uint64_t now)
 {
 	/* The VM runs here, whether that can be written down or not: a restart sees the gate. */
-	(void)handover_enter(h, HANDOVER_OPEN, now);
+	handover_enter_anyway(h, HANDOVER_OPEN, now);
 	handover_why(h, HANDOVER_REASON_NONE, NULL);
 	handover_send(h, MESSAGE_CLAIM);
 }
@@ -32,7 +32,7 @@ static void begin_wipe(struct handover *h, enum handover_reason reason, const ch
 {
 	handover_why(h, reason, text);
 	h->taking = h->skipping = false;
-	(void)handover_enter(h, HANDOVER_ABORTING, now);
+	handover_enter_anyway(h, HANDOVER_ABORTING, now);
 	handover_begin(h, HANDOVER_JOB_WIPE, now);
 }
 
@@ -197,13 +197,13 @@ static void worked_prepare(struct handover *h, const struct handover_work *work,
 		/* Nothing was made: nothing is to be wiped. */
 		handover_why(h, work->reason, work->text);
 		handover_send(h, MESSAGE_REFUSE);
-		(void)handover_enter(h, HANDOVER_ABORTED, now);
+		handover_enter_anyway(h, HANDOVER_ABORTED, now);
 		return;
 	}
 	memcpy(h->late, work->late, sizeof(h->late));
 	handover_send(h, MESSAGE_ACCEPT);
 	if (h->check)
-		(void)handover_enter(h, HANDOVER_DONE, now);
+		handover_enter_anyway(h, HANDOVER_DONE, now);
 }
 
 /* All that there is of the VM is here, and `in` is open where nobody can go on before. */
@@ -238,7 +238,7 @@ static void worked_wipe(struct handover *h, const struct handover_work *work, ui
 	if (work->reason == HANDOVER_REASON_ACTIVE_HERE && h->staged)
 		opened(h, now);
 	else if (!work->reason) {
-		(void)handover_enter(h, HANDOVER_ABORTED, now);
+		handover_enter_anyway(h, HANDOVER_ABORTED, now);
 		handover_send(h, MESSAGE_ABORTED);
 	}
 }
@@ -257,7 +257,7 @@ void dest_worked(struct handover *h, const struct handover_work *work, uint64_t 
 		break;
 	case HANDOVER_JOB_SETTLE:
 		if (h->state == HANDOVER_OPEN && !work->reason) {
-			(void)handover_enter(h, HANDOVER_DONE, now);
+			handover_enter_anyway(h, HANDOVER_DONE, now);
 			handover_send(h, MESSAGE_DONE);
 		}
 		break;
@@ -266,7 +266,7 @@ void dest_worked(struct handover *h, const struct handover_work *work, uint64_t 
 		break;
 	case HANDOVER_JOB_SHUT:
 		if (h->state == HANDOVER_ABORTING && !work->reason) {
-			(void)handover_enter(h, HANDOVER_ABORTED, now);
+			handover_enter_anyway(h, HANDOVER_ABORTED, now);
 			handover_send(h, MESSAGE_ABORTED);
 		}
 		break;
@@ -299,7 +299,7 @@ static void got_release(struct handover *h, const struct message *message, uint6
 static void two_senders(struct handover *h, const char *text, uint64_t now)
 {
 	handover_why(h, HANDOVER_REASON_TWO_SENDERS, text);
-	(void)handover_enter(h, HANDOVER_ABORTING, now);
+	handover_enter_anyway(h, HANDOVER_ABORTING, now);
 	handover_begin(h, HANDOVER_JOB_SHUT, now);
 }
 
@@ -465,7 +465,7 @@ void dest_start(struct handover *h, uint64_t now)
 	if (handover_enter(h, HANDOVER_PREPARED, now)) {
 		handover_why(h, HANDOVER_REASON_INTERNAL, fail_line());
 		handover_send(h, MESSAGE_REFUSE);
-		(void)handover_enter(h, HANDOVER_ABORTED, now);
+		handover_enter_anyway(h, HANDOVER_ABORTED, now);
 		return;
 	}
 	handover_begin(h, HANDOVER_JOB_PREPARE, now);

@@ -18,16 +18,27 @@ const struct handover_options handover_defaults = {
 	.freeze_us = 20000,
 };
 
-int handover_enter(struct handover *h, enum handover_state state, uint64_t now)
+static int enter(struct handover *h, enum handover_state state, uint64_t now)
 {
-	int err;
-
 	h->state = state;
 	h->deadline_ns = 0;
 	h->retry_ns = now;
-	err = h->check ? 0 : h->ops->save(h);
-	h->ops->changed(h);
+	return h->check ? 0 : h->ops->save(h);
+}
+
+int handover_enter(struct handover *h, enum handover_state state, uint64_t now)
+{
+	int err = enter(h, state, now);
+
+	if (!err)
+		h->ops->changed(h);
 	return err;
+}
+
+void handover_enter_anyway(struct handover *h, enum handover_state state, uint64_t now)
+{
+	(void)enter(h, state, now);
+	h->ops->changed(h);
 }
 
 void handover_why(struct handover *h, enum handover_reason reason, const char *text)
@@ -182,7 +193,7 @@ int handover_give_way(struct handover *h, uint64_t now)
 		return 0;
 	/* The peer learns how it ended when it asks. */
 	if (h->state == HANDOVER_ABORTING && h->role == HANDOVER_SOURCE && h->settled) {
-		(void)handover_enter(h, HANDOVER_ABORTED, now);
+		handover_enter_anyway(h, HANDOVER_ABORTED, now);
 		return 0;
 	}
 	if (h->state == HANDOVER_OPEN && !h->released) {

@@ -211,8 +211,10 @@ int handover_give_way(struct handover *h, uint64_t now);
 bool handover_over(const struct handover *h);
 /* ---- for the two machines ---- */
 
-/* Enters a state, and writes it down before anything is done. */
+/* Enters a state, and writes it down before anything is done; nobody hears of one that is not. */
 int handover_enter(struct handover *h, enum handover_state state, uint64_t now);
+/* One that is so whatever the journal says: the VM or the peer has made it. */
+void handover_enter_anyway(struct handover *h, enum handover_state state, uint64_t now);
 void handover_why(struct handover *h, enum handover_reason reason, const char *text);
 void handover_send(struct handover *h, enum message_type type);
 void handover_begin(struct handover *h, enum handover_job job, uint64_t now);

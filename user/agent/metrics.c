@@ -53,48 +53,48 @@ static void handovers(struct agent *agent, struct evbuffer *out)
 			    (unsigned long long)agent->refused_connections);
 }
 
-/* One family of metrics of all VMs; the families must not be mixed. */
-struct family {
-	struct evbuffer *out;
-	bool bytes;
+/* Counters of all VMs, read once; the families must not be mixed, so bytes wait for packets. */
+struct families {
+	struct evbuffer *packets;
+	struct evbuffer *bytes;
+	const char *vm;
 };
+
+static int put_counter(const struct roam_stats_rec *rec, void *arg)
+{
+	static const char *const form = "roam_%s_total{vm=\"%s\",dir=\"%s\",reason=\"%s\"} %llu\n";
+	const struct families *to = arg;
+	const char *dir = text_enum_name(&text_dir, rec->dir);
+	const char *reason = text_enum_name(&text_reason, rec->reason);
+
+	evbuffer_add_printf(to->packets, form, "packets", to->vm, dir, reason,
+			    (unsigned long long)rec->packets);
+	evbuffer_add_printf(to->bytes, form, "bytes", to->vm, dir, reason,
+			    (unsigned long long)rec->bytes);
+	return 0;
+}
 
 static int counters(struct host *host, uint32_t slot, void *arg)
 {
-	const struct family *family = arg;
+	struct families *families = arg;
 	struct roam_stats stats;
 	struct roam_vm vm;
 
 	if (vm_get(host, slot, &vm) || stats_fold(host, slot, &stats))
 		return 0; /* gone meanwhile */
-	for (uint32_t reason = 0; reason < ROAM_REASON_COUNT; reason++) {
-		for (uint32_t dir = 0; dir < ROAM_DIR_COUNT; dir++) {
-			const struct roam_counter *counter = &stats.by_reason[reason][dir];
-
-			if (!counter->packets)
-				continue;
-			evbuffer_add_printf(
-				family->out,
-				"roam_%s_total{vm=\"%s\",dir=\"%s\",reason=\"%s\"} %llu\n",
-				family->bytes ? "bytes" : "packets", vm.name,
-				text_enum_name(&text_dir, dir),
-				text_enum_name(&text_reason, reason),
-				(unsigned long long)(family->bytes ? counter->bytes
-								   : counter->packets));
-		}
-	}
-	return 0;
+	families->vm = vm.name;
+	return stats_each(&stats, put_counter, families);
 }
 
 static int fill(struct host *host, uint32_t slot, void *arg)
 {
-	const struct family *family = arg;
+	struct evbuffer *out = arg;
 	uint32_t used[ROAM_CT_KINDS];
 	struct roam_vm vm;
 
 	if (vm_get(host, slot, &vm) || ct_used(host, slot, used))
 		return 0;
-	evbuffer_add_printf(family->out,
+	evbuffer_add_printf(out,
 			    "roam_flows{vm=\"%s\",kind=\"established\"} %u\n"
 			    "roam_flows{vm=\"%s\",kind=\"half\"} %u\n",
 			    vm.name, used[ROAM_CT_FLOWS], vm.name, used[ROAM_CT_HALF]);
@@ -103,11 +103,11 @@ static int fill(struct host *host, uint32_t slot, void *arg)
 
 static int quota(struct host *host, uint32_t slot, void *arg)
 {
-	const struct family *family = arg;
+	struct evbuffer *out = arg;
 	struct roam_vm vm;
 
 	if (!vm_get(host, slot, &vm))
-		evbuffer_add_printf(family->out,
+		evbuffer_add_printf(out,
 				    "roam_flows_quota{vm=\"%s\",kind=\"established\"} %u\n"
 				    "roam_flows_quota{vm=\"%s\",kind=\"half\"} %u\n",
 				    vm.name, vm.quota_flows, vm.name, vm.quota_half);
@@ -116,21 +116,23 @@ static int quota(struct host *host, uint32_t slot, void *arg)
 
 static void vms(struct agent *agent, struct evbuffer *out)
 {
-	struct family family = { .out = out };
+	struct families families = { .packets = out, .bytes = evbuffer_new() };
 
+	if (!families.bytes)
+		return;
 	evbuffer_add_printf(out, "# HELP roam_packets_total Packets of VMs by reason.\n"
 				 "# TYPE roam_packets_total counter\n");
-	(void)vm_each(agent->host, counters, &family);
-	family.bytes = true;
-	evbuffer_add_printf(out, "# HELP roam_bytes_total Bytes of VMs by reason.\n"
-				 "# TYPE roam_bytes_total counter\n");
-	(void)vm_each(agent->host, counters, &family);
+	evbuffer_add_printf(families.bytes, "# HELP roam_bytes_total Bytes of VMs by reason.\n"
+					    "# TYPE roam_bytes_total counter\n");
+	(void)vm_each(agent->host, counters, &families);
+	evbuffer_add_buffer(out, families.bytes);
+	evbuffer_free(families.bytes);
 	evbuffer_add_printf(out, "# HELP roam_flows Tracked flows of VMs.\n"
 				 "# TYPE roam_flows gauge\n");
-	(void)vm_each(agent->host, fill, &family);
+	(void)vm_each(agent->host, fill, out);
 	evbuffer_add_printf(out, "# HELP roam_flows_quota How many there may be.\n"
 				 "# TYPE roam_flows_quota gauge\n");
-	(void)vm_each(agent->host, quota, &family);
+	(void)vm_each(agent->host, quota, out);
 }
 
 static void reply(struct evhttp_request *request, int code, struct evbuffer *out)

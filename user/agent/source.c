@@ -34,14 +34,14 @@ static void let_go(struct handover *h, uint64_t now)
 static void end_if_told(struct handover *h, uint64_t now)
 {
 	if (h->settled && (h->peer_told || !h->offered))
-		(void)handover_enter(h, HANDOVER_ABORTED, now);
+		handover_enter_anyway(h, HANDOVER_ABORTED, now);
 }
 
 static void begin_abort(struct handover *h, enum handover_reason reason, const char *text,
 			uint64_t now)
 {
 	handover_why(h, reason, text);
-	(void)handover_enter(h, HANDOVER_ABORTING, now);
+	handover_enter_anyway(h, HANDOVER_ABORTING, now);
 	if (h->held)
 		return; /* the peer is told once the VM has been heard here: it may be on its way */
 	let_go(h, now);
@@ -76,8 +76,9 @@ int source_abort(struct handover *h, enum handover_reason reason, const char *te
 /* The VM is the peer's. A frame of it here shows otherwise, later (source_tick). */
 void source_move(struct handover *h, uint64_t now)
 {
-	(void)handover_enter(h, HANDOVER_MOVED, now);
+	/* Before it is written down: after a restart nobody would be waited for. */
 	h->held = h->peer_told = h->moved = false;
+	handover_enter_anyway(h, HANDOVER_MOVED, now);
 	h->deadline_ns = now + h->options.late_s * NS_PER_S;
 	handover_begin(h, HANDOVER_JOB_MOVE, now);
 }
@@ -214,7 +215,7 @@ void source_worked(struct handover *h, const struct handover_work *work, uint64_
 		break;
 	case HANDOVER_JOB_WIPE:
 		if (h->state == HANDOVER_MOVED && !work->reason)
-			(void)handover_enter(h, HANDOVER_DONE, now);
+			handover_enter_anyway(h, HANDOVER_DONE, now);
 		break;
 	default:
 		break;
@@ -265,7 +266,7 @@ static void got_accept(struct handover *h, const struct message *message, uint64
 		return;
 	memcpy(h->late, message->late, sizeof(h->late));
 	if (h->check) {
-		(void)handover_enter(h, HANDOVER_DONE, now);
+		handover_enter_anyway(h, HANDOVER_DONE, now);
 		return;
 	}
 	if (handover_enter(h, HANDOVER_BASE, now)) {
@@ -491,7 +492,8 @@ void source_tick(struct handover *h, uint64_t now)
 
 	if (handover_over(h))
 		return;
-	h->engine->gate(h, &gate);
+	if (h->state > HANDOVER_ROUNDS) /* before, what it says means nothing */
+		h->engine->gate(h, &gate);
 	if (gate.thawed &&
 	    (h->state == HANDOVER_READY || (h->state == HANDOVER_FROZEN && h->last_sent)))
 		source_abort(h, HANDOVER_REASON_THAWED, "the VM sends at the source", now);

@@ -50,7 +50,7 @@ struct move_source;
 struct move_source_options {
 	uint8_t id[16];      /* of the handover; not zero */
 	uint32_t ring_bytes; /* of the log, a power of two; 0: 4 MiB */
-	uint32_t round_ms;   /* soft writes are sent as often; 0: 1000 */
+	uint32_t round_ms;   /* soft writes are sent as often; 0: as is cheap, at least 1000 */
 };
 
 /* What a delta had. */
@@ -60,7 +60,8 @@ struct move_stats {
 	uint64_t bytes;
 	uint64_t dirty; /* rows that wait for the end of the round */
 	bool whole;     /* a scan, because records were lost or a process died */
-	bool more;      /* there is more to send at once: call again */
+	bool ends_round;
+	bool more; /* there is more to send at once: call again */
 };
 
 /* The VM is copied from here on: -EBUSY if it is gated already, -EPERM if it is not active. */

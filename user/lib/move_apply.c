@@ -41,12 +41,11 @@ static int tidy(struct taking *taking)
 }
 
 /* A row for which there is no place yet: of a scan, perhaps many, until what is gone is swept. */
-static int hold_back(const struct taking *taking, struct move_rows *late, const void *row,
-		     size_t size)
+static int hold_back(const struct taking *taking, struct rows *late, const void *row, size_t size)
 {
 	uint32_t bound = taking->move.whole ? taking->vm.quota_flows + taking->vm.quota_half
 					    : MOVE_LATE_ROWS;
-	void *to = late->count < bound ? move_rows_add(late, size) : NULL;
+	void *to = late->count < bound ? rows_add(late, size) : NULL;
 
 	if (!to)
 		return fail(-ENOSPC, "move: more rows than the VM's quota");
@@ -79,7 +78,7 @@ static int run_rows(struct taking *taking, const struct roam_flow_rec *rows, uin
 		}
 		if ((err != -ENOSPC && err != -EEXIST) || gone)
 			continue;
-		err = hold_back(taking, &dest->late_flows, &rows[at++], sizeof(*rows));
+		err = hold_back(taking, &dest->late.flows, &rows[at++], sizeof(*rows));
 	}
 	return err;
 }
@@ -89,7 +88,7 @@ int move_apply_flows(struct taking *taking)
 	int err;
 
 	if (taking->move.whole && !taking->scanning) /* which has them all */
-		taking->dest->late_flows.count = 0;
+		taking->dest->late.flows.count = 0;
 	taking->scanning = true;
 	err = run_rows(taking, taking->flows.rows, taking->flows.count, false);
 
@@ -97,7 +96,7 @@ int move_apply_flows(struct taking *taking)
 	return err;
 }
 
-static bool has_key(const struct move_rows *rows, const struct roam_flow_key *key)
+static bool has_key(const struct rows *rows, const struct roam_flow_key *key)
 {
 	const struct roam_flow_rec *rec = rows->rows;
 
@@ -111,11 +110,11 @@ static bool has_key(const struct move_rows *rows, const struct roam_flow_key *ke
 /* Those that were late, but for what this delta knows better. */
 static int retry_late(struct taking *taking)
 {
-	struct move_rows late = taking->dest->late_flows;
+	struct rows late = taking->dest->late.flows;
 	const struct roam_flow_rec *rec = late.rows;
 	int err = 0;
 
-	taking->dest->late_flows = (struct move_rows){};
+	taking->dest->late.flows = (struct rows){};
 	for (uint32_t i = 0; i < late.count && !err; i++) {
 		if (!has_key(&taking->gone_flows, &rec[i].key) &&
 		    !has_key(&taking->flows, &rec[i].key))
@@ -128,7 +127,7 @@ static int retry_late(struct taking *taking)
 /* One that is promoted makes room among the half-open ones for another: until nothing moves. */
 static int settle_late(struct taking *taking)
 {
-	const struct move_rows *late = &taking->dest->late_flows;
+	const struct rows *late = &taking->dest->late.flows;
 	uint32_t before;
 	int err = 0;
 
@@ -142,7 +141,7 @@ static int settle_late(struct taking *taking)
 }
 
 struct sweep {
-	struct move_rows gone;
+	struct rows gone;
 	uint16_t mark;
 };
 
@@ -155,7 +154,7 @@ static int find_stale(const struct roam_flow_rec *rows, uint32_t count, void *ar
 
 		if (rows[i].flow.tcp[ROAM_DIR_OUT].logged == sweep->mark)
 			continue;
-		rec = move_rows_add(&sweep->gone, sizeof(*rec));
+		rec = rows_add(&sweep->gone, sizeof(*rec));
 		if (!rec)
 			return fail(-ENOMEM, "move: out of memory");
 		*rec = rows[i];
@@ -217,7 +216,7 @@ static int put_new_source(struct taking *taking, const struct roam_ips_source_re
 	int err = ips_row_put_tidy(dest->host, dest->slot, ROAM_IPS_SOURCES, &rec->addr,
 				   &rec->source);
 
-	return err == -ENOSPC ? hold_back(taking, &dest->late_sources, rec, sizeof(*rec)) : err;
+	return err == -ENOSPC ? hold_back(taking, &dest->late.sources, rec, sizeof(*rec)) : err;
 }
 
 static int put_new_block(struct taking *taking, const struct roam_ips_block_rec *rec)
@@ -226,7 +225,7 @@ static int put_new_block(struct taking *taking, const struct roam_ips_block_rec 
 	int err = ips_row_put_tidy(dest->host, dest->slot, ROAM_IPS_BLOCKS, &rec->addr,
 				   &rec->block);
 
-	return err == -ENOSPC ? hold_back(taking, &dest->late_blocks, rec, sizeof(*rec)) : err;
+	return err == -ENOSPC ? hold_back(taking, &dest->late.blocks, rec, sizeof(*rec)) : err;
 }
 
 static int put_source(struct taking *taking, const struct roam_ips_source_rec *rec, int fd)
@@ -270,30 +269,50 @@ static void delete_ips(struct taking *taking, int fd, bool block, const struct r
 		bpf_map_delete_elem(fd, addr);
 }
 
-/* Of a scan: what it has not brought. */
+/* Rows of sources or blocks that a scan has not brought. */
+struct sweep_ips {
+	const struct taking *taking;
+	struct rows gone; /* addresses */
+};
+
+static int find_unseen(struct sweep_ips *sweep, enum roam_log_table table,
+		       const struct roam_addr *addr)
+{
+	struct roam_log_rec rec = { .table = table, .key.addr = *addr };
+	struct roam_addr *gone;
+
+	if (move_keys_has(&sweep->taking->seen, &rec))
+		return 0;
+	gone = rows_add(&sweep->gone, sizeof(*gone));
+	if (!gone)
+		return fail(-ENOMEM, "move: out of memory");
+	*gone = *addr;
+	return 0;
+}
+
+static int find_unseen_source(const struct roam_ips_source_rec *rec, void *arg)
+{
+	return find_unseen(arg, ROAM_LOG_SOURCE, &rec->addr);
+}
+
+static int find_unseen_block(const struct roam_ips_block_rec *rec, void *arg)
+{
+	return find_unseen(arg, ROAM_LOG_BLOCK, &rec->addr);
+}
+
 static int sweep_ips(struct taking *taking, int fd, enum roam_log_table table)
 {
-	struct move_rows gone = {};
-	struct roam_addr key, *at = NULL;
-	int err = 0;
+	struct host *host = taking->dest->host;
+	uint32_t slot = taking->dest->slot;
+	struct sweep_ips sweep = { .taking = taking };
+	const struct roam_addr *addr;
+	int err = table == ROAM_LOG_BLOCK ? ips_each_block(host, slot, find_unseen_block, &sweep)
+					  : ips_each_source(host, slot, find_unseen_source, &sweep);
 
-	while (!err && !bpf_map_get_next_key(fd, at, &key)) {
-		struct roam_log_rec rec = { .table = table, .key.addr = key };
-		struct roam_addr *addr;
-
-		at = &key;
-		if (move_keys_has(&taking->seen, &rec))
-			continue;
-		addr = move_rows_add(&gone, sizeof(*addr));
-		if (addr)
-			*addr = key;
-		else
-			err = fail(-ENOMEM, "move: out of memory");
-	}
-	for (uint32_t i = 0; i < gone.count; i++)
-		delete_ips(taking, fd, table == ROAM_LOG_BLOCK,
-			   &((struct roam_addr *)gone.rows)[i]);
-	free(gone.rows);
+	addr = sweep.gone.rows;
+	for (uint32_t i = 0; i < sweep.gone.count && !err; i++)
+		delete_ips(taking, fd, table == ROAM_LOG_BLOCK, &addr[i]);
+	rows_free(&sweep.gone);
 	return err;
 }
 
@@ -316,23 +335,22 @@ static bool is_told(const struct taking *taking, const struct roam_addr *addr, b
 
 static int retry_late_ips(struct taking *taking, int sources, int blocks)
 {
-	struct move_rows late_sources = taking->dest->late_sources;
-	struct move_rows late_blocks = taking->dest->late_blocks;
-	const struct roam_ips_source_rec *source = late_sources.rows;
-	const struct roam_ips_block_rec *block = late_blocks.rows;
+	struct excess late = taking->dest->late;
+	const struct roam_ips_source_rec *source = late.sources.rows;
+	const struct roam_ips_block_rec *block = late.blocks.rows;
 	int err = 0;
 
-	taking->dest->late_sources = taking->dest->late_blocks = (struct move_rows){};
-	for (uint32_t i = 0; i < late_sources.count && !err; i++) {
+	taking->dest->late.sources = taking->dest->late.blocks = (struct rows){};
+	for (uint32_t i = 0; i < late.sources.count && !err; i++) {
 		if (!is_told(taking, &source[i].addr, false))
 			err = put_source(taking, &source[i], sources);
 	}
-	for (uint32_t i = 0; i < late_blocks.count && !err; i++) {
+	for (uint32_t i = 0; i < late.blocks.count && !err; i++) {
 		if (!is_told(taking, &block[i].addr, true))
 			err = put_block(taking, &block[i], blocks);
 	}
-	free(late_sources.rows);
-	free(late_blocks.rows);
+	rows_free(&late.sources);
+	rows_free(&late.blocks);
 	return err;
 }
 
@@ -386,7 +404,7 @@ static int apply_ips(struct taking *taking)
 	if (!taking->ips.is_set)
 		return 0;
 	if (!taking->sources.count && !taking->blocks.count && !taking->gone_ips.count &&
-	    !taking->dest->late_sources.count && !taking->dest->late_blocks.count &&
+	    !taking->dest->late.sources.count && !taking->dest->late.blocks.count &&
 	    !taking->move.whole)
 		return 0;
 

@@ -156,8 +156,11 @@ static int fetch_flows(struct move_source *source, const struct piece *piece)
 	struct roam_move_run run = { .vm = source->slot };
 	struct roam_flow_rec *xfer = source->maps.xfer;
 	struct roam_vm vm;
-	int err = host_lock(source->host); /* the transfer rows are the host's, not ours */
+	int err;
 
+	if (!piece->count)
+		return 0;
+	err = host_lock(source->host); /* the transfer rows are the host's, not ours */
 	if (err)
 		return err;
 	_cleanup_unlock_ struct host *locked = source->host;

@@ -35,9 +35,7 @@ void move_dest_close(struct move_dest *dest)
 	move_maps_close(&dest->maps);
 	state_refs_close(&dest->refs);
 	free(dest->flows.rows);
-	free(dest->late_flows.rows);
-	free(dest->late_sources.rows);
-	free(dest->late_blocks.rows);
+	excess_free(&dest->late);
 	free(dest);
 }
 
@@ -123,6 +121,8 @@ int move_dest_base(struct host *host, const struct move_dest_options *options, i
 		return err == -EEXIST ? -EBUSY : err;
 	memcpy(dest->vm, loaded.vm, sizeof(dest->vm));
 	dest->slot = dest->refs.slot;
+	dest->late = dest->refs.late;
+	dest->refs.late = (struct excess){};
 	dest->gate = &dest->maps.gates[dest->slot];
 	dest->gate->base_ns = dest->refs.maps.now_ns;
 	dest->has_refs = dest->has_stats = true;

@@ -8,17 +8,11 @@
 #include <roam/qos.h>
 #include "move.h"
 #include "move_own.h"
+#include "rows.h"
 #include "state_lb.h"
 
 /* Rows that a delta holds back until it has turned out to be right; of flows more only in scans. */
 #define MOVE_TAKE_ROWS ROAM_CT_XFER_ROWS
-
-/* Rows of one kind that wait. Room that has been touched once is cheaper than new room. */
-struct move_rows {
-	void *rows;
-	uint32_t count;
-	uint32_t room;
-};
 
 /* At most so many that are late. */
 #define MOVE_LATE_ROWS 4096
@@ -32,17 +26,15 @@ struct move_dest {
 	struct state_refs refs;
 	bool has_refs; /* false after a reopen, until a scan */
 	bool has_stats;
-	struct move_rows flows; /* room for a delta's, from one to the next */
-	bool complete;          /* the last delta was the source's last */
-	bool torn;              /* a scan broke off */
+	struct rows flows; /* room for a delta's, from one to the next */
+	bool complete;     /* the last delta was the source's last */
+	bool torn;         /* a scan broke off */
 	/*
-	 * Rows that found no room, or their tuple taken. A delta is not of one moment: it may have
-	 * rows that took the place of others whose end the next one tells. With the last there must
-	 * be none.
+	 * Rows that found no room, or their tuple taken. Neither base nor delta is of one moment:
+	 * it may have rows that took the place of others whose end the next delta tells. With the
+	 * last there must be none.
 	 */
-	struct move_rows late_flows;
-	struct move_rows late_sources;
-	struct move_rows late_blocks;
+	struct excess late;
 };
 
 /* A delta on its way in. */
@@ -65,14 +57,14 @@ struct taking {
 	struct roam_ips image_ips;
 	/* What waits. */
 	uint64_t reject_paid_ns;
-	struct move_rows flows;
-	struct move_rows gone_flows; /* struct roam_flow_rec, of which the key counts */
-	struct move_rows gone_ips;
-	struct move_rows sources;
-	struct move_rows blocks;
-	struct move_rows trains;
-	struct move_rows hits;
-	struct move_rows qos;
+	struct rows flows;
+	struct rows gone_flows; /* struct roam_flow_rec, of which the key counts */
+	struct rows gone_ips;
+	struct rows sources;
+	struct rows blocks;
+	struct rows trains;
+	struct rows hits;
+	struct rows qos;
 	struct roam_stats stats;
 	bool tidied;   /* the tables' clocks are */
 	bool scanning; /* rows of it have been applied */
@@ -84,8 +76,5 @@ struct taking {
 /* move_apply.c: with the host's lock. */
 int move_apply_flows(struct taking *taking);
 int move_apply_all(struct taking *taking);
-
-/* One more row for those that wait; NULL: no memory, or too many. */
-void *move_rows_add(struct move_rows *rows, size_t size);
 
 #endif

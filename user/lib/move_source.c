@@ -6,6 +6,10 @@
  * A soft write is logged once a round, so what is read of its row counts only once the round is
  * over and every packet that saw the old one has left (move_wait_packets). What was urgent is read
  * at once, and again at the end of the round, since soft writes may follow within it.
+ *
+ * What has been written since the last round is what a freeze has to bring, so rounds are as short
+ * as they are cheap: the next one ends when this one's end is a twentieth of the time since, within
+ * bounds. A VM whose flows all change has few rounds, one that changes little has many.
  */
 #include <string.h>
 #include <bpf/bpf.h>
@@ -17,7 +21,10 @@
 #include "vm.h"
 
 #define RING_BYTES (4U << 20)
-#define ROUND_MS   1000
+
+#define ROUND_MOST_NS  NS_PER_S
+#define ROUND_LEAST_NS (NS_PER_S / 20)
+#define ROUND_SHARE    20
 
 static int new_source(struct host *host, const char *vm, struct move_source **ret_source)
 {
@@ -27,7 +34,7 @@ static int new_source(struct host *host, const char *vm, struct move_source **re
 	if (!source)
 		return fail(-ENOMEM, "move: out of memory");
 	source->host = host;
-	source->round_ns = ROUND_MS * (NS_PER_S / 1000);
+	source->round_ns = ROUND_MOST_NS;
 	source->round_ended_ns = now_ns();
 	source->rows = calloc(MOVE_DELTA_ROWS, sizeof(*source->rows));
 	err = source->rows ? text_name_parse("vm", vm, source->vm)
@@ -132,7 +139,8 @@ int move_source_open(struct host *host, const char *vm, const struct move_source
 	if (err)
 		return err;
 	source->gate = &source->maps.gates[source->slot];
-	if (options->round_ms)
+	source->round_fixed = options->round_ms != 0;
+	if (source->round_fixed)
 		source->round_ns = options->round_ms * (NS_PER_S / 1000);
 	err = begin(source, options, &row);
 	journal_end(host, source->slot, &entry);
@@ -289,19 +297,36 @@ static bool has_lost(const struct move_source *source)
 	       __atomic_load_n(&source->gate->lost, __ATOMIC_SEQ_CST) != source->lost;
 }
 
+/* A round in which nothing was written need not end as soon. */
+static bool round_is_due(const struct move_source *source)
+{
+	uint64_t age_ns = now_ns() - source->round_ended_ns;
+	bool wrote = source->logged.soft.count || source->logged.urgent.count;
+
+	if (source->round_fixed)
+		return age_ns >= source->round_ns;
+	return age_ns >= (wrote ? source->round_ns : ROUND_MOST_NS);
+}
+
 static int next_delta(struct move_source *source, bool last, struct move_stats *stats)
 {
-	bool due = last || now_ns() - source->round_ended_ns >= source->round_ns;
 	int err = check_policy(source);
+	bool due;
 
-	if (!err && source->work_at == source->work.count)
+	if (!err && !last)
+		err = move_source_collect(source, false);
+	due = last || round_is_due(source);
+
+	/* A scan ends the round itself, once. */
+	if (!err && source->work_at == source->work.count && !has_lost(source))
 		err = fill_work(source, due);
 	if (err)
 		return err;
-	if (has_lost(source))
+	if (has_lost(source)) /* perhaps only now, by what was drained */
 		return move_delta_scan(source, last, stats);
 	if (source->work_at == source->work.count && !source->work_ends_round)
 		return 0;
+	stats->ends_round = source->work_ends_round;
 	err = move_delta_piece(source, last, stats);
 	stats->more = source->work_at < source->work.count;
 	if (!stats->more)
@@ -309,9 +334,27 @@ static int next_delta(struct move_source *source, bool last, struct move_stats *
 	return err;
 }
 
+/* By what the end of a round, all its pieces, has cost this host. */
+static void pace_rounds(struct move_source *source, uint64_t took_ns, bool more)
+{
+	uint64_t next_ns;
+
+	source->round_cost_ns += took_ns;
+	if (more)
+		return;
+	next_ns = ROUND_SHARE * source->round_cost_ns;
+	source->round_cost_ns = 0;
+	if (source->round_fixed)
+		return;
+	source->round_ns = next_ns < ROUND_LEAST_NS  ? ROUND_LEAST_NS
+			   : next_ns > ROUND_MOST_NS ? ROUND_MOST_NS
+						     : next_ns;
+}
+
 int move_source_delta(struct move_source *source, image_write_fn write, void *arg,
 		      struct move_stats *ret_stats)
 {
+	uint64_t began_ns = now_ns();
 	struct move_stats stats = {};
 	int err;
 
@@ -321,6 +364,8 @@ int move_source_delta(struct move_source *source, image_write_fn write, void *ar
 	err = next_delta(source, false, &stats);
 	if (err)
 		return err;
+	if (stats.ends_round || stats.whole)
+		pace_rounds(source, now_ns() - began_ns, stats.more);
 	stats.bytes = source->bytes;
 	stats.dirty = source->logged.soft.count;
 	*ret_stats = stats;

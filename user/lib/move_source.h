@@ -17,8 +17,10 @@ struct move_source {
 	struct roam_gate *gate; /* maps.gates[slot] */
 	struct move_log *log;
 	struct state_refs refs;
-	uint64_t now_ns; /* move_source_at() */
-	uint64_t round_ns;
+	uint64_t now_ns;   /* move_source_at() */
+	uint64_t round_ns; /* from the end of one to that of the next */
+	bool round_fixed;
+	uint64_t round_cost_ns; /* of the end that is being sent */
 	uint64_t round_ended_ns;
 	struct move_logged logged; /* urgent: to be sent at once; soft: at the end of the round */
 	struct move_keys work;     /* being sent, from `work_at` on */

@@ -13,23 +13,9 @@
 #include "text.h"
 #include "vm.h"
 
-void *move_rows_add(struct move_rows *rows, size_t size)
-{
-	if (rows->count == rows->room) {
-		uint32_t room = rows->room ? 2 * rows->room : 64;
-		void *more = reallocarray(rows->rows, room, size);
-
-		if (!more)
-			return NULL;
-		rows->rows = more;
-		rows->room = room;
-	}
-	return (uint8_t *)rows->rows + size * rows->count++;
-}
-
 static void cleanup_taking(struct taking *taking)
 {
-	struct move_rows *const all[] = {
+	struct rows *const all[] = {
 		&taking->gone_flows, &taking->gone_ips, &taking->sources, &taking->blocks,
 		&taking->trains,     &taking->hits,     &taking->qos,
 	};
@@ -143,9 +129,9 @@ static int on_service(struct taking *taking, const struct roam_lb_rec *row)
 
 /* ---- rows ---- */
 
-static int hold(struct move_rows *rows, const void *row, size_t size, uint32_t bound)
+static int hold(struct rows *rows, const void *row, size_t size, uint32_t bound)
 {
-	void *to = rows->count < bound ? move_rows_add(rows, size) : NULL;
+	void *to = rows->count < bound ? rows_add(rows, size) : NULL;
 
 	if (rows->count == bound && !to)
 		return fail(-EBADMSG, "image: more rows than a delta has");
@@ -406,7 +392,7 @@ static int apply_locked(struct taking *taking)
 	taking->applied = true;
 	err = move_apply_all(taking);
 	if (!err && taking->move.last &&
-	    dest->late_flows.count + dest->late_sources.count + dest->late_blocks.count)
+	    dest->late.flows.count + dest->late.sources.count + dest->late.blocks.count)
 		err = fail(-ENOSPC, "move: more rows than the quotas of vm '%s'", dest->vm);
 	if (err)
 		return err;

@@ -156,6 +156,16 @@ static int plan(struct change *change, const struct sets *wanted, bool keep_othe
 	return err ? err : vm_each(change->host, look_at_vm, change);
 }
 
+/* Whether anything is: as many, and none that would be written. */
+static bool changes(const struct change *change)
+{
+	bool any = change->is.count != change->was.count;
+
+	for (uint32_t i = 0; i < change->is.count; i++)
+		any |= change->wanted[i] != NULL;
+	return any;
+}
+
 /* Waits of the kernel are shared by as many places as there is room for. */
 static int write_places(struct change *change)
 {
@@ -259,6 +269,8 @@ int sets_apply(struct host *host, const struct sets *wanted, bool keep_others)
 		return fail(-ENOMEM, "set: out of memory");
 	change->host = host;
 	err = plan(change, wanted, keep_others);
+	if (!err && !changes(change))
+		return 0;
 	if (!err)
 		err = journal_begin(host, JOURNAL_SETS, &entry);
 	if (err)

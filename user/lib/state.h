@@ -14,6 +14,7 @@
 #include "acl.h"
 #include "host.h"
 #include "image.h"
+#include "state_excess.h"
 
 struct state_lb;
 
@@ -32,9 +33,11 @@ struct state_refs {
 	int port_count;
 	struct acl_list rules;
 	uint64_t digest;
-	/* Loaded: what the image says of sources and blocks, and the counters that it has. */
+	/* Loaded: what the image says of sources and blocks, the counters that it has, and rows for
+	 * which there was no place yet. */
 	struct roam_ips image_ips;
 	struct roam_stats stats;
+	struct excess late;
 };
 
 void state_refs_close(struct state_refs *refs);

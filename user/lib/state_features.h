@@ -12,6 +12,7 @@
 #include <roam/qos.h>
 #include "draft.h"
 #include "image.h"
+#include "state_excess.h"
 
 /*
  * A load, as far as features are concerned. Their rows wait, checked but for what only a host can
@@ -28,8 +29,11 @@ struct state_features {
 	uint32_t slot;     /* the draft's; ROAM_VM_NONE before */
 	uint32_t own_slot; /* of the VM whose policy stays, or ROAM_VM_NONE */
 	bool seen_qos[ROAM_DIR_COUNT];
-	struct roam_ips image_ips; /* what the image's rows of sources and blocks are by */
-	struct roam_ips ips;       /* what the draft has */
+	struct roam_ips image_ips;         /* what the image's rows of sources and blocks are by */
+	struct roam_ips ips;               /* what the draft has */
+	uint32_t ips_rows[ROAM_IPS_KINDS]; /* of the image so far */
+	struct excess *late;               /* rows that find no place */
+	bool keeps_late;                   /* for the deltas of a handover */
 };
 
 /* What a feature does; functions that it does not need are NULL. */

@@ -114,6 +114,40 @@ static bool narrower(uint8_t image, uint8_t own)
 	return own > image;
 }
 
+static uint32_t quota_of(const struct roam_ips *conf, enum roam_ips_kind kind)
+{
+	return kind == ROAM_IPS_SOURCES ? conf->sources : conf->blocks;
+}
+
+static struct rows *late_of(const struct state_features *features, enum roam_ips_kind kind)
+{
+	return kind == ROAM_IPS_SOURCES ? &features->late->sources : &features->late->blocks;
+}
+
+/* As many may find no place as the image has more than its own quota; known at the table's end. */
+static int hold(struct state_features *features, enum roam_ips_kind kind, const void *rec,
+		size_t size)
+{
+	struct rows *late = late_of(features, kind);
+
+	if (late->count >= EXCESS_MOST(quota_of(&features->image_ips, kind)))
+		return fail(-ENOSPC, "ips: more rows than the VM's quota");
+	return excess_hold(late, rec, size);
+}
+
+static int end_rows(struct state_features *features, enum roam_ips_kind kind)
+{
+	uint32_t quota = quota_of(&features->image_ips, kind), rows = features->ips_rows[kind];
+	struct rows *late = late_of(features, kind);
+
+	if (!late->count)
+		return 0;
+	if (rows < quota || late->count > rows - quota)
+		return fail(-ENOSPC, "ips: more rows than the VM's quota");
+	return features->keeps_late ? 0
+				    : excess_place_ips(features->host, features->slot, kind, late);
+}
+
 static int load_source(struct state_features *features, struct roam_ips_source_rec rec)
 {
 	bool ipv4 = addr_is_ipv4(&rec.addr);
@@ -128,6 +162,8 @@ static int load_source(struct state_features *features, struct roam_ips_source_r
 		return 0;
 	rec.addr = ips_source(&features->ips, &rec.addr);
 	err = ips_store_source(features->host, features->slot, &rec);
+	if (err == -ENOSPC)
+		return hold(features, ROAM_IPS_SOURCES, &rec, sizeof(rec));
 	if (err == -EEXIST && !features->own_slot)
 		return fail(-EBADMSG, "image: source %s twice", text_addr(&rec.addr, text));
 	return err == -EEXIST ? ips_merge_source(features->host, features->slot, &rec) : err;
@@ -149,6 +185,8 @@ static int load_block(struct state_features *features, struct roam_ips_block_rec
 			text_addr(&rec.addr, text));
 	rec.addr = ips_source(&features->ips, &rec.addr);
 	err = ips_store_block(features->host, features->slot, &rec);
+	if (err == -ENOSPC)
+		return hold(features, ROAM_IPS_BLOCKS, &rec, sizeof(rec));
 	if (err != -EEXIST)
 		return err;
 	if (!features->own_slot)
@@ -162,8 +200,10 @@ static int load(struct state_features *features, enum schema_table_id table, con
 	case TABLE_IPS:
 		return load_profile(features, row);
 	case TABLE_IPS_SOURCE:
+		features->ips_rows[ROAM_IPS_SOURCES]++;
 		return load_source(features, *(const struct roam_ips_source_rec *)row);
 	case TABLE_IPS_BLOCK:
+		features->ips_rows[ROAM_IPS_BLOCKS]++;
 		return load_block(features, *(const struct roam_ips_block_rec *)row);
 	default:
 		return 0;
@@ -172,7 +212,16 @@ static int load(struct state_features *features, enum schema_table_id table, con
 
 static int end(struct state_features *features, enum schema_table_id table)
 {
-	return table == TABLE_IPS ? end_profile(features) : 0;
+	switch (table) {
+	case TABLE_IPS:
+		return end_profile(features);
+	case TABLE_IPS_SOURCE:
+		return end_rows(features, ROAM_IPS_SOURCES);
+	case TABLE_IPS_BLOCK:
+		return end_rows(features, ROAM_IPS_BLOCKS);
+	default:
+		return 0;
+	}
 }
 
 const struct state_feature state_ips = { digest, save, check, load, end };

@@ -123,6 +123,7 @@ static int on_vm(struct loading *loading, const struct roam_vm *row)
 					 (int64_t)(PORT_LEARN_MAX_S * NS_PER_S))
 		return fail(-EBADMSG, "image: the VM would learn for more than %d s",
 			    PORT_LEARN_MAX_S);
+	placing->image = vm;
 	vm.epoch++;
 	if (!vm_find(loading->host, vm.name, &placing->replaces))
 		err = adopt_own(loading, &vm);
@@ -379,12 +380,15 @@ static int keep_own_rules(struct loading *loading, const struct roam_acl_rec **s
 
 static int check_sets(struct loading *loading)
 {
-	struct state_set_other other = {};
-	int err = state_set_check(loading->host, &loading->sets, &loading->rules, &other);
+	struct state_set_found found;
+	int err = state_set_check(loading->host, &loading->sets, &loading->rules, &found);
 
-	loading->loaded.sets_other = other.count;
-	memcpy(loading->loaded.set_other, other.name, sizeof(other.name));
-	return err;
+	if (err)
+		return err;
+	loading->placing.sets_digest = found.digest;
+	loading->loaded.sets_other = found.others;
+	memcpy(loading->loaded.set_other, found.other, sizeof(found.other));
+	return 0;
 }
 
 static int take_image_rules(struct loading *loading)
@@ -413,14 +417,15 @@ static int end_rules(struct loading *loading)
 	else
 		err = take_image_rules(loading);
 	free(sorted);
+	if (!err && has_own_policy(loading))
+		err = state_set_digest(loading->host, &loading->placing.rules,
+				       &loading->placing.sets_digest);
 	loading->maps.rule = loading->rule_id;
 	loading->maps.rule_count = loading->rules.count + 1;
 	/* Under a policy or sets of the host's own every flow is older than the current generation.
 	 */
 	loading->maps.gen = has_own_policy(loading) || loading->loaded.sets_other ? 0 : DRAFT_GEN;
-	return err ? err
-		   : state_set_digest(loading->host, &loading->placing.rules,
-				      &loading->placing.sets_digest);
+	return err;
 }
 
 static int on_table_end(enum schema_table_id table, void *arg)
@@ -464,7 +469,9 @@ static int keep_refs(struct loading *loading, const struct roam_stats *stats,
 		.lb = lb,
 		.image_ips = loading->placing.features.image_ips,
 		.stats = *stats,
+		.late = loading->placing.late,
 	};
+	loading->placing.late = (struct excess){};
 	if (loading->maps.service)
 		ret_refs->maps.service = lb->id;
 	return 0;
@@ -496,6 +503,7 @@ int state_load(struct host *host, const struct state_load *load, struct state_lo
 		err = keep_refs(&loading, &stats, load->refs);
 	if (err)
 		return err;
+	loading.loaded.flows -= loading.placing.left;
 	monitor_say(host, ROAM_EVENT_LOADED, draft_slot(loading.placing.draft));
 	*ret_loaded = loading.loaded;
 	return 0;

@@ -54,6 +54,8 @@ static int open_draft(struct placing *placing)
 	for (uint32_t i = 0; i < placing->rules.count && !err; i++)
 		err = draft_add_rule(placing->draft, &placing->rules.recs[i].rule,
 				     &placing->rules.recs[i].hits);
+	placing->features.late = &placing->late;
+	placing->features.keeps_late = placing->gate != NULL;
 	return err ? err
 		   : state_features_place(&placing->features, placing->host,
 					  draft_slot(placing->draft), placing->replaces);
@@ -107,11 +109,31 @@ int place_feature(struct placing *placing, enum schema_table_id table, const voi
 	return err;
 }
 
+static uint32_t quota_of(const struct roam_vm *vm, enum roam_ct_kind kind)
+{
+	return kind == ROAM_CT_HALF ? vm->quota_half : vm->quota_flows;
+}
+
+/* One more than there is room for, which only an image may have that has more than its own quota.
+ */
+static int hold_flow(struct placing *placing, const struct roam_flow_rec *rec)
+{
+	enum roam_ct_kind kind = ct_state_kind(rec->flow.state);
+	uint32_t quota = quota_of(&placing->vm, kind);
+
+	if (quota < quota_of(&placing->image, kind) ||
+	    placing->flow_count[kind] > quota + EXCESS_MOST(quota))
+		return fail(-ENOSPC, "ct: more flows than the VM's quota");
+	return excess_hold(&placing->late.flows, rec, sizeof(*rec));
+}
+
 int place_flow(struct placing *placing, const struct roam_flow_rec *rec)
 {
 	enum roam_ct_kind kind = ct_state_kind(rec->flow.state);
 	struct placing_flows *waiting = &placing->waiting[kind];
 
+	if (++placing->flow_count[kind] > quota_of(&placing->vm, kind))
+		return hold_flow(placing, rec);
 	if (waiting->count == waiting->room) {
 		void *recs = grow(waiting->recs, waiting->count, sizeof(*rec));
 
@@ -175,6 +197,11 @@ int place_publish(struct placing *placing)
 		err = flush(placing, kind);
 	if (!err)
 		err = behind_wait(&placing->behind);
+	if (!placing->gate)
+		placing->left = placing->late.flows.count;
+	if (!err && !placing->gate)
+		err = excess_place_flows(placing->host, draft_slot(placing->draft),
+					 &placing->late.flows);
 	if (!err && placing->replaces)
 		err = merge_stats(placing);
 	if (!err)
@@ -193,6 +220,7 @@ void place_close(struct placing *placing)
 	behind_end(&placing->behind);
 	draft_close(placing->draft);
 	free(placing->taken.recs);
+	excess_free(&placing->late);
 	state_features_close(&placing->features);
 	free(placing->rules.recs);
 	for (int kind = 0; kind < ROAM_CT_KINDS; kind++)

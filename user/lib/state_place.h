@@ -43,7 +43,11 @@ struct placing {
 	struct roam_stats stats;
 	struct state_features features;
 	struct placing_flows waiting[ROAM_CT_KINDS];
-	uint32_t batch; /* so many wait; 0: PLACE_FIRST */
+	uint32_t batch;                     /* so many wait; 0: PLACE_FIRST */
+	struct roam_vm image;               /* the VM's row in the image, for its quotas */
+	uint32_t flow_count[ROAM_CT_KINDS]; /* rows of the image so far */
+	struct excess late;                 /* rows that find no place */
+	uint32_t left;                      /* flows that found none */
 	/* While it works, the draft, `features` and `taken` are its own, and the rest is only read:
 	 * in an image, flows come after all that a draft begins with. */
 	struct behind behind;
@@ -62,7 +66,10 @@ int place_table_end(struct placing *placing, enum schema_table_id table);
 /* After all features. */
 int place_flow(struct placing *placing, const struct roam_flow_rec *rec);
 
-/* The VM is there, or nothing has changed. -EBUSY if the policy that it keeps changed meanwhile. */
+/*
+ * The VM is there, or nothing has changed. -EBUSY if the policy that it keeps changed meanwhile. Of
+ * a handover (placing.gate) what is late stays so, for its deltas.
+ */
 int place_publish(struct placing *placing);
 
 /* Frees what waits, and the draft if it was not published. */

@@ -203,6 +203,7 @@ void state_refs_close(struct state_refs *refs)
 	free(refs->rule);
 	free(refs->lb);
 	free(refs->rules.recs);
+	excess_free(&refs->late);
 	*refs = (struct state_refs){};
 }
 

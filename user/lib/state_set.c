@@ -109,8 +109,9 @@ static int check_rule(const struct sets *here, const struct roam_acl_rule *rule)
 }
 
 int state_set_check(struct host *host, struct sets *image, const struct acl_list *rules,
-		    struct state_set_other *ret_other)
+		    struct state_set_found *ret_found)
 {
+	struct state_set_found found = {};
 	_cleanup_sets_ struct sets here = {};
 	bool used[ROAM_SETS] = {};
 	int err = check_image(image, rules);
@@ -127,9 +128,11 @@ int state_set_check(struct host *host, struct sets *image, const struct acl_list
 
 		if (!used[i] || sets_find(&here, set->name)->set.digest == set->digest)
 			continue;
-		memcpy(ret_other->name, set->name, sizeof(set->name));
-		ret_other->count++;
+		memcpy(found.other, set->name, sizeof(set->name));
+		found.others++;
 	}
+	found.digest = refer(rules) ? sets_digest(&here, rules) : 0;
+	*ret_found = found;
 	return 0;
 }
 

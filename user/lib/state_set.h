@@ -22,14 +22,15 @@ int state_set_save(struct host *host, const struct acl_list *rules, struct image
 /* A row of table set. */
 int state_set_row(struct sets *image, const struct roam_set *row);
 
-struct state_set_other {
-	char name[ROAM_NAME_LEN]; /* one of them */
-	uint32_t count;           /* sets that hold something else here */
+struct state_set_found {
+	char other[ROAM_NAME_LEN]; /* one of those */
+	uint32_t others;           /* sets that hold something else here */
+	uint64_t digest;           /* state_set_digest(), at that look */
 };
 
-/* The image's rules, which will be the VM's here, with the host's sets. */
+/* The image's rules, which will be the VM's here, with the host's sets, which are read once. */
 int state_set_check(struct host *host, struct sets *image, const struct acl_list *rules,
-		    struct state_set_other *ret_other);
+		    struct state_set_found *ret_found);
 
 /* What the rules' sets hold; 0 if they have none. To be the same when the VM is published. */
 int state_set_digest(struct host *host, const struct acl_list *rules, uint64_t *ret_digest);
