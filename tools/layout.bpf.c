@@ -80,6 +80,7 @@ struct roam_vm vm;
 
 /* Lists: their numbers stand in rows of pinned maps, which another version may read. */
 enum roam_acl_end acl_end;
+enum roam_acl_track acl_track;
 enum roam_action action;
 enum roam_ct_kind ct_kind;
 enum roam_ct_state ct_state;
@@ -91,6 +92,7 @@ enum roam_lb_role lb_role;
 enum roam_lb_state lb_state;
 enum roam_event_type event_type;
 enum roam_life life;
+enum roam_limit_kind limit_kind;
 enum roam_log_table log_table;
 enum roam_link_msg link_msg;
 enum roam_local_kind local_kind;
