@@ -154,8 +154,10 @@ static int del_vm(struct host *host, uint32_t slot)
 }
 
 /* A VM with everything that a draft can have. */
-static int make_vm(struct host *host, const char *name, uint32_t replaces, struct roam_port port)
+static int make_vm(struct host *host, const char *name, struct roam_port port,
+		   struct draft_rest *ret_rest)
 {
+	uint32_t replaces = ROAM_VM_NONE;
 	_cleanup_draft_ struct draft *draft = NULL;
 	struct roam_acl_rule rule = make_rule("other", 99);
 	struct roam_flow_rec flow = make_flow(100);
@@ -167,6 +169,7 @@ static int make_vm(struct host *host, const char *name, uint32_t replaces, struc
 	};
 	int err = text_name_parse("vm", name, vm.name);
 
+	vm_find(host, name, &replaces);
 	if (!err)
 		err = draft_open(host, &vm, replaces, &draft);
 	if (!err)
@@ -177,18 +180,29 @@ static int make_vm(struct host *host, const char *name, uint32_t replaces, struc
 		err = draft_set_stats(draft, &stats);
 	if (!err)
 		err = draft_load_flows(draft, ROAM_CT_FLOWS, &flow, 1);
-	return err ? err : draft_publish(draft);
+	return err ? err : draft_publish_live(draft, ret_rest);
 }
 
 static int add_vm(struct host *host, uint32_t slot)
 {
 	(void)slot;
-	return make_vm(host, "new", ROAM_VM_NONE, other_port());
+	return make_vm(host, "new", other_port(), NULL);
 }
 
 static int replace_vm(struct host *host, uint32_t slot)
 {
-	return make_vm(host, "vm", slot, other_port());
+	(void)slot;
+	return make_vm(host, "vm", other_port(), NULL);
+}
+
+static int replace_vm_and_rest(struct host *host, uint32_t slot)
+{
+	struct draft_rest rest = { .entry = -1 };
+	int err = make_vm(host, "vm", other_port(), &rest);
+
+	(void)slot;
+	draft_finish_rest(host, &rest);
+	return err;
 }
 
 /* Another policy for a VM in every respect: a rule goes, one changes, one stays, one comes. */
@@ -272,7 +286,7 @@ static int drop_draft(struct host *host, uint32_t slot)
 	if (port_list(host, slot, ports) < 1)
 		return -ENOENT;
 	memcpy(port.mac, ports[0].mac, sizeof(port.mac));
-	return make_vm(host, "new", ROAM_VM_NONE, port) == -EEXIST ? 0 : -EINVAL;
+	return make_vm(host, "new", port, NULL) == -EEXIST ? 0 : -EINVAL;
 }
 
 /* ---- services ---- */
@@ -461,6 +475,7 @@ static const struct change {
 	{ "vm set quotas", set_quotas },
 	{ "vm add", add_vm },
 	{ "vm replace", replace_vm },
+	{ "vm replace, and the rest", replace_vm_and_rest },
 	{ "vm add, refused", drop_draft },
 	{ "vm del", del_vm },
 	{ "lb add", add_service },

@@ -292,33 +292,54 @@ static int mend(struct host *host, uint32_t slot, const struct roam_vm *vm)
 	return err ? err : vm_sync(host, slot);
 }
 
-int draft_finish(struct host *host, uint32_t slot)
+static int make_live(struct host *host, uint32_t slot, struct roam_vm *vm)
 {
-	struct roam_vm vm;
-	int err = vm_get(host, slot, &vm);
+	int err;
+
+	vm->life = vm->next_life;
+	vm->features = vm_features(host, slot);
+	monitor_follow(host, vm->name, slot);
+	err = vm_put(host, slot, vm);
+	if (!err)
+		err = limit_sync(host, slot);
+	return err ? err : port_bind_all(host, slot);
+}
+
+/* All but freeing what it has replaced. */
+static int finish_own(struct host *host, uint32_t slot, struct roam_vm *ret_vm)
+{
+	int err = vm_get(host, slot, ret_vm);
 
 	if (err)
 		return err;
-	if (vm.life == ROAM_LIFE_MAKING) {
-		vm.life = vm.next_life;
-		vm.features = vm_features(host, slot);
-		monitor_follow(host, vm.name, slot);
-		err = vm_put(host, slot, &vm);
-		if (!err)
-			err = limit_sync(host, slot);
-		if (!err)
-			err = port_bind_all(host, slot);
-	} else {
-		err = mend(host, slot, &vm);
-	}
-	free_replaced(host, slot, vm.name);
+	return ret_vm->life == ROAM_LIFE_MAKING ? make_live(host, slot, ret_vm)
+						: mend(host, slot, ret_vm);
+}
+
+int draft_finish(struct host *host, uint32_t slot)
+{
+	struct roam_vm vm = {};
+	int err = finish_own(host, slot, &vm);
+
+	if (vm.name[0])
+		free_replaced(host, slot, vm.name);
 	return err;
 }
 
+void draft_finish_rest(struct host *host, struct draft_rest *rest)
+{
+	if (rest->entry < 0 || host_lock(host))
+		return;
+	free_replaced(host, rest->slot, rest->name);
+	journal_end(host, rest->slot, &rest->entry);
+	host_unlock(host);
+}
+
 /* With the host's lock. */
-static int publish_locked(struct draft *draft)
+static int publish_locked(struct draft *draft, struct draft_rest *ret_rest)
 {
 	struct host *host = draft->host;
+	struct roam_vm vm;
 	int err = check_name(host, &draft->vm, draft->replaces);
 
 	if (!err)
@@ -330,8 +351,14 @@ static int publish_locked(struct draft *draft)
 	if (err)
 		return err;
 	draft->published = true;
-	err = draft_finish(host, draft->slot);
-	journal_end(host, draft->slot, &draft->entry);
+	if (!ret_rest || draft->replaces == ROAM_VM_NONE) {
+		err = draft_finish(host, draft->slot);
+		journal_end(host, draft->slot, &draft->entry);
+		return err;
+	}
+	err = finish_own(host, draft->slot, &vm);
+	*ret_rest = (struct draft_rest){ .entry = TAKE_FD(draft->entry), .slot = draft->slot };
+	memcpy(ret_rest->name, draft->vm.name, sizeof(ret_rest->name));
 	return err;
 }
 
@@ -362,11 +389,16 @@ static int take_over(struct draft *draft)
 
 int draft_publish(struct draft *draft)
 {
+	return draft_publish_live(draft, NULL);
+}
+
+int draft_publish_live(struct draft *draft, struct draft_rest *ret_rest)
+{
 	int err = host_lock(draft->host);
 
 	if (err)
 		return err;
-	err = draft->policy_only ? take_over(draft) : publish_locked(draft);
+	err = draft->policy_only ? take_over(draft) : publish_locked(draft, ret_rest);
 	host_unlock(draft->host);
 	return err;
 }

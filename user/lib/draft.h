@@ -51,8 +51,22 @@ uint32_t draft_slot(const struct draft *draft);
 /* Whether it is draft_open_policy()'s: nothing of what traffic makes will ever be in its slot. */
 bool draft_is_policy(const struct draft *draft);
 
+/*
+ * What remains when a VM is live: to free the one that it has replaced, which waits for RCU.
+ * Whoever has the descriptor, a child as well, holds the lock of the journal's entry; if nobody has
+ * it any more, recovery does what is left.
+ */
+struct draft_rest {
+	int entry; /* -1: nothing remains */
+	uint32_t slot;
+	char name[ROAM_NAME_LEN];
+};
+
 /* The VM is there, in place of the one that it replaces, or nothing has changed. */
 int draft_publish(struct draft *draft);
+/* The same, and what can be done later is left to draft_finish_rest(). */
+int draft_publish_live(struct draft *draft, struct draft_rest *ret_rest);
+void draft_finish_rest(struct host *host, struct draft_rest *rest);
 
 /* Frees the draft; if it was not published, all that it had made. */
 void draft_close(struct draft *draft);

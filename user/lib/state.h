@@ -12,6 +12,7 @@
 #include <roam/stats.h>
 #include <roam/vm.h>
 #include "acl.h"
+#include "draft.h"
 #include "host.h"
 #include "image.h"
 #include "state_excess.h"
@@ -73,6 +74,7 @@ struct state_load {
 	/* Of a handover: the VM's gate once it is loaded, which gets the image's id and epoch. */
 	struct roam_gate *gate;
 	struct state_refs *refs; /* NULL: not wanted; filled if the image is loaded */
+	struct draft_rest *rest; /* NULL, or what may be done once the VM is live (draft.h) */
 	uint64_t now_ns; /* that ages are counted back from; 0: when the image's header is there */
 	image_read_fn read;
 	void *arg;

@@ -483,7 +483,7 @@ int state_load(struct host *host, const struct state_load *load, struct state_lo
 	_cleanup_loading_ struct loading loading = {
 		.host = host,
 		.load = load,
-		.placing = { .host = host, .replaces = ROAM_VM_NONE },
+		.placing = { .host = host, .replaces = ROAM_VM_NONE, .rest = load->rest },
 		.lb = { .host = host },
 	};
 	struct image_sink sink = {

@@ -165,7 +165,7 @@ static int publish_locked(struct placing *placing)
 	err = placing->gate
 		      ? move_gate_put(placing->host, draft_slot(placing->draft), placing->gate)
 		      : 0;
-	return err ? err : draft_publish(placing->draft);
+	return err ? err : draft_publish_live(placing->draft, placing->rest);
 }
 
 /* The VM's own counters here and the image's. */

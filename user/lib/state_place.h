@@ -34,6 +34,7 @@ struct placing {
 	uint32_t replaces;            /* the VM's slot here, or ROAM_VM_NONE */
 	uint32_t replaces_gen;        /* its policy's generation when it was read */
 	const struct roam_gate *gate; /* that the draft gets, or NULL */
+	struct draft_rest *rest;      /* what the caller does later, or NULL */
 	/* What the draft will have. Rules get the ids from 1 on in this order, ports the numbers of
 	 * their zones from place_port(). */
 	struct roam_port ports[ROAM_VM_PORTS];
