@@ -7,6 +7,8 @@
 #
 # TEST_SOAK makes randomized tests shorter: an emulated processor is some 20 times slower.
 export TEST_SOAK=0.1
+# Most of prog is one program here, which has the hosts of all of them open.
+ulimit -n 65536
 
 uptime_s()
 {
