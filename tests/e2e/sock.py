@@ -33,7 +33,8 @@ OPEN_TIMEOUT_S = 10.0 if PATIENT else 0.7
 REPLY_TIMEOUT_S = 10.0 if PATIENT else 2.0
 DATAGRAM_TIMEOUT_S = 3.0 if PATIENT else 0.3
 ROUND_PAUSE_S = 0.01
-UNANSWERED_MAX = 32
+UNANSWERED_MAX = 16
+SILENCE_S = 20.0  # an emulated processor may be busy with others for some seconds
 
 
 def kind_of(address):
@@ -233,7 +234,7 @@ def stream(address, port):
         one.connect((address, int(port)))
         heard = time.monotonic()
         print("ready", flush=True)
-        while going or (missing and time.monotonic() < heard + REPLY_TIMEOUT_S):
+        while going or (missing and time.monotonic() < heard + SILENCE_S):
             if going and len(missing) < UNANSWERED_MAX:
                 one.send(struct.pack("!I", number))
                 missing.add(number)
