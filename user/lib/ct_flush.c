@@ -3,7 +3,6 @@
  * Removing flows from user space (ct.h). A program deletes the rows: it takes them out of the
  * gauge, of the counts of their rules and of the second keys as it does when a packet ends a flow.
  */
-#include <sys/mman.h>
 #include <string.h>
 #include <bpf/bpf.h>
 #include "ct.h"
@@ -12,15 +11,13 @@
 
 int ct_drop(struct host *host, uint32_t table, const struct roam_flow_rec *rows, uint32_t count)
 {
-	size_t size = sizeof(*rows) * ROAM_CT_XFER_ROWS;
 	struct roam_ct_load load = { .table = table };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &load, .ctx_size_in = sizeof(load));
-	struct roam_flow_rec *xfer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
-					  host_map(host, HOST_MAP_ct_xfer), 0);
+	struct roam_flow_rec *xfer = host_xfer(host);
 	int err = 0, dropped = 0;
 
-	if (xfer == MAP_FAILED)
-		return fail_errno(-errno, "ct: cannot map the rows to be deleted");
+	if (!xfer)
+		return -ENOMEM;
 	while (count && !err) {
 		load.count = count < ROAM_CT_XFER_ROWS ? count : ROAM_CT_XFER_ROWS;
 		memcpy(xfer, rows, load.count * sizeof(*rows));
@@ -30,7 +27,6 @@ int ct_drop(struct host *host, uint32_t table, const struct roam_flow_rec *rows,
 			err = fail_errno(-errno, "ct: cannot delete flows");
 		dropped += load.done;
 	}
-	munmap(xfer, size);
 	return err ? err : dropped;
 }
 
