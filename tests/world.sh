@@ -31,6 +31,9 @@
 #   hold NS ADDR PORT N  keeps N connections busy; sets $HELD to the file that tells of them
 #   stop_holding         closes them
 #   alive FILE           how many of them answered in a round that began after the call
+#   listen PLACE WORD…   `roam -j monitor WORD…` on the host, which gets that place
+#   heard PART           waits for a line with PART from it; the whole is in file $HEARD
+#   stop_listening       ends it, well
 
 VM_MAC=52:54:00:00:00:10
 CLIENT_MAC=52:54:00:00:00:c1
@@ -279,4 +282,31 @@ alive()
 	local round=$(($(last_round "$1") + 2))
 	wait_for 30 has_line "$1" "round $round " || return
 	sed -n "s/^round $round alive //p" "$1"
+}
+
+# Seen in what programs are asked for: to try its lock would take the place from whoever comes then.
+listening()
+{
+	bpftool -j map lookup pinned "$BPFFS/host/maps/monitor_conf" key "$1" 0 0 0 | grep -q '"wants":[1-9]'
+}
+
+listen()
+{
+	local place=$1
+	shift
+	spawn nsenter --net="$(ns_path host)" "$ROAM" --bpffs "$BPFFS/host" -j monitor "$@"
+	HEARD=$TMP/spawn.$SPAWN_COUNT
+	wait_for 20 listening "$place" || fail "nobody listens at place $place"
+}
+
+heard()
+{
+	wait_for 20 grep -q "$1" "$HEARD" || fail "not heard: $1, but: $(tail -3 "$HEARD")"
+}
+
+stop_listening()
+{
+	kill -TERM "$SPAWNED"
+	wait "$SPAWNED"
+	check_eq "it ends well" "$?" 0
 }

@@ -16,35 +16,6 @@ setup()
 	check "rule" host acl add vm web name never in prio 1 drop udp dport 99
 }
 
-taken()
-{
-	! flock -n "$BPFFS/host/monitor/$1" true
-}
-
-# $1: its place, then words of `roam -j monitor`; sets $HEARD to what it prints
-listen()
-{
-	local place=$1
-	shift
-	spawn nsenter --net="$(ns_path host)" "$ROAM" --bpffs "$BPFFS/host" -j monitor "$@"
-	HEARD=$TMP/spawn.$SPAWN_COUNT
-	wait_for 5 taken "$place" || fail "nobody listens at place $place"
-	sleep 0.3 # until its buffer is in place
-}
-
-# $1: a part of a line
-heard()
-{
-	wait_for 5 grep -q "$1" "$HEARD" || fail "not heard: $1, but: $(tail -3 "$HEARD")"
-}
-
-stop_listening()
-{
-	kill -TERM "$SPAWNED"
-	wait "$SPAWNED"
-	check_eq "it ends well" "$?" 0
-}
-
 # Datagrams that rule `never` drops.
 forbidden()
 {
@@ -102,8 +73,7 @@ test_counts_and_says_so_in_text()
 	wait_for 5 sh -c "! kill -0 $SPAWNED" || fail "it goes on"
 	check_eq "two" "$(grep -c . "$HEARD")" 2
 	spawn nsenter --net="$(ns_path host)" "$ROAM" --bpffs "$BPFFS/host" monitor event dropped count 1
-	wait_for 5 taken 0
-	sleep 0.3
+	check "it listens" wait_for 20 listening 0
 	forbidden "$VM6" 1
 	HEARD=$TMP/spawn.$SPAWN_COUNT
 	heard '^at 20..-..-..T..:..:..\.......Z dropped vm web in reason acl_rule proto udp local fd09::10 lport 99 remote fd09::1 .*rule never bytes'

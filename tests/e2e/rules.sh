@@ -52,40 +52,20 @@ test_icmp_types()
 	judged in acl_default 1 in-echo4
 }
 
-# $1: a part of a line
-heard()
-{
-	wait_for 5 grep -q "$1" "$HEARD" || fail "not heard: $1, but: $(tail -3 "$HEARD")"
-}
-
-taken()
-{
-	! flock -n "$BPFFS/host/monitor/0" true
-}
-
-listen()
-{
-	spawn nsenter --net="$(ns_path host)" "$ROAM" --bpffs "$BPFFS/host" -j monitor "$@"
-	HEARD=$TMP/spawn.$SPAWN_COUNT
-	wait_for 5 taken || fail "nobody listens"
-	sleep 0.3
-}
-
 test_log()
 {
 	check "setup" world_roam
 	acl add vm web name web in allow tcp dport 443 log 100
 	acl add vm web name never in drop udp log 3
 	shows never "log 3 packets 0"
-	listen event logged
+	listen 0 event logged
 	judged in opened 1 in-syn4 in-syn6
 	heard '"event":"logged","vm":"web","dir":"in","reason":"opened","proto":"tcp","local":"10.9.0.10".*"rule":"web"'
 	heard '"local":"fd09::10".*"rule":"web"'
 	judged in acl_rule 50 in-udp4 in-udp6
 	heard '"event":"logged","vm":"web","dir":"in","reason":"acl_rule",.*"rule":"never"'
 	sleep 0.3
-	kill -TERM "$SPAWNED"
-	wait "$SPAWNED"
+	stop_listening
 	told=$(grep -c never "$HEARD")
 	check "some are told" test "$told" -ge 3
 	check "few are" test "$told" -lt 20
@@ -100,7 +80,7 @@ test_audit()
 	acl add vm web name web in prio 5 allow tcp dport 443
 	acl add vm web name ssh in prio 5 audit tcp dport 22
 	acl add vm web name no in prio 6 drop tcp dport 8080
-	listen event audited event opened
+	listen 0 event audited event opened
 	for addr in "$VM4" "$VM6"; do
 		check "what is allowed, $addr" sock client tcp "$addr" 443
 		check "what a rule would drop, $addr" sock client tcp "$addr" 22
