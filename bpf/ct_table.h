@@ -182,28 +182,37 @@ static __always_inline void ct_unlink(__u32 table, const struct roam_flow_key *k
 		ct_count(table, -1, 0);
 }
 
-/* The row of a flow that is over. Not inlined: for its callers' stack. */
-static __noinline int ct_delete(__u32 table, const struct roam_flow_key *key)
+/*
+ * The row of a flow that is over. Global: for its callers' stack, and verified once. The key is
+ * copied: Linux 6.1 looks nothing up by memory that is an argument.
+ */
+__noinline int ct_delete(__u32 table, const struct roam_flow_key *of)
 {
 	void *rows = bpf_map_lookup_elem(&ct_table, &table);
-	struct roam_flow *flow = rows ? bpf_map_lookup_elem(rows, key) : NULL;
+	struct roam_flow_key key;
+	struct roam_flow *flow;
 	__u64 counted;
 
+	if (!rows || !of)
+		return -ENOENT;
+	key = *of;
+	flow = bpf_map_lookup_elem(rows, &key);
 	if (!flow)
 		return -ENOENT;
 	if (flow->lb_role)
-		wire_release(table, key, flow);
+		wire_release(table, &key, flow);
 	counted = limit_lift(flow);
-	if (!bpf_map_delete_elem(rows, key))
+	if (!bpf_map_delete_elem(rows, &key))
 		ct_count(table, -1, 0);
 	if (counted)
-		limit_down(table / ROAM_CT_TABLES, key, counted);
-	ct_note(table, key, true);
+		limit_down(table / ROAM_CT_TABLES, &key, counted);
+	ct_note(table, &key, true);
 	return 0;
 }
 
 struct ct_insert {
 	__u64 now_ns;
+	__u64 created_ns; /* of the row: ct_insert() says it */
 	__u32 table;
 	__u32 candidates; /* how many rows may be looked at to make room */
 	__u8 opener;      /* enum roam_dir of the new flow */
@@ -310,23 +319,24 @@ static __always_inline int ct_would_insert(struct ct_insert *how, void *rows, vo
 }
 
 /*
- * Stores a new row: 0, -EEXIST, -ENOSPC (full of live rows), -ENOMEM or -ENOENT (no such table).
+ * A place in the table for a row, with its entry in the clock: 0, -ENOSPC (full of live rows) or
+ * -ENOENT (no such table). In a dry run whether there would be one.
  *
  * A clock that is nearly full is cleared until it is not, or as many entries have been looked at as
  * may be. To fill the last eighth, openings must have met live rows only for a whole round: so
  * whoever is refused is refused by a table of live rows, but for those that died within that round.
  *
- * An int, for Linux before 6.4: there the verifier calls a map's own function, which returns an
- * int, where the helper returns a long, and -EEXIST compares unequal to itself in 64 bits.
+ * Global, so verified once: inlined in all who make rows it was half of what the verifier spent.
  */
-static __always_inline int ct_insert(struct ct_insert *how, const struct roam_flow_key *key,
-				     const struct roam_flow *flow)
+__noinline int ct_place(struct ct_insert *how, const struct roam_flow_key *key)
 {
-	struct roam_ct_tick tick; /* for both, because stack is scarce */
-	__u32 table = how->table;
+	struct roam_ct_tick tick; /* for all, because stack is scarce */
 	void *rows, *clock;
-	int err;
+	__u32 table;
 
+	if (!how || !key)
+		return -ENOENT;
+	table = how->table;
 	rows = bpf_map_lookup_elem(&ct_table, &table);
 	clock = bpf_map_lookup_elem(&ct_clock, &table);
 	if (!rows || !clock)
@@ -336,12 +346,34 @@ static __always_inline int ct_insert(struct ct_insert *how, const struct roam_fl
 	ct_make_room(how, rows, clock, &tick);
 	tick = (struct roam_ct_tick){
 		.key = *key,
-		.stamp = (__u32)flow->created_ns & ~ROAM_CT_TICK_SPARED,
+		.stamp = (__u32)how->created_ns & ~ROAM_CT_TICK_SPARED,
 	};
-	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
-		ct_count(table, 0, how->replaced ? -1 : 0);
-		return -ENOSPC;
-	}
+	if (!bpf_map_push_elem(clock, &tick, BPF_ANY))
+		return 0;
+	ct_count(table, 0, how->replaced ? -1 : 0);
+	return -ENOSPC;
+}
+
+/*
+ * Stores a new row: 0, -EEXIST, -ENOSPC (full of live rows), -ENOMEM or -ENOENT (no such table).
+ *
+ * An int, for Linux before 6.4: there the verifier calls a map's own function, which returns an
+ * int, where the helper returns a long, and -EEXIST compares unequal to itself in 64 bits.
+ */
+static __always_inline int ct_insert(struct ct_insert *how, const struct roam_flow_key *key,
+				     const struct roam_flow *flow)
+{
+	__u32 table = how->table;
+	void *rows;
+	int err;
+
+	how->created_ns = flow->created_ns;
+	err = ct_place(how, key);
+	if (err || how->dry_run)
+		return err;
+	rows = bpf_map_lookup_elem(&ct_table, &table);
+	if (!rows)
+		return -ENOENT;
 	err = bpf_map_update_elem(rows, key, flow, BPF_NOEXIST);
 	if (err || !how->uncounted)
 		ct_count(table, !err, how->replaced ? 0 : 1);

@@ -117,9 +117,9 @@ static __always_inline void wire_delete(__u32 vm, const struct roam_flow_key *ke
 	}
 }
 
-/* `table` is a ROAM_CT_TABLE(). */
-static __always_inline void wire_release(__u32 table, const struct roam_flow_key *key,
-					 const struct roam_flow *flow)
+/* `table` is a ROAM_CT_TABLE(). Not inlined: for its callers' stack. */
+static __noinline void wire_release(__u32 table, const struct roam_flow_key *key,
+				    const struct roam_flow *flow)
 {
 	struct wire_end end = { &flow->lb_addr, flow->lb_port, flow->lb_role };
 

@@ -94,11 +94,17 @@ static __always_inline bool join(const struct roam_pkt *pkt, const struct place 
 	return swap(place->unused, 0, ROAM_FRAG_RANGE(lo, hi));
 }
 
-/* The last fragment says how long the datagram is; two that differ, or bytes behind it, lie. */
-static __always_inline bool fits_size(struct roam_frag *frag, const struct roam_pkt *pkt)
+/*
+ * The last fragment says how long the datagram is; two that differ, or bytes behind it, lie.
+ * Global, so verified once, not in each state in which it can be asked.
+ */
+__noinline bool frag_fits_size(struct roam_frag *frag, const struct roam_pkt *pkt)
 {
-	__u32 size = frag->size;
+	__u32 size;
 
+	if (!frag || !pkt)
+		return false;
+	size = frag->size;
 	if (size)
 		return pkt->frag_hi <= size && (!pkt->frag_last || pkt->frag_hi == size);
 	if (!pkt->frag_last)
@@ -136,7 +142,7 @@ static __always_inline enum roam_verdict take(struct roam_pkt *pkt, struct roam_
 
 	for (int i = 0; i < FRAG_TRIES; i++) {
 		fit = find_place(frag, pkt, &place);
-		if (fit == FIT_NEW && !fits_size(frag, pkt))
+		if (fit == FIT_NEW && !frag_fits_size(frag, pkt))
 			fit = FIT_OVERLAP;
 		if (fit == FIT_OVERLAP)
 			end_train(pkt, frag);

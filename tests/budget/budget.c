@@ -22,12 +22,12 @@ static const struct limit {
 	uint32_t insns;
 	uint32_t frame; /* bytes of stack of one function; a chain of calls may use 512 */
 } limits[] = {
-	{ "tc_out", 400000, 320 },         { "tc_in", 400000, 320 },
-	{ "xdp_uplink", 160000, 224 },     { "xdp_out", 400000, 320 },
-	{ "xdp_in", 400000, 320 },         { "ct_load", 6000, 192 },
-	{ "monitor_say", 2000, 64 },       { "explain_port", 400000, 320 },
+	{ "tc_out", 240000, 320 },         { "tc_in", 240000, 320 },
+	{ "xdp_uplink", 160000, 224 },     { "xdp_out", 240000, 320 },
+	{ "xdp_in", 240000, 320 },         { "ct_load", 12000, 192 },
+	{ "monitor_say", 2000, 64 },       { "explain_port", 240000, 320 },
 	{ "explain_uplink", 160000, 224 }, { "move_fetch", 3000, 96 },
-	{ "move_apply", 150000, 224 },     { "stats_add", 6000, 64 },
+	{ "move_apply", 30000, 224 },      { "stats_add", 6000, 64 },
 	{ "ct_drop", 3000, 96 },           { "limit_sync", 3000, 128 },
 	{ "ask_flows", 100000, 224 },
 };
