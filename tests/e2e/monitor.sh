@@ -119,4 +119,4 @@ test_refusals()
 	check_not "a word" host monitor show nonsense
 }
 
-run_tests
+run_tests "$@"
