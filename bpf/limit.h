@@ -16,7 +16,7 @@
 #include "stages.h"
 
 /* What is looked at for flows that have expired: at each opening that counts, and at a limit. */
-#define LIMIT_DRAIN      4
+#define LIMIT_DRAIN      2
 #define LIMIT_CANDIDATES 16
 
 static __always_inline bool is_over(__u32 state)

@@ -7,7 +7,8 @@
  *   rules ROUNDS [COUNT...]
  *
  * Rules are random in all five fields, and none of them but the last matches what is measured: an
- * opening that the last rule admits, and openings that no rule does.
+ * opening that the last rule admits, with and without limits on its connections, and openings that
+ * no rule does.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -28,6 +29,7 @@
 #define OPENINGS 512
 #define DENIED   32 /* packets that differ */
 #define MOST     10000
+#define LIMIT    32768 /* connections: the most, and more than are opened */
 
 static int rounds;
 static struct ruleset_random dice = { 1 };
@@ -143,7 +145,8 @@ static uint32_t slot_of(struct test_host *host)
 	return slot;
 }
 
-static void set_rules(struct test_host *host, uint32_t count)
+/* `conns`: the most that each of the last two admits, and as many of each remote; 0: no limits. */
+static void set_rules(struct test_host *host, uint32_t count, uint32_t conns)
 {
 	struct roam_vm vm;
 	uint32_t slot;
@@ -158,6 +161,8 @@ static void set_rules(struct test_host *host, uint32_t count)
 	}
 	rules[count - 2] = last_rule(count + 100, 4);
 	rules[count - 1] = last_rule(count + 100, 6);
+	for (uint32_t i = count - 2; i < count; i++)
+		rules[i].conns = rules[i].perremote = conns;
 	must(!acl_add_many(host->host, slot_of(host), rules, count), "rules");
 	must(!vm_get(host->host, slot_of(host), &vm), "the VM");
 	vm.quota_flows = vm.quota_half = 1 << 20;
@@ -281,6 +286,19 @@ static void compare_all(struct side many, struct side few, struct side empty, ui
 	}
 }
 
+/* What counting costs: rules whose limits are never met. */
+static void compare_limits(struct test_host *limited, struct test_host *unlimited)
+{
+	char name[32];
+
+	set_rules(limited, FEW, LIMIT);
+	set_rules(unlimited, FEW, 0);
+	for (int family = 4; family <= 6; family += 2) {
+		snprintf(name, sizeof(name), "limited_ipv%d:unlimited", family);
+		compare(name, admit, side_of(limited), side_of(unlimited), family);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t counts[8] = { 100, 1000, MOST }, kinds = 3;
@@ -299,11 +317,12 @@ int main(int argc, char **argv)
 		struct side empty = { bpf_program__fd(skel->progs.bench_empty), few.ifindex };
 
 		must(counts[i] >= FEW && counts[i] <= MOST, "a number of rules");
-		set_rules(&few, FEW);
-		set_rules(&many, counts[i]);
+		set_rules(&few, FEW, 0);
+		set_rules(&many, counts[i], 0);
 		choose_denials(counts[i]);
 		compare_all(side_of(&many), side_of(&few), empty, counts[i]);
 	}
+	compare_limits(&many, &few);
 	programs__destroy(skel);
 	hosts_remove(&many);
 	hosts_remove(&few);

@@ -10,7 +10,8 @@ import time
 
 from world import BUILD, World, run
 
-NAMES = {"few": "among 10 rules", "empty": "an empty program"}
+NAMES = {"few": "among 10 rules", "empty": "an empty program",
+         "unlimited": "a rule without limits"}
 APPLY = 10000
 
 
@@ -22,7 +23,7 @@ def measure_openings(rows):
         pairs.setdefault(name, []).append((float(roam), float(peer)))
     for name, values in pairs.items():
         row, peer = name.replace("_", " ").split(":")
-        rows.add(row if peer == "few" else f"whole list, {row}", NAMES[peer], "ns", values)
+        rows.add(f"whole list, {row}" if peer == "empty" else row, NAMES[peer], "ns", values)
 
 
 def rule(i, change):
