@@ -239,6 +239,22 @@ bool words_take(struct words *words, const char *keyword)
 	return true;
 }
 
+bool words_once(struct words *words, const char *keyword)
+{
+	int i = 0;
+
+	if (!words_take(words, keyword))
+		return false;
+	while (i < WORDS_ONCE && words->once[i] && strcmp(words->once[i], keyword) != 0)
+		i++;
+	words->is_twice = i < WORDS_ONCE && words->once[i];
+	if (words->is_twice)
+		words->at--;
+	else if (i < WORDS_ONCE)
+		words->once[i] = keyword;
+	return !words->is_twice;
+}
+
 int words_value(struct words *words, const char *keyword, const char **ret_value)
 {
 	const char *word = words_next(words);
@@ -253,7 +269,10 @@ int words_end(const struct words *words)
 {
 	const char *word = words_peek(words);
 
-	return word ? usage("'%s' is not understood here", word) : 0;
+	if (!word)
+		return 0;
+	return words->is_twice ? usage("'%s' is given twice", word)
+			       : usage("'%s' is not understood here", word);
 }
 
 int words_count(struct words *words, uint32_t *ret_count)

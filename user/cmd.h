@@ -16,10 +16,15 @@
 #define CMD_DIFFERS 1
 
 /* The words behind object and verb, taken one by one. */
+/* Keywords of a command that may come once each, at most. */
+#define WORDS_ONCE 16
+
 struct words {
 	char *const *word;
 	int count;
 	int at;
+	const char *once[WORDS_ONCE]; /* keywords that words_once() has taken */
+	bool is_twice;                /* the next is one of them */
 };
 
 struct cmd {
@@ -90,6 +95,8 @@ const char *words_next(struct words *words);
 const char *words_peek(const struct words *words);
 /* Takes the next word if it is this keyword. */
 bool words_take(struct words *words, const char *keyword);
+/* The same, once: a second time it is left over for words_end(), which says so. */
+bool words_once(struct words *words, const char *keyword);
 /* The word behind a keyword; `keyword` is for the error line. */
 int words_value(struct words *words, const char *keyword, const char **ret_value);
 /* What stands behind "count": 1 or more. */

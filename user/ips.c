@@ -40,24 +40,24 @@ static int parse_setting(struct words *words, struct roam_ips *conf)
 {
 	int err;
 
-	if (words_take(words, "rate")) {
+	if (words_once(words, "rate")) {
 		err = parse_number(words, "rate", &conf->rate);
 		conf->burst = conf->rate; /* unless one follows */
 		return err;
 	}
-	if (words_take(words, "burst"))
+	if (words_once(words, "burst"))
 		return parse_number(words, "burst", &conf->burst);
-	if (words_take(words, "block"))
+	if (words_once(words, "block"))
 		return parse_time(words, "block", &conf->block_s);
-	if (words_take(words, "max"))
+	if (words_once(words, "max"))
 		return parse_time(words, "max", &conf->block_max_s);
-	if (words_take(words, "prefix4"))
+	if (words_once(words, "prefix4"))
 		return parse_bits(words, "prefix4", &conf->prefix4);
-	if (words_take(words, "prefix6"))
+	if (words_once(words, "prefix6"))
 		return parse_bits(words, "prefix6", &conf->prefix6);
-	if (words_take(words, "sources"))
+	if (words_once(words, "sources"))
 		return parse_number(words, "sources", &conf->sources);
-	if (words_take(words, "blocks"))
+	if (words_once(words, "blocks"))
 		return parse_number(words, "blocks", &conf->blocks);
 	return words_end(words);
 }

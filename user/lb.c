@@ -130,9 +130,9 @@ static int parse_backend(struct words *words, struct backend_words *backend)
 	else
 		err = parse_addr(words, "addr", &backend->addr);
 	while (!err && words_peek(words)) {
-		if (words_take(words, "port"))
+		if (words_once(words, "port"))
 			err = parse_number(words, "port", UINT16_MAX, &backend->port);
-		else if (words_take(words, "weight"))
+		else if (words_once(words, "weight"))
 			err = parse_number(words, "weight", ROAM_LB_WEIGHT_MAX, &backend->weight);
 		else
 			err = words_end(words);

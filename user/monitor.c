@@ -72,13 +72,13 @@ static int parse_words(struct listening *listening)
 	int err = 0;
 
 	while (!err && words_peek(words)) {
-		if (words_take(words, "vm"))
+		if (words_once(words, "vm"))
 			err = words_value(words, "vm", &listening->vm);
 		else if (words_take(words, "event"))
 			err = parse_event(listening);
-		else if (words_take(words, "count"))
+		else if (words_once(words, "count"))
 			err = words_count(words, &listening->count);
-		else if (words_take(words, "buffer"))
+		else if (words_once(words, "buffer"))
 			err = parse_number(words, "buffer", &listening->want.buffer);
 		else
 			err = words_end(words);

@@ -54,13 +54,13 @@ static int parse_word(struct words *words, struct new_port *new)
 		return parse_field(words, "addr", port_add_addr, port);
 	if (words_take(words, "vlan"))
 		return parse_field(words, "vlan", port_add_vlan, port);
-	if (words_take(words, "zone"))
+	if (words_once(words, "zone"))
 		return parse_field(words, "zone", port_set_zone, port);
-	if (words_take(words, "dhcp"))
+	if (words_once(words, "dhcp"))
 		return parse_field(words, "dhcp", port_set_dhcp, port);
-	if (words_take(words, "ra"))
+	if (words_once(words, "ra"))
 		return parse_field(words, "ra", port_set_ra, port);
-	if (words_take(words, "learn"))
+	if (words_once(words, "learn"))
 		return parse_learn(words, &new->learning);
 	return words_end(words);
 }

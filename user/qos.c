@@ -24,15 +24,15 @@ static int parse_setting(struct words *words, struct roam_qos *conf)
 	const char *text;
 	int err;
 
-	if (words_take(words, "rate")) {
+	if (words_once(words, "rate")) {
 		err = words_value(words, "rate", &text);
 		return err ? err : text_rate_parse(text, (uint64_t *)&conf->rate_Bps);
 	}
-	if (words_take(words, "burst")) {
+	if (words_once(words, "burst")) {
 		err = words_value(words, "burst", &text);
 		return err ? err : text_size_parse("burst", text, &conf->burst);
 	}
-	if (words_take(words, "dscp")) {
+	if (words_once(words, "dscp")) {
 		err = words_value(words, "dscp", &text);
 		conf->has_dscp = 1;
 		return err ? err : text_dscp_parse(text, &conf->dscp);

@@ -71,15 +71,15 @@ static int parse_load(struct words *words, struct state_load *load, struct state
 				err = fail(-E2BIG, "state: more than %d devices", DEVS_MAX);
 			if (!err)
 				err = parse_dev(text, &devs[load->dev_count++]);
-		} else if (words_take(words, "vm")) {
+		} else if (words_once(words, "vm")) {
 			err = words_value(words, "vm", &load->vm);
-		} else if (words_take(words, "replace")) {
+		} else if (words_once(words, "replace")) {
 			load->replace = true;
-		} else if (words_take(words, "shut")) {
+		} else if (words_once(words, "shut")) {
 			load->shut = true;
-		} else if (words_take(words, "exact")) {
+		} else if (words_once(words, "exact")) {
 			load->exact = true;
-		} else if (words_take(words, "follow")) {
+		} else if (words_once(words, "follow")) {
 			*follow = true;
 		} else {
 			err = words_end(words);

@@ -82,21 +82,21 @@ static int parse_windows(struct words *words, struct roam_vm *vm)
 
 static int parse_setting(struct words *words, struct roam_vm *vm)
 {
-	if (words_take(words, "default"))
+	if (words_once(words, "default"))
 		return parse_default(words, vm);
-	if (words_take(words, "midstream"))
+	if (words_once(words, "midstream"))
 		return parse_enum(words, "midstream", &text_midstream, &vm->midstream);
-	if (words_take(words, "windows"))
+	if (words_once(words, "windows"))
 		return parse_windows(words, vm);
 	if (words_take(words, "timeout"))
 		return parse_timeout(words, vm);
-	if (words_take(words, "flows"))
+	if (words_once(words, "flows"))
 		return parse_number(words, "flows", &vm->quota_flows);
-	if (words_take(words, "half"))
+	if (words_once(words, "half"))
 		return parse_number(words, "half", &vm->quota_half);
-	if (words_take(words, "shut"))
+	if (words_once(words, "shut"))
 		vm->life = ROAM_LIFE_SHUT;
-	else if (words_take(words, "active"))
+	else if (words_once(words, "active"))
 		vm->life = ROAM_LIFE_ACTIVE;
 	else
 		return words_end(words);

@@ -113,6 +113,8 @@ test_vm()
 1 | timeout established 34560001 is not | vm set web timeout established 34560001
 1 | timeout syn_sent 4294967295 is not | vm add x timeout syn_sent 4294967295
 2 | 'nonsense' | vm set web nonsense
+2 | 'flows' is given twice | vm set web flows 100 half 100 flows 200
+2 | 'default' is given twice | vm set web default in drop default out drop
 2 | 'uuid' | vm set web uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427
 2 | 'del' | vm del
 1 | 'none' | vm del none
@@ -334,6 +336,7 @@ test_state()
 2 | 'load' | state load
 1 | $TMP/none | state load $TMP/none
 1 | image | state load /dev/null
+2 | 'replace' is given twice | state load /dev/null replace shut replace
 1 | 'web' | state load $TMP/good.img
 1 | 'other' | state load $TMP/good.img vm other
 1 | 'db' | state load $TMP/good.img vm db replace

@@ -124,6 +124,7 @@ test_ips()
 2 | 'vm NAME' | ips set
 1 | 'none' | ips set vm none rate 5
 2 | 'rate N' | ips set vm web
+2 | 'burst' is given twice | ips set vm web rate 3 burst 4 burst 5
 2 | 'rate' | ips set vm web rate
 1 | rate 'x' | ips set vm web rate x
 1 | rate '4294967296' | ips set vm web rate 4294967296
@@ -171,6 +172,7 @@ test_qos()
 2 | 'sideways' | qos set vm web sideways rate 1mbit
 2 | 'rate RATE', 'dscp DSCP' | qos set vm web in
 2 | 'rate' | qos set vm web in rate
+2 | 'rate' is given twice | qos set vm web in rate 1mbit rate 2mbit
 1 | rate '0' | qos set vm web in rate 0
 1 | rate 'x' | qos set vm web in rate x
 1 | rate '10mbits' | qos set vm web in rate 10mbits
