@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <roam/pkt.h>
 
 typedef struct xdp_md frame_ctx;
 
@@ -65,6 +66,14 @@ static __always_inline bool frame_store(const struct frame *frame, __u32 off, co
 	(void)off;
 	(void)from;
 	(void)size;
+	return false;
+}
+
+/* Nothing is late behind XDP, as nothing is translated (late_carry). */
+static __always_inline bool frame_carry(frame_ctx *xdp, struct roam_pkt *pkt)
+{
+	(void)xdp;
+	(void)pkt;
 	return false;
 }
 

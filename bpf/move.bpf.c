@@ -94,10 +94,28 @@ __noinline enum roam_verdict gate_leave(const struct roam_pkt *pkt)
 	return ROAM_CONTINUE;
 }
 
-/* What comes for a VM that has left, or is about to: dropped. */
-static __always_inline enum roam_verdict move_late(struct roam_pkt *pkt, enum roam_reason reason)
+/* What comes for a VM that has left, or is about to: carried after it while it may, or dropped. */
+static __always_inline enum roam_verdict move_late(struct roam_pkt *pkt,
+						   const struct roam_gate *gate,
+						   enum roam_reason reason)
 {
-	return drop(pkt, reason);
+	__u64 until_ns = *(const volatile __u64 *)&gate->late_until_ns;
+	enum roam_verdict verdict = ROAM_CONTINUE;
+
+	if (until_ns && (__s64)(pkt->now_ns - until_ns) < 0)
+		verdict = late_carry(pkt);
+	return verdict == ROAM_CONTINUE ? drop(pkt, reason) : verdict;
+}
+
+__noinline enum roam_verdict gate_leaves(const struct roam_pkt *pkt)
+{
+	const struct roam_gate *gate = pkt ? gate_of(pkt->vm) : NULL;
+	__u32 state;
+
+	if (!gate)
+		return ROAM_DROP;
+	state = state_of(gate);
+	return state == ROAM_GATE_FROZEN || state == ROAM_GATE_MOVED ? ROAM_DROP : ROAM_CONTINUE;
 }
 
 /* The VM runs here: whatever else there is to know of it. */
@@ -139,9 +157,9 @@ static __always_inline enum roam_verdict check_in(struct roam_pkt *pkt,
 	case ROAM_GATE_COPYING:
 		return ROAM_CONTINUE;
 	case ROAM_GATE_FROZEN:
-		return move_late(pkt, ROAM_REASON_FROZEN);
+		return move_late(pkt, gate, ROAM_REASON_FROZEN);
 	case ROAM_GATE_MOVED:
-		return move_late(pkt, ROAM_REASON_MOVED);
+		return move_late(pkt, gate, ROAM_REASON_MOVED);
 	case ROAM_GATE_PREPARED:
 		return drop(pkt, ROAM_REASON_PREPARED);
 	case ROAM_GATE_STAGED:

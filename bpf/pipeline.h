@@ -227,6 +227,16 @@ static __always_inline enum roam_verdict end(struct roam_pkt *pkt, enum roam_ver
 	return stats_count(pkt, verdict);
 }
 
+/* May it go on? PASS: it is late, and goes to another host. */
+static __always_inline enum roam_verdict gate(frame_ctx *ctx, struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict = note(pkt, ROAM_STAGE_GATE, gate_check(pkt));
+
+	if (verdict == ROAM_PASS && !pkt->dry_run && !frame_carry(ctx, pkt))
+		verdict = note(pkt, ROAM_STAGE_GATE, drop(pkt, ROAM_REASON_NO_MEMORY));
+	return verdict;
+}
+
 /* The whole list of a port, in either direction. */
 static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
 {
@@ -238,7 +248,7 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
 	verdict = note(pkt, ROAM_STAGE_PORT, port_check(pkt));
 	if (verdict == ROAM_CONTINUE && pkt->gate)
-		verdict = note(pkt, ROAM_STAGE_GATE, gate_check(pkt));
+		verdict = gate(ctx, pkt);
 	if (verdict == ROAM_CONTINUE && pkt->mark)
 		verdict = note(pkt, ROAM_STAGE_ANSWER, acl_answer(pkt));
 	if (verdict == ROAM_CONTINUE && pkt->frag)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <roam/late.h>
 #include <roam/move.h>
 #include <roam/pkt.h>
 
@@ -27,6 +28,16 @@ enum roam_verdict gate_check(struct roam_pkt *pkt);
 enum roam_verdict gate_heard(struct roam_pkt *pkt);
 enum roam_verdict gate_enter(struct roam_pkt *pkt);
 enum roam_verdict gate_leave(const struct roam_pkt *pkt);
+/*
+ * Late packets (late.h). late_carry, of what the gate would drop: PASS if it is to be carried,
+ * CONTINUE if nothing is. At the uplink, of what has this header: late_end says whether it may be
+ * taken out, late_inner whether the frame within is for the VM; gate_leaves: CONTINUE if pkt->vm
+ * does not go away from here itself.
+ */
+enum roam_verdict late_carry(struct roam_pkt *pkt);
+enum roam_verdict late_end(struct roam_pkt *pkt, const struct roam_late_header *header);
+enum roam_verdict late_inner(struct roam_pkt *pkt, const struct roam_late_header *header);
+enum roam_verdict gate_leaves(const struct roam_pkt *pkt);
 enum roam_verdict spoof_check(struct roam_pkt *pkt);
 enum roam_verdict ct_check(struct roam_pkt *pkt);
 enum roam_verdict ct_related(struct roam_pkt *pkt); /* instead, for ICMP errors */

@@ -23,6 +23,8 @@ static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 	case ROAM_PASS:
 		if (turns_back(pkt))
 			return bpf_redirect(pkt->ifindex, 0);
+		if (pkt->reason == ROAM_REASON_LATE_CARRIED)
+			return bpf_redirect_neigh(pkt->ifindex, NULL, 0, 0);
 		if (pkt->reason == ROAM_REASON_ANSWERED)
 			skb->mark = 0;
 		return TC_ACT_UNSPEC; /* TCX_NEXT: other programs of the chain run */

@@ -10,6 +10,7 @@
 #include "pipeline.h"
 #include "forward.h"
 #include "untunnel.h"
+#include "untunnel_late.h"
 
 static __always_inline struct roam_pkt *start(struct xdp_md *xdp, enum roam_dir dir)
 {
@@ -42,6 +43,8 @@ int xdp_uplink(struct xdp_md *xdp)
 		verdict = untunnel(xdp, pkt);
 	if (verdict == ROAM_PASS && pkt->lb_backend)
 		verdict = forward(xdp, pkt, &action);
+	else if (verdict == ROAM_PASS && may_be_late(pkt))
+		verdict = untunnel_late(xdp, pkt);
 	return end(pkt, verdict) == ROAM_PASS ? action : XDP_DROP;
 }
 

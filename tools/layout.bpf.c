@@ -11,6 +11,7 @@
 #include <roam/explain.h>
 #include <roam/frag.h>
 #include <roam/ips.h>
+#include <roam/late.h>
 #include <roam/lb.h>
 #include <roam/limit.h>
 #include <roam/monitor.h>
@@ -38,6 +39,10 @@ struct roam_ips ips;
 struct roam_ips_block_rec ips_block_rec;
 struct roam_ips_source_rec ips_source_rec;
 struct roam_ips_tick ips_tick;
+struct roam_late_from late_from;
+struct roam_late_header late_header;
+struct roam_late_key late_key;
+struct roam_late_to late_to;
 struct roam_lb_affinity lb_affinity;
 struct roam_lb_affinity_key lb_affinity_key;
 struct roam_lb_backend lb_backend;

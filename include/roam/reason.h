@@ -35,6 +35,8 @@ enum roam_verdict {
 	X(DHCP, "dhcp", PASS, "DHCP client traffic, switched on")                                  \
 	X(FRAG_LATER, "frag_later", PASS, "a later fragment of a datagram whose first one passed") \
 	X(UPLINK, "uplink", PASS, "seen at the uplink, judged at a port")                          \
+	X(LATE_CARRIED, "late_carried", PASS, "carried on to the host that the VM moved to")       \
+	X(LATE_TAKEN, "late_taken", PASS, "carried here by the host that the VM moved from")       \
 	/* dropped while parsing */                                                                \
 	X(MALFORMED, "malformed", DROP, "a header is cut short or contradicts itself")             \
 	X(ETHERTYPE, "ethertype", DROP, "an ethertype that the port may not use")                  \
@@ -49,6 +51,9 @@ enum roam_verdict {
 	X(VM_SHUT, "vm_shut", DROP, "the VM is here, but shut")                                    \
 	X(FROZEN, "frozen", DROP, "the VM is paused, to go to another host")                       \
 	X(MOVED, "moved", DROP, "the VM runs on another host")                                     \
+	X(LATE_MTU, "late_mtu", DROP, "too large for the way to the host that the VM moved to")    \
+	X(LATE_FOREIGN, "late_foreign", DROP, "carried here by who may not, or for no VM of this") \
+	X(LATE_LOOP, "late_loop", DROP, "carried here for a VM that moves away from here")         \
 	X(PREPARED, "prepared", DROP, "the VM is expected, and its state is not here yet")         \
 	X(STAGED, "staged", DROP, "the VM is expected, and has not been heard yet")                \
 	X(GRACE, "grace", DROP, "of no known flow while the last of the VM's state is on its way") \

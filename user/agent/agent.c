@@ -10,12 +10,15 @@
 #include <time.h>
 #include "engine.h"
 #include "events.h"
+#include "late.h"
 #include "link.h"
 #include "say.h"
 
 /* Handovers that are over are remembered: so many, and no longer than this. */
 #define REMEMBERED   256
 #define REMEMBERED_S (7 * 24 * 3600)
+
+#define LATE_NS (NS_PER_S / 5)
 
 /* ---- what a machine asks for ---- */
 
@@ -375,6 +378,20 @@ static void prune(struct agent *agent)
 	}
 }
 
+/* Rows of late packets outlive the destination's handover, and end here; the count stays. */
+static void tick_late(struct agent *agent, uint64_t now)
+{
+	if (now < agent->late_ns)
+		return;
+	agent->late_ns = now + LATE_NS;
+	for (struct entry *entry = agent->entries; entry; entry = entry->next) {
+		if (entry->h.role == HANDOVER_DEST && entry->h.vm.late_from[0] &&
+		    (!entry->over_ns || now < entry->over_ns + 2 * ROAM_LATE_MOST_S * NS_PER_S))
+			(void)late_taken(agent->host, entry->h.id, &entry->h.progress.late);
+	}
+	late_purge(agent->host, now - 2 * LATE_NS);
+}
+
 void agent_tick(struct agent *agent)
 {
 	const uint64_t now = now_ns();
@@ -387,6 +404,7 @@ void agent_tick(struct agent *agent)
 		entry->over_ns = 0;
 		handover_tick(&entry->h, now);
 	}
+	tick_late(agent, now);
 	links_tick(agent, now);
 	control_tick(agent, now);
 	drop_expects(agent, NULL, now);

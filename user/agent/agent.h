@@ -69,6 +69,7 @@ struct agent {
 	struct evhttp *http;
 	struct events *events;
 	uint32_t handshakes; /* connections that have not shown who they are */
+	uint64_t late_ns;    /* when late packets are counted next */
 	/* For metrics: handovers that ended, by role and reason. */
 	uint64_t ended[HANDOVER_ROLE_COUNT][HANDOVER_REASON_COUNT];
 	uint64_t refused_connections;

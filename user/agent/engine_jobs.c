@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include "engine.h"
 #include "engine_jobs.h"
+#include "late.h"
+#include "say.h"
 #include "vm.h"
 
 #define FRAME_BYTES (64U << 10)
@@ -211,12 +213,46 @@ static int run_export(struct worker *worker, struct handover_work *work)
 	return err;
 }
 
+/* The two ends of the way that late packets take; false: there is none. */
+static bool late_way_of(const struct handover *h, const char *to, struct late_way *ret_way)
+{
+	struct late_way way = { .epoch = h->vm.epoch };
+
+	if (!h->vm.late_from[0] || !to[0] || text_addr_parse(h->vm.late_from, &way.from) ||
+	    text_addr_parse(to, &way.to))
+		return false;
+	memcpy(way.id, h->id, sizeof(way.id));
+	*ret_way = way;
+	return true;
+}
+
+/*
+ * Before the freeze, so that nothing that comes behind it is dropped. A handover does as well
+ * without: then late packets are. What ACCEPT said of the way came before this job was begun.
+ */
+static void carry_late(struct worker *worker)
+{
+	const struct handover *h = &worker->entry->h;
+	const uint64_t frozen_ns = h->options.watchdog_ms * (NS_PER_S / 1000);
+	struct late_way way;
+
+	if (!h->options.late_s || !late_way_of(h, h->late, &way))
+		return;
+	if (late_to_put(worker->host, move_source_slot(worker->source), &way)) {
+		say(SAY_WARNING, "vm %s: late packets are dropped: %s", h->vm.name, fail_line());
+		return;
+	}
+	move_source_carry(worker->source, now_ns() + frozen_ns + h->options.late_s * NS_PER_S);
+}
+
 static int run_last(struct worker *worker, struct handover_work *work)
 {
 	struct move_stats stats = { .more = true };
 	int err = open_source(worker);
 
 	work->sequence = worker->sequence;
+	if (!err)
+		carry_late(worker);
 	if (!err)
 		err = move_source_freeze(worker->source);
 	while (!err && stats.more) {
@@ -266,7 +302,9 @@ static int run_move(struct worker *worker)
 		err = move_source_freeze(worker->source);
 	if (err)
 		return err;
-	return move_source_moved(worker->source, now_ns() + entry->h.options.late_s * NS_PER_S);
+	return move_source_moved(
+		worker->source,
+		entry->h.options.late_s ? now_ns() + entry->h.options.late_s * NS_PER_S : 0);
 }
 
 static int settle_source(struct worker *worker)
@@ -288,13 +326,14 @@ static int settle_source(struct worker *worker)
 	return err;
 }
 
-static int wipe_source(struct worker *worker)
+static int wipe_source(struct worker *worker, struct handover_work *work)
 {
 	const struct handover *h = &worker->entry->h;
 	int err;
 
 	move_source_close(worker->source);
 	worker->source = NULL;
+	(void)late_sent(worker->host, h->vm.name, h->id, &work->late_count);
 	err = move_release(worker->host, h->vm.name, h->id, h->vm.epoch);
 	return err == -ESTALE ? 0 : err; /* it is not this handover's any more */
 }
@@ -313,7 +352,7 @@ static int run_source(struct worker *worker, struct handover_work *work)
 	case HANDOVER_JOB_SETTLE:
 		return settle_source(worker);
 	case HANDOVER_JOB_WIPE:
-		return wipe_source(worker);
+		return wipe_source(worker, work);
 	default:
 		return fail(-EINVAL, "no job of a source");
 	}
@@ -390,6 +429,17 @@ static int take_base(struct worker *worker)
 	return move_dest_base(worker->host, &options, image_bytes, worker, &worker->dest);
 }
 
+/* The VM is here, shut: from now on the source may send what comes late for it. */
+static void take_late(struct worker *worker)
+{
+	const struct handover *h = &worker->entry->h;
+	struct late_way way;
+
+	if (late_way_of(h, worker->entry->agent->config.late, &way) &&
+	    late_from_put(worker->host, move_dest_slot(worker->dest), &way))
+		say(SAY_WARNING, "vm %s: late packets are not taken: %s", h->vm.name, fail_line());
+}
+
 static int open_dest(struct worker *worker)
 {
 	return worker->dest ? 0 : move_dest_reopen(worker->host, vm_of(worker), &worker->dest);
@@ -405,6 +455,8 @@ static int run_take(struct worker *worker, struct handover_work *work)
 			    : move_dest_delta(worker->dest, image_bytes, worker);
 	if (err)
 		failed(work, err); /* its line, before the rest has another one */
+	else if (first)
+		take_late(worker);
 	rest = worker_read_end(worker);
 	if (rest == -ECONNRESET || rest == -ECANCELED)
 		work->reason = HANDOVER_REASON_PEER_LOST;
@@ -605,6 +657,7 @@ int engine_describe(struct agent *agent, const char *name, struct handover_vm *r
 	got.half = refs.vm.quota_half;
 	got.rules = refs.rules.count;
 	got.midstream = refs.vm.midstream;
+	memcpy(got.late_from, agent->config.late, sizeof(got.late_from));
 	if (refs.vm.life != ROAM_LIFE_ACTIVE)
 		err = fail(-EBUSY, "vm '%s' is %s", name, text_enum_name(&text_life, refs.vm.life));
 	state_refs_close(&refs);

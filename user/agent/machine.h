@@ -11,6 +11,7 @@
 #ifndef ROAM_MACHINE_H
 #define ROAM_MACHINE_H
 
+#include <roam/late.h>
 #include "message.h"
 
 struct handover;
@@ -54,9 +55,10 @@ struct handover_work {
 	uint64_t sequence; /* EXPORT, LAST: of the last delta that was sent; TAKE: of this one */
 	uint64_t entries;  /* rows that went */
 	uint64_t bytes;
-	uint64_t began_ns;            /* EXPORT: when the last delta was begun; 0: with the job */
-	char late[TEXT_ADDR_LEN];     /* PREPARE */
-	char text[HANDOVER_TEXT_LEN]; /* why not */
+	uint64_t began_ns;        /* EXPORT: when the last delta was begun; 0: with the job */
+	char late[TEXT_ADDR_LEN]; /* PREPARE */
+	struct roam_late_count late_count; /* WIPE at a source */
+	char text[HANDOVER_TEXT_LEN];      /* why not */
 };
 
 /* What the gate says (include/roam/move.h): what the VM's own frames have shown. */
@@ -111,6 +113,7 @@ struct handover_progress {
 	uint64_t expected_freeze_us;
 	uint64_t freeze_us; /* frozen until ready */
 	bool converged;
+	struct roam_late_count late; /* carried there (source), taken out (destination) */
 };
 
 struct handover {

@@ -37,9 +37,10 @@ enum kind {
 	KIND_NUMBER, /* of 4 or 8 bytes, up to 2^53: all readers of JSON have those */
 	KIND_HEX,    /* of 8 bytes, as text */
 	KIND_SWITCH,
-	KIND_ENUM, /* of 1 byte */
-	KIND_ADDR, /* a numeric address, or empty */
-	KIND_TEXT, /* for people; never fails */
+	KIND_ENUM,       /* of 1 byte */
+	KIND_ADDR,       /* a numeric address, or empty */
+	KIND_LATER_ADDR, /* the same; peers of older versions do not say */
+	KIND_TEXT,       /* for people; never fails */
 };
 
 struct field {
@@ -73,6 +74,7 @@ static const struct field fields[] = {
 	{ "midstream", T(OFFER), KIND_ENUM, M(vm.midstream), &text_midstream },
 	{ "fence", T(OFFER), KIND_ENUM, M(vm.fence), &text_handover_fence },
 	{ "mtu", T(OFFER), KIND_NUMBER, M(vm.mtu), NULL },
+	{ "late_from", T(OFFER), KIND_LATER_ADDR, M(vm.late_from), NULL },
 	{ "check", T(OFFER), KIND_SWITCH, M(check), NULL },
 	{ "late", T(ACCEPT), KIND_ADDR, M(late), NULL },
 	{ "sequence", T(BEGIN) | T(END) | T(ACK) | T(LAST) | T(RESUME), KIND_NUMBER, M(sequence),
@@ -146,6 +148,7 @@ static json_t *field_out(const struct field *field, const void *at)
 		return json_string(text_uuid(at, buf));
 	case KIND_NAME:
 	case KIND_ADDR:
+	case KIND_LATER_ADDR:
 	case KIND_TEXT:
 		return json_string(at);
 	case KIND_NUMBER:
@@ -238,6 +241,7 @@ static int field_in(const struct field *field, const json_t *value, void *at)
 	case KIND_HEX:
 		return hex_in(text, at);
 	case KIND_ADDR:
+	case KIND_LATER_ADDR:
 		return addr_in(text, at);
 	case KIND_ENUM:
 		return text_enum_parse(field->table, text, at);
@@ -264,7 +268,8 @@ static int fields_in(const json_t *body, struct message *message)
 		const json_t *value = json_object_get(body, field->name);
 		void *at = (char *)message + field->at;
 
-		if (!(field->types & 1u << message->type))
+		if (!(field->types & 1u << message->type) ||
+		    (!value && field->kind == KIND_LATER_ADDR))
 			continue;
 		if (!value)
 			return fail(-EBADMSG, "%s: '%s' is missing",

@@ -132,6 +132,7 @@ struct handover_vm {
 	uint8_t midstream; /* enum roam_midstream: the override of this handover */
 	uint8_t fence;     /* enum handover_fence */
 	uint32_t mtu;      /* of the way for late packets that the source needs; 0: none */
+	char late_from[TEXT_ADDR_LEN]; /* where late packets would come from; empty: none do */
 };
 
 struct message {

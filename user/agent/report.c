@@ -2,6 +2,7 @@
 /* What is told of a handover, on the control socket: roam-handover(8) has the fields. */
 #include <jansson.h>
 #include "agent.h"
+#include "late.h"
 
 static void set(json_t *all, const char *name, uint64_t value)
 {
@@ -17,9 +18,14 @@ json_t *report_entry(const struct entry *entry)
 {
 	const struct handover *h = &entry->h;
 	const struct handover_progress *progress = &h->progress;
+	struct roam_late_count late = progress->late;
 	char id[HANDOVER_ID_TEXT];
 	json_t *all = json_object();
 
+	if (h->role == HANDOVER_SOURCE)
+		(void)late_sent(entry->agent->host, h->vm.name, h->id, &late);
+	else
+		(void)late_taken(entry->agent->host, h->id, &late);
 	set_text(all, "vm", h->vm.name);
 	set_text(all, h->role == HANDOVER_SOURCE ? "to" : "from", h->peer);
 	set_text(all, "state", text_enum_name(&text_handover_state, h->state));
@@ -38,6 +44,8 @@ json_t *report_entry(const struct entry *entry)
 	set(all, "dirty_per_s", progress->dirty_per_s);
 	set(all, "expected_freeze_us", progress->expected_freeze_us);
 	set(all, "freeze_us", progress->freeze_us);
+	set(all, "late_packets", late.packets);
+	set(all, "late_bytes", late.bytes);
 	if (h->check)
 		json_object_set_new(all, "check", json_true());
 	return all;

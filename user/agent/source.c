@@ -214,6 +214,8 @@ void source_worked(struct handover *h, const struct handover_work *work, uint64_
 		}
 		break;
 	case HANDOVER_JOB_WIPE:
+		if (work->late_count.packets > h->progress.late.packets)
+			h->progress.late = work->late_count;
 		if (h->state == HANDOVER_MOVED && !work->reason)
 			handover_enter_anyway(h, HANDOVER_DONE, now);
 		break;

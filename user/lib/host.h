@@ -53,6 +53,8 @@
 	X(ips_source)                                                                              \
 	X(ips_block)                                                                               \
 	X(ips_clock)                                                                               \
+	X(late_from)                                                                               \
+	X(late_to)                                                                                 \
 	X(monitor_conf)                                                                            \
 	X(monitor_lost)                                                                            \
 	X(monitor_ring)                                                                            \

@@ -93,6 +93,8 @@ bool move_source_thawed(struct move_source *source);
 int move_source_thaw(struct move_source *source);
 /* It runs there. Late packets are carried until then (CLOCK_MONOTONIC; 0: dropped). */
 int move_source_moved(struct move_source *source, uint64_t late_until_ns);
+/* The same from the freeze on, before it. Without a way (late.h) they are dropped all the same. */
+void move_source_carry(struct move_source *source, uint64_t late_until_ns);
 /* For tests: the time that ages are counted from is not now. Before the base. */
 void move_source_at(struct move_source *source, uint64_t now_ns);
 /* It has been heard here after it was said to run there. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "ct.h"
 #include "journal.h"
+#include "late.h"
 #include "move_dest.h"
 #include "port.h"
 #include "text.h"
@@ -205,8 +206,10 @@ static int go_back(struct move_dest *dest)
 		err = vm_put(dest->host, dest->slot, &vm);
 	if (!err)
 		err = ct_flush(dest->host, dest->slot, &flows);
-	if (!err)
+	if (!err) {
 		move_clear(dest->host, dest->slot);
+		late_from_del(dest->host, dest->slot);
+	}
 	return err;
 }
 

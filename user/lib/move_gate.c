@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "journal.h"
+#include "late.h"
 #include "move.h"
 #include "move_own.h"
 #include "port.h"
@@ -149,6 +150,7 @@ void move_clear(struct host *host, uint32_t slot)
 {
 	struct roam_gate none = {}, gate;
 
+	late_to_del(host, slot);
 	if (host_has_inner(host, HOST_MAP_move_log, slot))
 		host_clear_inner(host, HOST_MAP_move_log, slot);
 	if (host_get(host, HOST_MAP_move_gate, &slot, &gate) || gate.state == ROAM_GATE_NONE)
@@ -236,6 +238,8 @@ static int settle_locked(struct host *host, uint32_t slot)
 		err = move_wait_rcu(host);
 	if (!err)
 		move_clear(host, slot);
+	if (!err)
+		late_from_end(host, slot);
 	return err;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <bpf/bpf.h>
 #include "journal.h"
+#include "late.h"
 #include "monitor.h"
 #include "move_source.h"
 #include "port.h"
@@ -84,6 +85,7 @@ static int begin(struct move_source *source, const struct move_source_options *o
 	int err;
 
 	memcpy(gate.id, options->id, sizeof(gate.id));
+	late_from_del(host, source->slot); /* nothing is carried here any more for it to leave */
 	err = move_log_make(host, source->slot,
 			    options->ring_bytes ? options->ring_bytes : RING_BYTES, &source->log);
 	if (!err)
@@ -446,6 +448,11 @@ bool move_source_two_senders(struct move_source *source)
 	return __atomic_load_n(&source->gate->two_senders, __ATOMIC_SEQ_CST);
 }
 
+void move_source_carry(struct move_source *source, uint64_t late_until_ns)
+{
+	__atomic_store_n(&source->gate->late_until_ns, late_until_ns, __ATOMIC_SEQ_CST);
+}
+
 /* Its frames come from outside now. */
 int move_source_moved(struct move_source *source, uint64_t late_until_ns)
 {
@@ -455,7 +462,7 @@ int move_source_moved(struct move_source *source, uint64_t late_until_ns)
 		return err;
 	_cleanup_unlock_ struct host *locked = source->host;
 
-	__atomic_store_n(&source->gate->late_until_ns, late_until_ns, __ATOMIC_SEQ_CST);
+	move_source_carry(source, late_until_ns);
 	if (!move_gate_go(source->gate, ROAM_GATE_FROZEN, ROAM_GATE_MOVED) &&
 	    move_gate_state(source->gate) != ROAM_GATE_MOVED)
 		return fail(-ESTALE, "move: vm '%s' runs here", source->vm);

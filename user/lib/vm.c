@@ -7,6 +7,7 @@
 #include "ct.h"
 #include "ips.h"
 #include "journal.h"
+#include "late.h"
 #include "limit.h"
 #include "move_own.h"
 #include "port.h"
@@ -172,6 +173,7 @@ void vm_free_slot(struct host *host, uint32_t slot)
 	qos_clear(host, slot);
 	ips_clear(host, slot);
 	move_clear(host, slot);
+	late_from_del(host, slot);
 	vm_put(host, slot, &none);
 }
 
