@@ -8,6 +8,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include "frame_skb.h"
+#include "late_frame.h"
 #include "note_steps.h"
 #include "pipeline.h"
 #include "explain_run.h"

@@ -79,6 +79,4 @@ static __always_inline bool frame_resize(const struct frame *frame, __u32 len)
 	return !bpf_skb_change_tail(frame->ctx, len, 0);
 }
 
-#include "late_frame.h" /* frame_carry() */
-
 #endif

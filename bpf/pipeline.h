@@ -227,7 +227,7 @@ static __always_inline enum roam_verdict end(struct roam_pkt *pkt, enum roam_ver
 	return stats_count(pkt, verdict);
 }
 
-/* May it go on? PASS: it is late, and goes to another host. */
+/* May it go on? PASS: it is late, and goes to another host (late_frame.h). */
 static __always_inline enum roam_verdict gate(frame_ctx *ctx, struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = note(pkt, ROAM_STAGE_GATE, gate_check(pkt));

@@ -7,6 +7,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 #include "frame_skb.h"
+#include "late_frame.h"
 #include "pipeline.h"
 #include "answer.h"
 

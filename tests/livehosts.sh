@@ -25,6 +25,9 @@
 #   is_gone HOST           nothing of it is there
 #   forbid_begin           frames that may not arrive, all the time; forbid_end: how many did
 #
+# With LIVE_LATE=4 or 6, late packets are carried in that family, on cables with room for it, and
+# the hosts have uplinks.
+#
 # With what moving.sh has. It brings a `teardown`; live_setup is all or most of a `setup`.
 
 . "$TOP/tests/moving.sh"
@@ -40,6 +43,26 @@ addr_of()
 	esac
 }
 
+LIVE_LATE=
+
+late_of()
+{
+	case $LIVE_LATE$1 in
+	4*) addr_of "$1" ;;
+	6a) echo fd09::101 ;;
+	6b) echo fd09::102 ;;
+	esac
+}
+
+# What is round a frame comes on top of what the VM's own link carries.
+late_room()
+{
+	ns "$1" ip link set br0 mtu 1600 # first: or it would be what its ports make it
+	ns net ip link set "to-$1" mtu 1600
+	ns "$1" ip link set up0 mtu 1600
+	[ "$LIVE_LATE" != 6 ] || ns "$1" ip addr add "$(late_of "$1")/64" dev br0 nodad
+}
+
 live_host()
 {
 	local host=$1
@@ -48,13 +71,14 @@ live_host()
 	ns "$host" ip link set up0 master br0
 	ns "$host" ip link set br0 up
 	ns "$host" ip addr add "$(addr_of "$host")/24" dev br0
+	[ -z "$LIVE_LATE" ] || late_room "$host"
 	link vm "at-$host" "$host" port0
 	# By itself, without the bridge, the cable answers to nobody.
 	ns vm ip link set "at-$host" arp off
 	ns vm sysctl -qw "net.ipv6.conf.at-$host.disable_ipv6=1"
 	ns "$host" sysctl -qw net.ipv6.conf.port0.disable_ipv6=1
 	ns "$host" ip link set port0 master br0
-	check "init $host" roam_on "$host" host init
+	check "init $host" roam_on "$host" host init ${LIVE_LATE:+uplink up0}
 	certificate "$host"
 	configure "$host"
 }
@@ -122,6 +146,7 @@ configure()
 		echo "state: $TMP/state-$host"
 		echo "bpffs: $BPFFS/$host"
 		echo "metrics: 127.0.0.1:9790"
+		[ -z "$LIVE_LATE" ] || echo "late: $(late_of "$host")"
 		for line; do
 			echo "$line"
 		done

@@ -10,8 +10,10 @@
 #include "explain_script.h"
 #include "harness.h"
 #include "host.h"
+#include "late.h"
 #include "move_own.h"
 #include "tables.h"
+#include "tunnel.h"
 #include "vm.h"
 
 enum {
@@ -94,6 +96,16 @@ static void gate_frozen(struct explain_test *self)
 static void gate_moved(struct explain_test *self)
 {
 	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_MOVED });
+}
+
+static void gate_carries(struct explain_test *self)
+{
+	const struct late_way way = { .from = tunnel_near(self->family),
+				      .to = tunnel_far(self->family) };
+
+	set_gate(self, (struct roam_gate){ .state = ROAM_GATE_MOVED,
+					   .late_until_ns = now_ns() + NS_PER_S * 100 });
+	CHECK_OK(late_to_put(self->host->host, self->slot, &way));
 }
 
 static void gate_prepared(struct explain_test *self)
@@ -280,6 +292,10 @@ static const struct cause {
 	{ "frozen", R(FROZEN), IN, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_frozen },
 	{ "thaws", R(OPENED), OUT, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_frozen },
 	{ "moved", R(MOVED), IN, V46, .packet = "tcp SRC:1 to DST:80", .prepare = gate_moved },
+	{ "late_carried", R(LATE_CARRIED), IN, V46, .packet = "tcp SRC:1 to DST:80",
+	  .prepare = gate_carries },
+	{ "late_mtu", R(LATE_MTU), IN, V46, .packet = "tcp SRC:1 to DST:80 ack len 1300",
+	  .prepare = gate_carries },
 	{ "two_senders", R(OPENED), OUT, V46, .packet = "tcp SRC:1 to DST:80",
 	  .prepare = gate_moved },
 	{ "prepared", R(PREPARED), BOTH, V46, .packet = "tcp SRC:1 to DST:80",
@@ -432,6 +448,9 @@ static const struct spare {
 	{ ROAM_REASON_FRAG_FULL,
 	  "a queue does not say how full it is, and a dry run adds nothing" },
 	{ ROAM_REASON_ANSWERED, "known by a mark of the kernel's, which no described frame has" },
+	{ ROAM_REASON_LATE_TAKEN, "a frame within UDP, which no words describe" },
+	{ ROAM_REASON_LATE_FOREIGN, "a frame within UDP, which no words describe" },
+	{ ROAM_REASON_LATE_LOOP, "a frame within UDP, which no words describe" },
 	{ ROAM_REASON_LB_FRONT, "of a port's list behind XDP, which nobody attaches" },
 };
 
