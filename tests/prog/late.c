@@ -31,15 +31,8 @@ struct late {
 
 static void late_setup(struct late *self)
 {
-	static bool made;
-
-	self->host = uplink_host();
+	self->host = tunnel_host();
 	self->host->now_ns = 1000 * SECOND;
-	if (!made)
-		tunnel_network(self->host->dev, UPLINK_PEER);
-	else
-		hosts_add_vm(self->host);
-	made = true;
 	CHECK_OK(vm_find(self->host->host, "vm", &self->slot));
 	CHECK_OK(move_maps_open(&self->maps, self->host->host));
 	self->way = (struct late_way){ .id = "sixteen bytes id", .epoch = EPOCH };
@@ -48,6 +41,7 @@ static void late_setup(struct late *self)
 static void late_teardown(struct late *self)
 {
 	CHECK_OK(vm_del(self->host->host, "vm"));
+	hosts_add_vm(self->host); /* as it was */
 	move_maps_close(&self->maps);
 }
 

@@ -54,14 +54,20 @@ void tunnel_network(const char *dev, const char *peer)
 	write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1");
 }
 
-void tunnel_test_setup(struct tunnel_test *self)
+struct test_host *tunnel_host(void)
 {
+	struct test_host *host = uplink_host();
 	static bool made;
 
-	self->host = uplink_host();
 	if (!made)
-		tunnel_network(self->host->dev, UPLINK_PEER);
+		tunnel_network(host->dev, UPLINK_PEER);
 	made = true;
+	return host;
+}
+
+void tunnel_test_setup(struct tunnel_test *self)
+{
+	self->host = tunnel_host();
 	CHECK_OK(vm_find(self->host->host, "vm", &self->slot));
 }
 

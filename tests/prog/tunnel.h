@@ -27,6 +27,9 @@ void tunnel_test_teardown(struct tunnel_test *self);
 /* The host is a router with a neighbour, the far end, on the link between these two devices. */
 void tunnel_network(const char *dev, const char *peer);
 
+/* The host of uplink.h in that network. */
+struct test_host *tunnel_host(void);
+
 /* The balancer's end, and that of the host where the VM is. */
 struct roam_addr tunnel_near(int family);
 struct roam_addr tunnel_far(int family);
