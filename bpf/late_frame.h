@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * Puts a late packet into UDP for the destination of its VM's handover, for the front ends of
- * tc, which include this between frame_skb.h and pipeline.h: there is no twin behind XDP. The kernel is told what is round what, so it still can cut TCP of many segments into such
- * that fit, and finish checksums that were left to a device. Which flow it is shows in the outer
- * source port, so that each goes one way, in order.
+ * tc, which include this between frame_skb.h and pipeline.h: there is no twin behind XDP. The
+ * kernel is told what is round what, so it still can cut TCP of many segments into such that fit,
+ * and finish checksums that were left to a device. Which flow it is shows in the outer source port,
+ * so that each goes one way, in order.
  */
 #ifndef ROAM_BPF_LATE_FRAME_H
 #define ROAM_BPF_LATE_FRAME_H

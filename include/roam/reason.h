@@ -52,7 +52,7 @@ enum roam_verdict {
 	X(FROZEN, "frozen", DROP, "the VM is paused, to go to another host")                       \
 	X(MOVED, "moved", DROP, "the VM runs on another host")                                     \
 	X(LATE_MTU, "late_mtu", DROP, "too large for the way to the host that the VM moved to")    \
-	X(LATE_FOREIGN, "late_foreign", DROP, "carried here by who may not, or of no handover")   \
+	X(LATE_FOREIGN, "late_foreign", DROP, "carried here by who may not, or of no handover")    \
 	X(LATE_LOOP, "late_loop", DROP, "carried here for a VM that moves away from here")         \
 	X(PREPARED, "prepared", DROP, "the VM is expected, and its state is not here yet")         \
 	X(STAGED, "staged", DROP, "the VM is expected, and has not been heard yet")                \

@@ -23,6 +23,7 @@ unstick()
 
 late_setup()
 {
+	# shellcheck disable=SC2034 # of livehosts.sh
 	LIVE_LATE=$1
 	live_setup
 	traffic
