@@ -465,7 +465,7 @@ TEST_46_F(late, cut_short_is_not_taken)
 
 		make_carried(self, &spec, outer, &packet);
 		for (size_t len = ETHER_LEN; len < frame + ETHER_LEN; len++) {
-			uint8_t *ip = packet.bytes + ETHER_LEN;
+			uint8_t *ip;
 			struct packet cut = packet;
 			size_t udp = ETHER_LEN + (outer == 4 ? 20 : 40);
 
