@@ -21,6 +21,7 @@ static void full(enum message_type type, struct message *ret_message)
 			.midstream = ROAM_MIDSTREAM_PICKUP,
 			.fence = HANDOVER_FENCE_FREE,
 			.mtu = 1500,
+			.late_from = "192.0.2.1",
 		},
 		.check = true,
 		.host = "host-a.example",
@@ -76,6 +77,25 @@ TEST(offer_has_all_of_the_vm)
 	CHECK_MEM(&got.vm, &message.vm, sizeof(got.vm));
 	CHECK_MEM(got.id, message.id, sizeof(got.id));
 	CHECK(got.check);
+	free(body);
+}
+
+/* It does not say where late packets come from: then none do. */
+TEST(offer_of_an_older_peer)
+{
+	static const char part[] = "\"late_from\":\"192.0.2.1\",";
+	struct message message, got;
+	char *body, *at;
+
+	full(MESSAGE_OFFER, &message);
+	body = message_write(&message);
+	at = strstr(body, part);
+	if (CHECK(at != NULL)) {
+		memmove(at, at + strlen(part), strlen(at + strlen(part)) + 1);
+		CHECK_OK(message_read(MESSAGE_OFFER, body, strlen(body), &got));
+		CHECK_STR(got.vm.late_from, "");
+		CHECK_EQ(got.vm.mtu, message.vm.mtu);
+	}
 	free(body);
 }
 
