@@ -98,4 +98,37 @@ test_offer_many_are_expected_when_roamd_ends()
 	roamd_start b
 }
 
+# Whoever has announced a VM need not know that roamd was started anew.
+test_offer_expected_before_roamd_was_killed()
+{
+	expect_from a b
+	restart b
+	check_has "is expected" "$(handover b show vm web)" "state expected"
+	check "start" handover a start vm web to b late 1 wait
+	finish
+	restart b
+	check_eq "expected no more" "$(handover b show | grep -c "state expected")" 0
+}
+
+test_offer_expected_until_before_roamd_was_started()
+{
+	check "expects" handover b expect vm web from a dev "$VM_MAC=port0" for 2
+	roamd_kill b
+	sleep 3
+	roamd_start b
+	refused not_expected
+}
+
+# What cannot be kept is not promised.
+test_offer_expected_and_no_room_to_write_it_down()
+{
+	check "expects" handover b expect vm web from a dev "$VM_MAC=port0"
+	mkdir "$TMP/state-b/expected.json.new"
+	check_not "another" handover b expect vm web from c
+	check_has "says why" "$(cat "$TMP/out")" "expected.json.new"
+	rmdir "$TMP/state-b/expected.json.new"
+	check "start" handover a start vm web to b late 1 wait
+	finish
+}
+
 run_tests "$@"

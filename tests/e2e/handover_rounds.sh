@@ -99,4 +99,43 @@ test_rounds_terminated_in_good_order()
 	stays restarted
 }
 
+# The copy begins anew, with the policy that there is now.
+test_rounds_policy_edited()
+{
+	copy a b
+	first=$(shown_at a id)
+	spawn handover a watch vm web
+	watched=$TMP/spawn.$SPAWN_COUNT
+	wait_for 20 grep -q "state rounds" "$watched"
+	allow a later tcp 9999
+	wait_for 20 begun_anew || fail "the copy does not begin anew: $(handover a show)"
+	wait_for 20 is_short a || fail "rounds do not get short"
+	finish
+	check_has "the rule" "$(roam_on b acl show vm web)" "name later "
+	check_has "who watched the first" "$(cat "$watched")" "state done reason none id $(shown_at a id)"
+	check_eq "why it ended" "$(handover a show vm web | sed -n "s/.* reason \([a-z_]*\) .*id $first .*/\1/p")" \
+		policy_differs
+}
+
+begun_anew()
+{
+	is_at a rounds && [ "$(shown_at a id)" != "$first" ]
+}
+
+is_short()
+{
+	[ "$(shown_at "$1" short)" = true ]
+}
+
+# Whoever waits for rounds to be short waits on; once it is given up by hand it does not begin again.
+test_rounds_policy_edited_and_aborted()
+{
+	copy a b
+	check "abort" handover a abort vm web
+	allow a later tcp 9999
+	sleep 0.5
+	check_eq "handovers" "$(handover a show vm web | grep -c .)" 1
+	stays operator
+}
+
 run_tests "$@"

@@ -9,6 +9,8 @@
 #include "harness.h"
 
 #define FAULTY_MS 20000
+/* Beside the states that were seen: one that had begun anew was done. */
+#define BEGUN_ANEW (1u << 31)
 
 static const struct kind {
 	const char *name;
@@ -37,6 +39,10 @@ static const struct kind {
 	{ "two senders, free", HANDOVER_FENCE_FREE, FAULT_LIAR },
 	{ "cancelled, held", HANDOVER_FENCE_HELD, FAULT_CANCEL },
 	{ "cancelled, free", HANDOVER_FENCE_FREE, FAULT_CANCEL },
+	{ "policy edited, held", HANDOVER_FENCE_HELD, FAULT_POLICY },
+	{ "policy edited, free", HANDOVER_FENCE_FREE, FAULT_POLICY },
+	{ "slow workers, held", HANDOVER_FENCE_HELD, FAULT_SLOW },
+	{ "slow workers, free", HANDOVER_FENCE_FREE, FAULT_SLOW },
 	{ "all, held", HANDOVER_FENCE_HELD, 0xffff },
 	{ "all, free", HANDOVER_FENCE_FREE, 0xffff },
 	{ "cut and restart, held", HANDOVER_FENCE_HELD, FAULT_CUT | FAULT_RESTART | FAULT_HANG },
@@ -110,9 +116,13 @@ static bool one_run(const struct kind *kind, uint64_t seed, uint32_t *states)
 	if (kind->fence == HANDOVER_FENCE_HELD && !(kind->faults & (FAULT_LIAR | FAULT_ABORT)))
 		ok &= CHECK_EQ(world.both, 0);
 	ok = ok && ended_well(&world);
+	if (!(kind->faults & ~FAULT_SLOW)) /* nothing that would keep it from moving */
+		ok &= CHECK_EQ(world.host[HANDOVER_SOURCE].h.state, HANDOVER_DONE);
 	if (!ok)
 		tell(&world, seed);
 	*states |= world.states[0] | world.states[1];
+	if (world.anew && world.host[HANDOVER_SOURCE].h.state == HANDOVER_DONE)
+		*states |= BEGUN_ANEW;
 	return ok;
 }
 
@@ -124,7 +134,7 @@ static const struct {
 	uint64_t seed;
 	struct kind kind;
 } found[] = {
-	{ 1795886335207136148, { "all, free", HANDOVER_FENCE_FREE, 0xffff } },
+	{ 1795886335207136148, { "all, free", HANDOVER_FENCE_FREE, 0x3ff } },
 };
 
 TEST(worlds_that_have_found_something)
@@ -152,4 +162,6 @@ TEST_EACH(both_machines, kinds)
 	CHECK(states & 1u << HANDOVER_DONE);
 	CHECK(states & 1u << HANDOVER_OPEN);
 	CHECK(states & 1u << HANDOVER_READY);
+	if (row->faults & FAULT_POLICY)
+		CHECK(states & BEGUN_ANEW);
 }

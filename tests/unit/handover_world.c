@@ -206,6 +206,10 @@ static void run_source(struct host_model *host, struct handover_work *work)
 
 	switch (work->job) {
 	case HANDOVER_JOB_EXPORT:
+		if (fault(host->world, FAULT_POLICY, 20)) {
+			work->reason = HANDOVER_REASON_POLICY_DIFFERS;
+			break;
+		}
 		if (host->gate == GATE_ACTIVE)
 			host->gate = GATE_COPYING;
 		send_delta(host, work, host->h.state == HANDOVER_BASE ? 0 : sequence + 1);
@@ -269,10 +273,25 @@ static void run_dest(struct host_model *host, struct handover_work *work)
 	}
 }
 
+static void tell_work(struct host_model *host, const struct handover_work *work)
+{
+	host->late_until = 0;
+	host->jobs--;
+	memmove(host->job, host->job + 1, host->jobs * sizeof(host->job[0]));
+	memmove(host->job_link, host->job_link + 1, host->jobs * sizeof(host->job_link[0]));
+	memmove(host->data_end, host->data_end + 1, host->jobs * sizeof(host->data_end[0]));
+	handover_worked(&host->h, work, host->world->now);
+}
+
 static void run_job(struct host_model *host)
 {
 	struct handover_work work = { .job = host->job[0], .sequence = host->h.sequence };
 
+	if (host->late_until) {
+		if (host->world->now >= host->late_until)
+			tell_work(host, &host->late_work);
+		return;
+	}
 	if (work.job == HANDOVER_JOB_TAKE && !host->data_end[0] && !host->was_cut)
 		return;
 	if (work.job != HANDOVER_JOB_TAKE && fault(host->world, FAULT_JOBS, 10))
@@ -281,11 +300,12 @@ static void run_job(struct host_model *host)
 		run_source(host, &work);
 	else
 		run_dest(host, &work);
-	host->jobs--;
-	memmove(host->job, host->job + 1, host->jobs * sizeof(host->job[0]));
-	memmove(host->job_link, host->job_link + 1, host->jobs * sizeof(host->job_link[0]));
-	memmove(host->data_end, host->data_end + 1, host->jobs * sizeof(host->data_end[0]));
-	handover_worked(&host->h, &work, host->world->now);
+	if (fault(host->world, FAULT_SLOW, 2)) {
+		host->late_work = work;
+		host->late_until = host->world->now + random_below(host->world, 100) * MS;
+		return;
+	}
+	tell_work(host, &work);
 }
 
 /* ---- one host, one step ---- */
@@ -328,6 +348,7 @@ static void restart(struct host_model *host)
 
 	host->linked = false;
 	host->queued = host->jobs = 0;
+	host->late_until = 0;
 	if (peer->linked && one_in(host->world, 2)) {
 		peer->linked = false;
 		handover_disconnected(&peer->h, host->world->now);
@@ -485,6 +506,41 @@ bool world_judges(const struct world *world, enum handover_role role)
 				       : gate == GATE_OPEN || gate == GATE_ACTIVE;
 }
 
+/* One handover of the VM, not begun. */
+static void make_handover(struct host_model *host, uint32_t anew)
+{
+	host->has_saved = false;
+	host->h = (struct handover){
+		.role = role_of(host),
+		.vm = { .name = "web", .epoch = 1, .fence = host->world->fence },
+		.options = handover_defaults,
+		.anew = anew,
+		.engine = &engine,
+		.ops = &ops,
+		.owner = host,
+	};
+	memset(host->h.id, 7 + (int)anew, sizeof(host->h.id));
+}
+
+/* What roamd does with a handover whose policy has changed, once there is nothing left of it. */
+static void begin_anew(struct world *world)
+{
+	struct host_model *source = &world->host[HANDOVER_SOURCE];
+	struct host_model *dest = &world->host[HANDOVER_DEST];
+	const uint32_t anew = source->h.anew + 1;
+
+	if (!handover_begins_anew(&source->h) || !handover_over(&source->h) || source->jobs ||
+	    dest->jobs || (dest->h.state != HANDOVER_NONE && !handover_over(&dest->h)) ||
+	    source->hung_until > world->now)
+		return;
+	cut_at(source);
+	cut_at(dest);
+	make_handover(source, anew);
+	make_handover(dest, anew);
+	world->anew++;
+	source_start(&source->h, world->now);
+}
+
 void world_step(struct world *world)
 {
 	world->now += MS;
@@ -493,6 +549,7 @@ void world_step(struct world *world)
 	step_host(&world->host[HANDOVER_SOURCE]);
 	step_host(&world->host[HANDOVER_DEST]);
 	step_vm(world);
+	begin_anew(world);
 	world->both += world_judges(world, HANDOVER_SOURCE) && world_judges(world, HANDOVER_DEST);
 }
 
@@ -508,15 +565,7 @@ void world_make(struct world *world, uint64_t seed, uint32_t fence, uint32_t fau
 
 		host->world = world;
 		host->exists = true;
-		host->h = (struct handover){
-			.vm = { .name = "web", .epoch = 1, .fence = fence },
-			.options = handover_defaults,
-			.engine = &engine,
-			.ops = &ops,
-			.owner = host,
-		};
-		host->h.role = role;
-		memset(host->h.id, 7, sizeof(host->h.id));
+		make_handover(host, 0);
 	}
 	world->host[HANDOVER_SOURCE].gate = GATE_ACTIVE;
 	source_start(&world->host[HANDOVER_SOURCE].h, world->now);

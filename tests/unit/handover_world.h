@@ -32,6 +32,8 @@ enum world_fault {
 	FAULT_JOURNAL = 1 << 7, /* the journal cannot be written */
 	FAULT_LIAR = 1 << 8,    /* the VM sends at the source once more after it was moved */
 	FAULT_CANCEL = 1 << 9,  /* the manager cancels while the VM is paused */
+	FAULT_POLICY = 1 << 10, /* the VM's policy is edited while it is copied */
+	FAULT_SLOW = 1 << 11,   /* the peer answers to what a worker sent before that says so */
 };
 
 #define WORLD_JOBS  16
@@ -54,6 +56,8 @@ struct host_model {
 	uint32_t job_link[WORLD_JOBS];
 	uint32_t jobs;
 	uint64_t job_at;
+	struct handover_work late_work; /* done, and not told yet */
+	uint64_t late_until;            /* 0: there is none */
 	uint64_t hung_until;
 	struct world *world;
 	struct message queue[WORLD_QUEUE]; /* to this host */
@@ -76,6 +80,7 @@ struct world {
 	bool cancelled;
 	bool was_open; /* the VM was heard at the destination */
 	bool lied;
+	uint32_t anew;                        /* how often a handover has begun anew */
 	uint32_t both;                        /* steps in which both hosts judged */
 	const char *wrong;                    /* what must never be and was */
 	uint32_t states[HANDOVER_ROLE_COUNT]; /* seen, a bit each */

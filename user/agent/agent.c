@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
- * The handovers of this host: see agent.h. Between the machines, their connections and the journal;
- * and who may bring which VM.
+ * The handovers of this host: see agent.h. Between the machines, their connections and the journal.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -47,21 +46,6 @@ static int ops_save(struct handover *h)
 	return err;
 }
 
-/* Those of a VM, or, without one, those whose time is up. */
-static void drop_expects(struct agent *agent, const char *vm, uint64_t now)
-{
-	struct expect **at = &agent->expects, *expect;
-
-	while ((expect = *at)) {
-		if (vm ? strcmp(expect->vm, vm) != 0 : expect->until_ns > now) {
-			at = &expect->next;
-			continue;
-		}
-		*at = expect->next;
-		free(expect);
-	}
-}
-
 static void ops_changed(struct handover *h)
 {
 	struct entry *entry = h->owner;
@@ -69,7 +53,7 @@ static void ops_changed(struct handover *h)
 	char id[HANDOVER_ID_TEXT];
 
 	if (h->role == HANDOVER_DEST && h->state == HANDOVER_OPEN)
-		drop_expects(entry->agent, h->vm.name, 0);
+		expect_drop(entry->agent, h->vm.name, 0);
 	if (handover_over(h))
 		entry->agent->ended[h->role][h->reason]++;
 	say(failed ? SAY_WARNING : SAY_INFO, "vm %s %s %s id %s state %s%s%s%s%s", h->vm.name,
@@ -170,8 +154,10 @@ int agent_start(struct agent *agent, const struct agent_start *start, struct ent
 	}
 	(void)snprintf(entry->h.peer, sizeof(entry->h.peer), "%s", start->peer);
 	entry->h.vm.fence = start->fence;
+	entry->has_midstream = start->has_midstream;
 	if (start->has_midstream)
 		entry->h.vm.midstream = start->midstream;
+	entry->h.anew = start->anew;
 	entry->h.check = start->check;
 	entry->h.options = start->options;
 	if (!entry->h.options.rate_mbps)
@@ -183,35 +169,6 @@ int agent_start(struct agent *agent, const struct agent_start *start, struct ent
 }
 
 /* ---- the destination ---- */
-
-int agent_expect(struct agent *agent, const struct expect *expect)
-{
-	struct expect *own;
-
-	if (!config_peer(&agent->config, expect->peer))
-		return fail(-ENOENT, "not_authorised: '%s' is not on the list of peers",
-			    expect->peer);
-	own = malloc(sizeof(*own));
-	if (!own)
-		return fail(-ENOMEM, "no_memory: out of memory");
-	drop_expects(agent, expect->vm, 0);
-	*own = *expect;
-	own->next = agent->expects;
-	agent->expects = own;
-	return 0;
-}
-
-static const struct expect *expected(const struct agent *agent, const char *peer,
-				     const struct message *offer)
-{
-	for (const struct expect *expect = agent->expects; expect; expect = expect->next) {
-		if (!strcmp(expect->vm, offer->vm.name) && !strcmp(expect->peer, peer) &&
-		    expect->until_ns > now_ns() &&
-		    (!expect->has_id || !memcmp(expect->id, offer->id, sizeof(offer->id))))
-			return expect;
-	}
-	return NULL;
-}
 
 /* The VM has been here, or has gone from here, at that epoch or a later one. */
 static bool is_stale(const struct agent *agent, const struct handover_vm *vm)
@@ -250,7 +207,7 @@ static void take_devs(struct entry *entry, const struct expect *expect)
 
 int agent_offered(struct agent *agent, struct link *link, const struct message *offer)
 {
-	const struct expect *expect = expected(agent, link_peer(link), offer);
+	const struct expect *expect = expect_find(agent, link_peer(link), offer);
 	struct entry *entry;
 
 	if (!expect && !offer->check) {
@@ -309,6 +266,7 @@ void agent_load(struct agent *agent)
 	size_t count = 0;
 	struct dirent *file;
 
+	expect_load(agent);
 	while (dir && (file = readdir(dir)) && count < ARRAY_SIZE(all)) {
 		const size_t len = strlen(file->d_name);
 
@@ -343,11 +301,36 @@ static void free_entry(struct entry *entry)
 	free(entry);
 }
 
+/* The same with the policy that the VM has now. */
+static void begin_anew(struct entry *entry)
+{
+	const struct agent_start start = {
+		.vm = entry->h.vm.name,
+		.peer = entry->h.peer,
+		.fence = entry->h.vm.fence,
+		.has_midstream = entry->has_midstream,
+		.midstream = entry->h.vm.midstream,
+		.anew = entry->h.anew + 1,
+		.options = entry->h.options,
+	};
+	struct entry *next;
+
+	entry->h.anew = HANDOVER_ANEW_MOST; /* once */
+	if (agent_start(entry->agent, &start, &next)) {
+		say(SAY_WARNING, "vm %s: cannot begin anew: %s", entry->h.vm.name, fail_line());
+		control_changed(entry);
+		return;
+	}
+	control_move(entry, next);
+}
+
 /* One that is over needs no worker, and no connection once all is said. */
 static void tick_over(struct entry *entry, uint64_t now)
 {
 	if (!entry->over_ns)
 		entry->over_ns = now;
+	if (handover_begins_anew(&entry->h))
+		begin_anew(entry);
 	engine_end(entry);
 	if (entry->link && now >= entry->over_ns + NS_PER_S) {
 		entry->h.connected = false;
@@ -407,7 +390,7 @@ void agent_tick(struct agent *agent)
 	tick_late(agent, now);
 	links_tick(agent, now);
 	control_tick(agent, now);
-	drop_expects(agent, NULL, now);
+	expect_drop(agent, NULL, now);
 	prune(agent);
 }
 
@@ -440,7 +423,7 @@ void agent_end(struct agent *agent)
 
 void agent_free(struct agent *agent)
 {
-	drop_expects(agent, NULL, UINT64_MAX);
+	expect_free(agent);
 	for (struct entry *entry = agent->entries, *next; entry; entry = next) {
 		next = entry->next;
 		free_entry(entry);

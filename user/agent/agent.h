@@ -5,6 +5,7 @@
  *
  *   main.c     starts, reads signals, ends           config.c   the file
  *   agent.c    the handovers of this host            record.c   their journal
+ *   expect.c   which VMs may come
  *   engine.c   a worker and libroam's engine         events.c   from workers to the loop
  *   link.c     a connection to a peer                tls.c      who is a peer
  *   control.c  the CLI's socket                      report.c   what is told of a handover
@@ -35,11 +36,14 @@ struct entry {
 	struct state_dev devs[ROAM_VM_PORTS];
 	char dev_names[ROAM_VM_PORTS][16];
 	uint32_t dev_count;
-	uint64_t over_ns; /* since when it is over; 0: it is not */
+	uint64_t over_ns;   /* since when it is over; 0: it is not */
+	bool has_midstream; /* source: in place of the VM's own */
 	struct entry *next;
 };
 
-/* A VM that may come. */
+/* A VM that may come, for that many seconds at most. */
+#define EXPECT_MOST (7 * 24 * 3600)
+
 struct expect {
 	char vm[ROAM_NAME_LEN];
 	char peer[ROAM_NAME_LEN];
@@ -84,11 +88,11 @@ struct agent_start {
 	bool check;
 	bool has_midstream;
 	uint8_t midstream;
+	uint32_t anew; /* of struct handover */
 	struct handover_options options;
 };
 
 int agent_start(struct agent *agent, const struct agent_start *start, struct entry **ret_entry);
-int agent_expect(struct agent *agent, const struct expect *expect);
 /* The newest of the VM, over or not. */
 struct entry *agent_find_vm(struct agent *agent, const char *vm);
 struct entry *agent_find_id(struct agent *agent, const uint8_t id[HANDOVER_ID_LEN]);
@@ -113,12 +117,33 @@ int record_save(struct entry *entry);
 int record_load(struct agent *agent, const char *file, struct entry **ret_entry);
 void record_remove(struct entry *entry);
 
+/* A file of the state's folder, whole or not at all. */
+int record_write(const char *path, const char *text);
+/* [{"mac", "dev"}] */
+struct json_t;
+struct json_t *record_devs_out(const struct state_dev *devs, uint32_t count);
+int record_devs_in(const struct json_t *rows, struct state_dev *devs, char (*names)[16],
+		   uint32_t *ret_count);
+
+/* ---- expect.c: kept in STATE/expected.json ---- */
+
+/* In place of what was said of the VM before. On failure nothing has changed. */
+int expect_add(struct agent *agent, const struct expect *expect);
+/* Those of a VM, or, without one, those whose time is up. */
+void expect_drop(struct agent *agent, const char *vm, uint64_t now);
+const struct expect *expect_find(const struct agent *agent, const char *peer,
+				 const struct message *offer);
+void expect_load(struct agent *agent);
+void expect_free(struct agent *agent);
+
 /* ---- control.c ---- */
 
 int control_open(struct agent *agent);
 void control_close(struct agent *agent);
 /* How copying goes, for who watches. */
 void control_tick(struct agent *agent, uint64_t now);
+/* Who waits for the one waits for the other. */
+void control_move(struct entry *from, struct entry *to);
 /* Nobody watches this handover any more. */
 void control_forget(struct entry *entry);
 /* Whoever watches this handover is told. */
@@ -126,7 +151,6 @@ void control_changed(struct entry *entry);
 
 /* ---- report.c ---- */
 
-struct json_t;
 struct json_t *report_entry(const struct entry *entry);
 struct json_t *report_expect(const struct expect *expect);
 

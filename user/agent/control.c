@@ -15,11 +15,10 @@
 #include "agent.h"
 #include "say.h"
 
-#define LINE_MOST   (64 * 1024)
-#define CLIENTS     64
-#define TELL_NS     (NS_PER_S / 2)
-#define EXPECT_S    600
-#define EXPECT_MOST (7 * 24 * 3600)
+#define LINE_MOST (64 * 1024)
+#define CLIENTS   64
+#define TELL_NS   (NS_PER_S / 2)
+#define EXPECT_S  600
 
 /* Until when an answer is not over. */
 enum wait { WAIT_NOTHING, WAIT_SHORT, WAIT_CHECKED, WAIT_READY, WAIT_OVER, WAIT_SETTLED };
@@ -112,7 +111,10 @@ static void look(struct control *control)
 	const bool is_failure = failed(h) && control->wait != WAIT_SETTLED &&
 				(control->wait != WAIT_OVER || handover_over(h));
 
-	if (is_failure) {
+	if (handover_begins_anew(h) && control->wait != WAIT_SETTLED) {
+		if (control->all) /* control_move() follows */
+			put_item(control, report_entry(control->entry));
+	} else if (is_failure) {
 		if (control->all)
 			put_item(control, report_entry(control->entry));
 		put_failed(control, h);
@@ -140,6 +142,18 @@ void control_tick(struct agent *agent, uint64_t now)
 			continue;
 		control->told_ns = now;
 		put_item(control, report_entry(control->entry));
+	}
+}
+
+void control_move(struct entry *from, struct entry *to)
+{
+	for (struct control *control = from->agent->controls; control; control = control->next) {
+		if (control->entry != from || control->wait == WAIT_NOTHING)
+			continue;
+		control->entry = to;
+		if (control->wait == WAIT_READY) /* as soon as it can be */
+			(void)handover_freeze(&to->h, now_ns());
+		look(control);
 	}
 }
 
@@ -224,7 +238,7 @@ static int do_expect(struct control *control, const json_t *request)
 		err = fail(-EINVAL, "seconds are not from 1 to %d", EXPECT_MOST);
 	expect.until_ns = now_ns() + seconds * NS_PER_S;
 	if (!err)
-		err = agent_expect(control->agent, &expect);
+		err = expect_add(control->agent, &expect);
 	if (!err)
 		put_end(control);
 	return err;
@@ -288,7 +302,11 @@ static int do_start(struct control *control, const json_t *request)
 static int do_freeze(struct control *control, const json_t *request)
 {
 	struct entry *entry = entry_of(control->agent, request);
-	int err = entry ? handover_freeze(&entry->h, now_ns()) : -ENOENT;
+	int err = entry ? 0 : -ENOENT;
+
+	/* One that has failed says why. */
+	if (entry && !failed(&entry->h))
+		err = handover_freeze(&entry->h, now_ns());
 
 	if (!err)
 		wait_for(control, entry, WAIT_READY);
@@ -328,6 +346,8 @@ static int do_abort(struct control *control, const json_t *request)
 	uint8_t reason = HANDOVER_REASON_OPERATOR;
 	int err = entry ? enum_of(request, &text_handover_reason, &reason) : -ENOENT;
 
+	if (!err)
+		entry->h.anew = HANDOVER_ANEW_MOST; /* that is over, too */
 	if (!err)
 		err = handover_abort(&entry->h, reason, now_ns());
 	if (!err)

@@ -560,7 +560,8 @@ void jobs_run(struct worker *worker, struct handover_work *work)
 		return;
 	if (work->reason)
 		handover_text_set(work->text, fail_line());
-	else if (err == -ESTALE && work->job == HANDOVER_JOB_EXPORT) {
+	else if (err == -ESTALE &&
+		 (work->job == HANDOVER_JOB_EXPORT || work->job == HANDOVER_JOB_LAST)) {
 		work->reason = HANDOVER_REASON_POLICY_DIFFERS;
 		handover_text_set(work->text, fail_line());
 	} else {

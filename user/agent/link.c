@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* A connection to a peer: see link.h. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -360,9 +362,12 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct link *link = arg;
 	const char *peer;
+	const int on = 1;
 
 	if (what & BEV_EVENT_CONNECTED) {
 		peer = tls_peer(link->agent, bufferevent_openssl_get_ssl(bev));
+		/* A small message behind a delta is not to wait for the network's answer to it. */
+		(void)setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		if (!peer) {
 			drop(link, HANDOVER_REASON_NOT_AUTHORISED, "not on the list of peers");
 			return;

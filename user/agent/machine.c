@@ -95,6 +95,13 @@ bool handover_over(const struct handover *h)
 	return h->state == HANDOVER_DONE || h->state == HANDOVER_ABORTED;
 }
 
+bool handover_begins_anew(const struct handover *h)
+{
+	return h->role == HANDOVER_SOURCE && h->reason == HANDOVER_REASON_POLICY_DIFFERS &&
+	       (h->state == HANDOVER_ABORTING || h->state == HANDOVER_ABORTED) && !h->check &&
+	       !h->frozen_ns && h->anew < HANDOVER_ANEW_MOST;
+}
+
 void handover_connected(struct handover *h, uint64_t now)
 {
 	h->connected = true;
@@ -146,6 +153,7 @@ void handover_tick(struct handover *h, uint64_t now)
 void handover_restart(struct handover *h, uint64_t now)
 {
 	h->lost_ns = now;
+	h->anew = HANDOVER_ANEW_MOST; /* it is over, or ends as `restarted` */
 	if (handover_over(h))
 		return;
 	if (h->role == HANDOVER_SOURCE)

@@ -131,8 +131,9 @@ struct handover {
 	char text[HANDOVER_TEXT_LEN];
 	/* Source: of the delta that is being sent. Destination: of the last one that is applied. */
 	uint64_t sequence;
-	bool held;    /* aborting, but the peer or the VM has to say where the VM runs */
-	bool offered; /* the peer may know of it */
+	bool held;     /* aborting, but the peer or the VM has to say where the VM runs */
+	bool offered;  /* the peer may know of it */
+	uint32_t anew; /* how often the VM's policy has changed before it */
 
 	/* While it lasts. */
 	bool connected;
@@ -142,6 +143,7 @@ struct handover {
 	bool peer_told;  /* source, aborting: the peer has nothing of it */
 	bool exporting;  /* EXPORT, LAST or RESUME has been begun and not answered */
 	bool last_begun; /* LAST is the last of them */
+	bool any_acked;  /* meanwhile: acked */
 	bool last_sent;
 	bool moved;         /* source: the gate says so, too */
 	bool resuming;      /* source: deltas go on when the peer has said what it has */
@@ -157,6 +159,7 @@ struct handover {
 	bool got_last;
 	bool released;
 	uint64_t resume_at;
+	uint64_t acked;
 	uint32_t links;    /* connections so far: what was begun on another one is not sent */
 	uint32_t takes;    /* begun and not answered */
 	uint64_t begun;    /* of the last BEGIN */
@@ -212,6 +215,13 @@ int handover_release(struct handover *h, uint64_t epoch, uint64_t now);
 int handover_give_way(struct handover *h, uint64_t now);
 
 bool handover_over(const struct handover *h);
+/*
+ * The VM's policy has changed while it was copied: once this one is over another one of the same is
+ * to be started, with its `anew` one higher. Not of one that was frozen: a VM manager waits for it;
+ * and not for ever.
+ */
+bool handover_begins_anew(const struct handover *h);
+#define HANDOVER_ANEW_MOST 8
 /* ---- for the two machines ---- */
 
 /* Enters a state, and writes it down before anything is done; nobody hears of one that is not. */

@@ -13,24 +13,24 @@
 #include "agent.h"
 #include "say.h"
 
-static void path_of(const struct entry *entry, const char *suffix, char *buf, size_t size)
+static void path_of(const struct entry *entry, char *buf, size_t size)
 {
 	char id[HANDOVER_ID_TEXT];
 
-	(void)snprintf(buf, size, "%s/%s.json%s", entry->agent->config.state,
-		       handover_id_text(entry->h.id, id), suffix);
+	(void)snprintf(buf, size, "%s/%s.json", entry->agent->config.state,
+		       handover_id_text(entry->h.id, id));
 }
 
-static json_t *devs_out(const struct entry *entry)
+json_t *record_devs_out(const struct state_dev *devs, uint32_t count)
 {
-	json_t *devs = json_array();
+	json_t *rows = json_array();
 	char mac[TEXT_MAC_LEN];
 
-	for (uint32_t i = 0; i < entry->dev_count; i++)
-		json_array_append_new(devs, json_pack("{s:s, s:s}", "mac",
-						      text_mac(entry->devs[i].mac, mac), "dev",
-						      entry->dev_names[i]));
-	return devs;
+	for (uint32_t i = 0; i < count; i++)
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:s}", "mac", text_mac(devs[i].mac, mac),
+						"dev", devs[i].dev));
+	return rows;
 }
 
 static json_t *options_out(const struct handover_options *options)
@@ -59,14 +59,14 @@ static json_t *vm_out(const struct handover *h)
 static char *entry_out(const struct entry *entry)
 {
 	const struct handover *h = &entry->h;
-	json_t *all = json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o, s:I}",
-				"offer", vm_out(h), "role",
-				text_enum_name(&text_handover_role, h->role), "peer", h->peer,
-				"state", text_enum_name(&text_handover_state, h->state), "reason",
-				text_enum_name(&text_handover_reason, h->reason), "text", h->text,
-				"sequence", (json_int_t)h->sequence, "held", h->held, "offered",
-				h->offered, "options", options_out(&h->options), "devs",
-				devs_out(entry), "ended", (json_int_t)entry->ended);
+	json_t *all = json_pack(
+		"{s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:o, s:o, s:I}", "offer", vm_out(h),
+		"role", text_enum_name(&text_handover_role, h->role), "peer", h->peer, "state",
+		text_enum_name(&text_handover_state, h->state), "reason",
+		text_enum_name(&text_handover_reason, h->reason), "text", h->text, "sequence",
+		(json_int_t)h->sequence, "held", h->held, "offered", h->offered, "options",
+		options_out(&h->options), "devs", record_devs_out(entry->devs, entry->dev_count),
+		"ended", (json_int_t)entry->ended);
 	char *text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
 
 	json_decref(all);
@@ -85,16 +85,12 @@ static int write_file(const char *path, const char *text)
 	return 0;
 }
 
-int record_save(struct entry *entry)
+int record_write(const char *path, const char *text)
 {
-	char path[CONFIG_PATH_LEN + 64], temp[CONFIG_PATH_LEN + 64];
-	_cleanup_free_ char *text = entry_out(entry);
+	char temp[CONFIG_PATH_LEN + 80];
 	int err;
 
-	if (!text)
-		return fail(-ENOMEM, "journal: out of memory");
-	path_of(entry, "", path, sizeof(path));
-	path_of(entry, ".new", temp, sizeof(temp));
+	(void)snprintf(temp, sizeof(temp), "%s.new", path);
 	err = write_file(temp, text);
 	if (!err && rename(temp, path))
 		err = fail_errno(-errno, "journal: %s", path);
@@ -103,11 +99,22 @@ int record_save(struct entry *entry)
 	return err;
 }
 
+int record_save(struct entry *entry)
+{
+	char path[CONFIG_PATH_LEN + 64];
+	_cleanup_free_ char *text = entry_out(entry);
+
+	if (!text)
+		return fail(-ENOMEM, "journal: out of memory");
+	path_of(entry, path, sizeof(path));
+	return record_write(path, text);
+}
+
 void record_remove(struct entry *entry)
 {
 	char path[CONFIG_PATH_LEN + 64];
 
-	path_of(entry, "", path, sizeof(path));
+	path_of(entry, path, sizeof(path));
 	(void)unlink(path);
 }
 
@@ -120,23 +127,24 @@ static int enum_in(const json_t *all, const char *name, const struct text_enum *
 	return text ? text_enum_parse(table, text, ret) : -EINVAL;
 }
 
-static int devs_in(const json_t *devs, struct entry *entry)
+int record_devs_in(const json_t *rows, struct state_dev *devs, char (*names)[16],
+		   uint32_t *ret_count)
 {
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(devs, i, row)
+	*ret_count = 0;
+	json_array_foreach(rows, i, row)
 	{
 		const char *mac = json_string_value(json_object_get(row, "mac"));
 		const char *dev = json_string_value(json_object_get(row, "dev"));
 
-		if (i == ROAM_VM_PORTS || !mac || !dev ||
-		    strlen(dev) >= sizeof(entry->dev_names[0]) ||
-		    text_mac_parse(mac, entry->devs[i].mac))
+		if (i == ROAM_VM_PORTS || !mac || !dev || strlen(dev) >= sizeof(names[0]) ||
+		    text_mac_parse(mac, devs[i].mac))
 			return -EINVAL;
-		memcpy(entry->dev_names[i], dev, strlen(dev) + 1);
-		entry->devs[i].dev = entry->dev_names[i];
-		entry->dev_count = i + 1;
+		memcpy(names[i], dev, strlen(dev) + 1);
+		devs[i].dev = names[i];
+		*ret_count = i + 1;
 	}
 	return 0;
 }
@@ -183,7 +191,8 @@ static int entry_in(const json_t *all, struct entry *entry)
 	if (!err)
 		err = peer ? text_name_parse("peer", peer, h->peer) : -EINVAL;
 	if (!err)
-		err = devs_in(json_object_get(all, "devs"), entry);
+		err = record_devs_in(json_object_get(all, "devs"), entry->devs, entry->dev_names,
+				     &entry->dev_count);
 	if (err)
 		return err;
 	h->role = role;

@@ -90,6 +90,7 @@ static void export_next(struct handover *h, uint64_t now)
 	if (h->exporting || h->resuming)
 		return; /* that is finished first */
 	h->exporting = true;
+	h->any_acked = false;
 	h->last_begun = h->state == HANDOVER_FROZEN;
 	handover_begin(h, h->last_begun ? HANDOVER_JOB_LAST : HANDOVER_JOB_EXPORT, now);
 }
@@ -110,7 +111,7 @@ static void resume(struct handover *h, uint64_t now)
 {
 	if (!h->resume_known || h->exporting)
 		return;
-	h->resuming = h->resume_known = h->last_sent = h->last_begun = false;
+	h->resuming = h->resume_known = h->last_sent = h->last_begun = h->any_acked = false;
 	h->sequence = h->resume_at;
 	h->exporting = true;
 	handover_begin(h, HANDOVER_JOB_RESUME, now);
@@ -159,6 +160,8 @@ static void note(struct handover *h, const struct handover_work *work, uint64_t 
 	h->progress.bytes += work->bytes;
 }
 
+static void got_ack(struct handover *h, uint64_t sequence, uint64_t now);
+
 static void worked_export(struct handover *h, const struct handover_work *work, uint64_t now)
 {
 	const bool more = h->last_begun && work->job != HANDOVER_JOB_LAST;
@@ -181,6 +184,8 @@ static void worked_export(struct handover *h, const struct handover_work *work, 
 		handover_send(h, MESSAGE_LAST);
 	} else if (!more && h->state == HANDOVER_ROUNDS && nothing) {
 		export_next(h, now);
+	} else if (!more && h->any_acked) {
+		got_ack(h, h->acked, now); /* the peer was faster than the worker */
 	}
 }
 
@@ -240,8 +245,14 @@ static void got_ack(struct handover *h, uint64_t sequence, uint64_t now)
 {
 	const uint64_t deadline = h->deadline_ns;
 
-	/* Of a delta while the next one is made, or of what was not sent: nothing follows. */
-	if (h->exporting || sequence != h->sequence)
+	/* It is looked at when the worker has said what it has sent. */
+	if (h->exporting) {
+		h->any_acked = true;
+		h->acked = sequence;
+		return;
+	}
+	/* Of a delta before the last one, or of what was not sent: nothing follows. */
+	if (sequence != h->sequence)
 		return;
 	if (h->state == HANDOVER_BASE) {
 		if (handover_enter(h, HANDOVER_ROUNDS, now)) {
