@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include "cmd.h"
 #include "handover_ask.h"
+#include "handover_follow.h"
 #include "text.h"
 
 static void set_text(json_t *request, const char *name, const char *value)
@@ -184,15 +185,12 @@ static int handover_expect(struct cmd *cmd)
 	return run_parsed(cmd, "expect", parse_expect);
 }
 
-static int take_option(struct words *words, json_t *request)
+int handover_take_option(struct words *words, json_t *request)
 {
-	static const char *const fences[] = { "held", "free" };
 	static const char *const midstreams[] = { "strict", "pickup" };
 	static const char *const converges[] = { "abort", "freeze" };
-	int took = take_choice(words, request, "fence", fences);
+	int took = take_choice(words, request, "midstream", midstreams);
 
-	if (!took)
-		took = take_choice(words, request, "midstream", midstreams);
 	if (!took)
 		took = take_choice(words, request, "converge", converges);
 	if (!took)
@@ -203,6 +201,16 @@ static int take_option(struct words *words, json_t *request)
 		took = take_number(words, request, "watchdog", "watchdog_ms");
 	if (!took)
 		took = take_number(words, request, "late", "late_s");
+	return took;
+}
+
+static int take_option(struct words *words, json_t *request)
+{
+	static const char *const fences[] = { "held", "free" };
+	int took = take_choice(words, request, "fence", fences);
+
+	if (!took)
+		took = handover_take_option(words, request);
 	if (!took && words_take(words, "wait")) {
 		json_object_set_new(request, "wait", json_true());
 		took = 1;
@@ -323,6 +331,11 @@ static const struct verb verbs[] = {
 	{ "check", "vm NAME to HOST", "asks whether the VM could go there", handover_check },
 	{ "freeze", "vm NAME", "the VM is paused: sends the rest, waits until it may run there",
 	  handover_freeze },
+	{ "follow",
+	  "vm NAME qmp SOCKET to HOST [migrate URI] [midstream strict|pickup]\n"
+	  "       [converge abort|freeze] [rate MBPS] [timeout SECONDS] [watchdog MS] [late SECONDS]",
+	  "goes with a migration of a plain QEMU: start, freeze, and QEMU goes on",
+	  handover_follow },
 	{ "watch", "vm NAME", "tells of each change until it is over", handover_watch },
 	{ "abort", "vm NAME [reason vm_manager]", "the VM stays where it is", handover_abort },
 	{ "release", "vm NAME id ID epoch N", "the VM runs there, whatever its host says",

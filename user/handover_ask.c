@@ -62,23 +62,30 @@ static int take_line(const char *line, handover_item_fn fn, void *arg)
 	return err;
 }
 
-int handover_ask(const char *control, json_t *request, handover_item_fn fn, void *arg)
+int handover_ask_begin(const char *control, json_t *request, int *ret_fd)
 {
-	_cleanup_free_ char *line = NULL;
-	size_t room = 0;
 	_cleanup_close_ int fd = -1;
-	FILE *from;
 	int err = open_socket(control, &fd);
 
 	if (!err)
 		err = send_request(fd, request);
 	json_decref(request);
-	if (err)
-		return err;
-	from = fdopen(fd, "re");
-	if (!from)
+	if (!err)
+		*ret_fd = TAKE_FD(fd);
+	return err;
+}
+
+int handover_ask_end(int fd, handover_item_fn fn, void *arg)
+{
+	_cleanup_free_ char *line = NULL;
+	FILE *from = fdopen(fd, "re");
+	size_t room = 0;
+	int err;
+
+	if (!from) {
+		close(fd);
 		return fail(-ENOMEM, "handover: out of memory");
-	(void)TAKE_FD(fd);
+	}
 	do {
 		if (getline(&line, &room, from) < 0)
 			err = fail(-EPIPE, "handover: roamd has ended");
@@ -87,4 +94,11 @@ int handover_ask(const char *control, json_t *request, handover_item_fn fn, void
 	} while (err == 1);
 	(void)fclose(from);
 	return err;
+}
+
+int handover_ask(const char *control, json_t *request, handover_item_fn fn, void *arg)
+{
+	int fd, err = handover_ask_begin(control, request, &fd);
+
+	return err ? err : handover_ask_end(fd, fn, arg);
 }

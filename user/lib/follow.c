@@ -29,6 +29,7 @@ struct following {
 	uint64_t deadline_ns; /* 0: none */
 	uint64_t progress_ns; /* when the next one is due; 0: never */
 	int fence_fd;         /* the hooks'; -1: none to wait for */
+	int stop_fd;          /* the caller's; -1: none, or it has been heard */
 	bool was_running;     /* before all this */
 	int err;              /* the first thing that went wrong, and what was said of it */
 	char why[512];
@@ -211,6 +212,15 @@ static int on_progress(struct following *f)
 	return err;
 }
 
+/* Between `continue` and `completed` nobody knows where the VM runs: QEMU ends what it does. */
+static int on_stop(struct following *f)
+{
+	f->stop_fd = -1;
+	if (f->phase != PHASE_COPYING && f->phase != PHASE_HOLDING)
+		return 0;
+	return give_up(f, fail(-EINTR, "follow: told to stop"));
+}
+
 /* ---- the loop ---- */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -251,6 +261,7 @@ static int loop(struct following *f)
 		struct pollfd fds[] = {
 			{ .fd = qmp_fd(f->qmp), .events = POLLIN },
 			{ .fd = f->fence_fd, .events = POLLIN }, /* ignored if it is -1 */
+			{ .fd = f->stop_fd, .events = POLLIN },
 		};
 
 		if (poll(fds, ARRAY_SIZE(fds), wait_ms(f)) < 0 && errno != EINTR)
@@ -259,6 +270,8 @@ static int loop(struct following *f)
 		err = take_events(f);
 		if (!err && fds[1].revents && f->fence_fd >= 0)
 			err = on_fenced(f, f->follow->hooks->fenced(f->follow->arg));
+		if (!err && fds[2].revents && f->stop_fd >= 0)
+			err = on_stop(f);
 		if (!err && f->progress_ns && now_ns() >= f->progress_ns)
 			err = on_progress(f);
 		if (!err && f->deadline_ns && now_ns() >= f->deadline_ns)
@@ -304,7 +317,12 @@ static void stop_following(struct following *f, int err)
 int follow(const struct follow *follow, struct follow_result *ret_result)
 {
 	_cleanup_qmp_ struct qmp *qmp = NULL;
-	struct following f = { .follow = follow, .result = ret_result, .fence_fd = -1 };
+	struct following f = {
+		.follow = follow,
+		.result = ret_result,
+		.fence_fd = -1,
+		.stop_fd = follow->stop_fd ? follow->stop_fd : -1,
+	};
 	int err;
 
 	*ret_result = (struct follow_result){ .end = FOLLOW_UNKNOWN };

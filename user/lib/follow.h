@@ -84,6 +84,7 @@ struct follow {
 	int fence_ms;  /* how long the VM is held at most: destinations that die are not noticed */
 	int switch_ms; /* from migrate-continue to completed, before `revoke` */
 	int progress_ms; /* how often hook progress is called; 0: never */
+	int stop_fd;     /* readable: to be cancelled, unless QEMU was told to go on; 0: none */
 	const struct follow_hooks *hooks;
 	void *arg;
 };
