@@ -25,13 +25,17 @@ HERE = Path(__file__).resolve().parent
 PARTS = guest.TOP / "tools/demo.d"
 ROAM = os.environ.get("ROAM", str(guest.BUILD / "roam"))
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
+ROAMD = str(Path(ROAM).parent / "roamd")
 PATIENCE_S = 60  # with a peer
+GONE_S = 20  # until a source has forgotten a VM that has moved
 PREFIX = f"roam-{os.getpid()}-"
 SPACES = ("net", "a", "b", "client", "foe")
 MAC = live_guest.MAC
 ADDRS = {"client": ("10.77.0.100/24", "fd77::100/64"),
          "foe": ("10.77.0.66/24", "fd77:0:0:66::66/64")}
 MACS = {"client": "52:54:00:77:01:00", "foe": "52:54:00:77:01:66"}
+HOST_ADDRS = {"a": "10.77.0.101", "b": "10.77.0.102"}
+HOST_MACS = {"a": "52:54:00:77:02:01", "b": "52:54:00:77:02:02"}
 VM_ADDRS = ("10.77.0.10", "fd77::10")
 VIPS = ("10.77.9.10", "fd77:9::10")
 SERVICES = tuple(zip(("web4", "web6"), VIPS, VM_ADDRS))
@@ -98,9 +102,12 @@ def make_network():
         make_end(space)
     for space in ("a", "b"):
         cable(space, "up0")
-        ip(space, "link add br0 type bridge mcast_snooping 0")
+        # Of its own: a bridge without one takes another when a tap comes or goes, and the other
+        # host's roamd would not find it for seconds.
+        ip(space, f"link add br0 address {HOST_MACS[space]} type bridge mcast_snooping 0")
         ip(space, "link set br0 up")
         ip(space, "link set up0 master br0")
+        ip(space, f"addr add {HOST_ADDRS[space]}/24 dev br0")
     for vip, addr in zip(VIPS, VM_ADDRS):
         ip("client", f"route add {vip} via {addr}")
     ip("foe", "route add fd77::/64 dev eth0")
@@ -117,14 +124,79 @@ def remove_network():
 
 # ---- a host ------------------------------------------------------------------------------------
 
-class Host:
-    """A namespace, and roam under a folder of its own."""
+def openssl(text):
+    run("openssl", *text.split())
 
-    def __init__(self, name, bpffs):
-        self.name, self.dir = name, os.path.join(bpffs, name)
+
+def make_certificates(scratch):
+    """An authority, and both hosts' certificates, as roamd wants them."""
+    key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+    openssl(f"req -x509 {key} -days 2 -subj /CN=test -keyout {scratch}/ca.key -out {scratch}/ca.pem")
+    for name in HOST_ADDRS:
+        openssl(f"req {key} -subj /CN={name} -addext subjectAltName=DNS:{name} "
+                f"-keyout {scratch}/{name}.key -out {scratch}/{name}.csr")
+        openssl(f"x509 -req -in {scratch}/{name}.csr -CA {scratch}/ca.pem -CAkey {scratch}/ca.key "
+                f"-CAcreateserial -copy_extensions copy -days 2 -out {scratch}/{name}.pem")
+
+
+class Host:
+    """A namespace, and roam under a folder of its own, with a roamd while it is up."""
+
+    def __init__(self, name, bpffs, scratch):
+        self.name, self.dir, self.scratch = name, os.path.join(bpffs, name), scratch
+        self.control = f"{scratch}/{name}.sock"
+        self.roamd = None
 
     def roam(self, *args, data=None):
-        return run(*inside(self.name), ROAM, "--bpffs", self.dir, *args, input=data)
+        return run(*inside(self.name), ROAM, "--bpffs", self.dir, "--control", self.control, *args,
+                   input=data)
+
+    def configuration(self):
+        peers = "".join(f"  - {{name: {name}, address: {addr}}}\n"
+                        for name, addr in HOST_ADDRS.items() if name != self.name)
+        return (f"name: {self.name}\ncertificate: {self.scratch}/{self.name}.pem\n"
+                f"key: {self.scratch}/{self.name}.key\nca: {self.scratch}/ca.pem\n"
+                f"control: {self.control}\nstate: {self.scratch}/state-{self.name}\n"
+                f"bpffs: {self.dir}\npeers:\n{peers}")
+
+    def start_roamd(self):
+        config = Path(f"{self.scratch}/{self.name}.yaml")
+        config.write_text(self.configuration())
+        with open(f"{self.scratch}/{self.name}.log", "ab") as log:
+            self.roamd = subprocess.Popen([*inside(self.name), ROAMD, "-c", str(config)],
+                                          stdin=subprocess.DEVNULL, stderr=log, stdout=log)
+        end = time.monotonic() + PATIENCE_S
+        while not os.path.exists(self.control):
+            if time.monotonic() > end or self.roamd.poll() is not None:
+                raise RuntimeError(f"roamd at {self.name}: {self.roamd_log()}")
+            time.sleep(0.02)
+
+    def stop_roamd(self):
+        if self.roamd:
+            self.roamd.kill()
+            self.roamd.wait()
+            self.roamd = None
+        if os.path.exists(self.control):
+            os.unlink(self.control)
+
+    def roamd_log(self):
+        log = Path(f"{self.scratch}/{self.name}.log")
+        return log.read_text(errors="replace")[-2000:] if log.exists() else ""
+
+    def down(self):
+        self.stop_roamd()
+        self.roam("host", "teardown")
+
+    def expect(self, source):
+        """The VM may come from there: its tap is ready."""
+        self.roam(*f"handover expect vm web from {source} dev {MAC}=tap0".split())
+
+    def wait_gone(self):
+        end = time.monotonic() + GONE_S
+        while self.has_vm():
+            if time.monotonic() > end:
+                raise RuntimeError(f"{self.name} keeps the VM: {self.roamd_log()}")
+            time.sleep(0.05)
 
     def ask(self, text):
         return json.loads(self.roam("-j", *text.split()))
@@ -134,6 +206,7 @@ class Host:
         for name, vip, addr in SERVICES:
             self.roam("lb", "add", name, "vip", vip, "port", "443", "tcp")
             self.roam("lb", "backend", name, "add", "addr", addr)
+        self.start_roamd()
 
     def has_vm(self):
         return bool(self.ask("vm show"))
@@ -221,9 +294,10 @@ class World:
     def build(self):
         """Both hosts, and the VM at a."""
         make_network()
+        make_certificates(self.scratch)
         run("mount", "-t", "bpf", "bpf", self.bpffs)
         for name in ("a", "b"):
-            self.hosts[name] = Host(name, self.bpffs)
+            self.hosts[name] = Host(name, self.bpffs, self.scratch)
             if self.firewall:
                 self.hosts[name].up()
         host = self.hosts["a"]
@@ -268,17 +342,21 @@ class World:
         self.qemu[dest.name] = live_guest.Qemu(self.image, self.scratch, inside(dest.name),
                                                dest.name, self.channel())
 
-    def forget(self, host):
-        """What a host has of a VM that is not there: QEMU, the tap, roam's."""
+    def forget(self, host, handed_over):
+        """What a host has of a VM that is not there: QEMU, the tap, roam's. After a handover roamd
+        sees to that."""
         self.qemu.pop(host.name).kill()
-        if self.firewall and host.has_vm():
+        if self.firewall and handed_over:
+            host.wait_gone()
+        elif self.firewall and host.has_vm():
             host.roam("vm", "del", "web")
         host.remove_tap()
 
     def tell(self):
         """For whoever has to find out what went wrong."""
         host = self.source()
-        return (host.roam("stats", "show") + host.roam("ct", "show")).decode()
+        return ((host.roam("stats", "show") + host.roam("ct", "show")).decode() +
+                "".join(host.roamd_log() for host in self.hosts.values()))
 
     def remove(self):
         for peer in self.peers:
@@ -286,6 +364,7 @@ class World:
         for qemu in self.qemu.values():
             qemu.kill()
         for host in self.hosts.values():
+            host.stop_roamd()
             if self.firewall and os.path.isdir(host.dir):
                 host.roam("host", "teardown")
         remove_network()
@@ -305,29 +384,32 @@ class Steps(dict):
         self.errors = ""
 
     def take(self, line):
-        words = line.split()
-        if words[0] == "end":
-            self.end, self.total_ms, self.downtime_ms, self.fence_us = (
-                words[1], *(int(word) for word in words[3::2]))
-        elif words[1] != "progress":
-            self.setdefault(words[1], int(words[0]))
+        said = pairs(line)
+        if "end" in said:
+            self.end = said["end"]
+            self.total_ms, self.downtime_ms = int(said["total_ms"]), int(said["downtime_ms"])
+            self.fence_us = int(said.get("fence_us", 0))
+        elif said["step"] != "copied":
+            self.setdefault(said["step"], int(said["at_ns"]))
 
 
-def carry(world):
-    """Words of build/tests/vm/follow that make it carry the state."""
-    return ("from", world.source().dir, "to", netns(world.dest().name), world.dest().dir)
+def pairs(line):
+    """{name: value} of a line of `roam handover follow`, or of build/tests/vm/follow."""
+    words = line.split()
+    return dict(zip(words[::2], words[1::2]))
 
 
-def prepare(world):
-    """The destination has the VM's policy, and judges nothing yet."""
-    image = world.source().roam("state", "save", "web", "-")
-    world.dest().roam("state", "load", "-", "dev", f"{MAC}=tap0", "shut", data=image)
+def follower(world, state):
+    """The command that migrates: with a handover, or, as follow.c has it, nothing but QEMU's part."""
+    qmp, channel = str(world.qemu[world.at].qmp), world.channel()
+    if not state or not world.firewall:
+        return [guest.BUILD / "tests/vm/follow", qmp, "migrate", channel]
+    return [ROAM, "--control", world.source().control, "handover", "follow", "vm", "web", "qmp", qmp,
+            "to", world.dest().name, "migrate", channel, "late", "1"]
 
 
-def follow(world, words, see=None):
-    """Migrates, and holds the VM while the words say what is carried; returns the Steps."""
-    qmp = world.qemu[world.at].qmp
-    command = [guest.BUILD / "tests/vm/follow", qmp, "web", "migrate", world.channel(), *words]
+def follow(world, command, see=None):
+    """Migrates; returns the Steps."""
     steps = Steps()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True) as process:
@@ -339,20 +421,36 @@ def follow(world, words, see=None):
     return steps
 
 
-def move(world, state=True, words=(), see=None):
-    """One migration to the other host. Without state the policy alone is there. `words`: how the
-    state is carried, if not as usual."""
+def move(world, state=True, see=None):
+    """One migration to the other host. Without state the policy alone is there."""
     world.wait_at_destination()
     dest = world.dest()
     if world.firewall and state:
-        prepare(world)
+        dest.expect(world.source().name)
     elif world.firewall:
         dest.make_policy()
     dest.tap_up()
-    if not words and world.firewall and state:
-        words = carry(world)
-    steps = follow(world, words, see)
+    steps = follow(world, follower(world, state), see)
     if steps.end == "moved":
-        world.forget(world.source())
+        world.forget(world.source(), state)
         world.at = dest.name
     return steps
+
+
+def plain(world):
+    """QEMU alone, without anything that holds or follows it: its own account of the downtime, ms.
+    With `return-path`, as whoever follows has it: else QEMU does not count what the destination
+    takes to load, nor learns whether it could."""
+    world.wait_at_destination()
+    world.dest().tap_up()
+    monitor = world.qemu[world.at].monitor
+    monitor.ask("migrate-set-capabilities",
+                capabilities=[{"capability": "return-path", "state": True}])
+    monitor.ask("migrate", uri=world.channel())
+    while (found := monitor.ask("query-migrate"))["status"] not in ("completed", "failed"):
+        time.sleep(0.1)
+    if found["status"] == "failed":
+        raise RuntimeError(f"QEMU's migration failed: {world.qemu[world.dest().name].last_words()}")
+    world.forget(world.source(), False)
+    world.at = world.dest().name
+    return found["downtime"]

@@ -53,15 +53,20 @@ class Monitor:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(10)
         self.sock.connect(str(path))
-        self.file = self.sock.makefile("rw")
+        self.file = self.sock.makefile("r")
         self.file.readline()
         self.ask("qmp_capabilities")
 
     def ask(self, command, **arguments):
-        self.file.write(json.dumps({"execute": command, "arguments": arguments}))
-        self.file.flush()
+        try:
+            self.sock.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
+        except OSError as error:
+            raise RuntimeError(f"{command}: QEMU is gone: {error}") from None
         while True:
-            answer = json.loads(self.file.readline())
+            line = self.file.readline()
+            if not line:
+                raise RuntimeError(f"{command}: QEMU is gone")
+            answer = json.loads(line)
             if "error" in answer:
                 raise RuntimeError(f"{command}: {answer['error']['desc']}")
             if "return" in answer:

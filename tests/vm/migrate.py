@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """A real VM, which QEMU itself migrates between two hosts that run roam, while its clients go on.
 
-There and back with state, held by user/lib/follow.c at pre-switchover; two migrations that fail (the
-fence; a destination that dies while the VM is held), after which the VM goes on where it was; and the
+There and back with a handover of both roamd, by `roam handover follow`; two migrations that fail (a
+destination's roamd that hangs; a destination that dies while the VM is held), after which the VM goes on where it was; and the
 contrast, the policy alone. Forbidden traffic runs all the time, in both directions, and a source that
 was blocked tries on: nothing of it may arrive, at either host. What is where: live.py.
 """
@@ -47,19 +47,17 @@ class Test:
         return self.world.start("client", live.HERE / "live_client.py", "ready",
                                 *live.VM_ADDRS, *live.VIPS)
 
-    def move(self, name, expected, state=True, words=None, see=None):
+    def move(self, name, expected, state=True, see=None):
         """A migration, told, that is to end so."""
         time.sleep(SETTLE_S)
         world = self.world
-        if words is None:
-            steps = live.move(world, state, see=see)
-        else:
-            steps = live.move(world, state, words, see)
+        steps = live.move(world, state, see)
         print(f"# {name}: {steps.end}, {steps.total_ms} ms, downtime {steps.downtime_ms} ms, "
               f"fence {steps.fence_us / 1000:.1f} ms {steps.errors}")
         self.results.equal(name, steps.end, expected)
         if steps.end != "moved":
-            world.forget(world.dest())
+            world.dest().roamd.send_signal(signal.SIGCONT)
+            world.forget(world.dest(), state)
         time.sleep(SETTLE_S)
         return steps
 
@@ -97,10 +95,13 @@ class Test:
 
     def fails(self):
         world = self.world
-        host = world.source()
-        steps = self.move("a fence that fails: it stays", "stayed",
-                          words=("from", host.dir, "to", live.netns(host.name), host.dir))
-        self.results.check("and says why", "is active on this host" in steps.errors, steps.errors)
+
+        def hang(line):
+            if live.pairs(line).get("step") == "active":
+                world.dest().roamd.send_signal(signal.SIGSTOP)
+
+        steps = self.move("a destination's roamd that hangs: it stays", "stayed", see=hang)
+        self.results.check("and says why", "fence_timeout" in steps.errors, steps.errors)
 
         def kill(line):
             if "pre-switchover" in line:
