@@ -137,6 +137,12 @@ void control_changed(struct entry *entry)
 void control_tick(struct agent *agent, uint64_t now)
 {
 	for (struct control *control = agent->controls; control; control = control->next) {
+		/* That comes within a state, of whose change nobody would be told before it ends.
+		 */
+		if (control->wait == WAIT_SETTLED && reached(&control->entry->h, control->wait)) {
+			look(control);
+			continue;
+		}
 		if (!control->all || control->wait == WAIT_NOTHING ||
 		    now < control->told_ns + TELL_NS)
 			continue;
