@@ -248,6 +248,9 @@ __noinline enum roam_verdict acl_check(struct roam_pkt *pkt)
 		return drop(pkt, ROAM_REASON_NO_TABLE);
 	pkt->rule = walk->got.rule;
 	pkt->limited = walk->got.track == ROAM_ACL_LIMITED;
+	if (pkt->elder && walk->got.action != ROAM_ACTION_ALLOW &&
+	    walk->got.action != ROAM_ACTION_AUDIT)
+		return drop(pkt, ROAM_REASON_NONE);
 	if (pkt->rule != ROAM_RULE_NONE && pkt->ct != ROAM_PKT_CT_STALE && !pkt->dry_run)
 		count_hit(pkt, walk->got.log);
 	switch (walk->got.action) {

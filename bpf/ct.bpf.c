@@ -19,6 +19,7 @@
 #include "ct_view.h"
 #include "limit.h"
 #include "ct_move.h"
+#include "ct_elder.h"
 #include "stages.h"
 
 /* Rules see what is not tracked packet by packet: errors and queries of ICMP, and groups. */
@@ -290,10 +291,12 @@ __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 		return ROAM_DROP;
 	pkt->ct = ROAM_PKT_CT_NONE;
 	pkt->ct_replaces = 0;
-	if (!is_tracked(pkt))
+	if (!is_tracked(pkt)) {
+		note_untracked(pkt);
 		return ROAM_CONTINUE;
+	}
 	if (!find_flow(pkt, &key, &ref))
-		return opening(pkt);
+		return is_elders(pkt) ? drop(pkt, ROAM_REASON_NONE) : opening(pkt);
 	pkt->ct_replied = ref.kind == ROAM_CT_FLOWS;
 	if (ct_reopens(ref.flow, pkt)) {
 		pkt->ct_replaces = 1;

@@ -237,8 +237,8 @@ static __always_inline enum roam_verdict gate(frame_ctx *ctx, struct roam_pkt *p
 	return verdict;
 }
 
-/* The whole list of a port, in either direction. */
-static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
+/* The list of a port, in either direction, up to its end(). */
+static __always_inline enum roam_verdict port_judge(frame_ctx *ctx, struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict;
 
@@ -270,7 +270,12 @@ static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct ro
 		lb_count(pkt);
 	if (verdict != ROAM_PASS && pkt->frag_noted)
 		frag_forget(pkt);
-	return end(pkt, verdict);
+	return verdict;
+}
+
+static __always_inline enum roam_verdict port_pipeline(frame_ctx *ctx, struct roam_pkt *pkt)
+{
+	return end(pkt, port_judge(ctx, pkt));
 }
 
 /* What comes from outside, or has come in a tunnel from there. */

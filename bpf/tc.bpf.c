@@ -10,6 +10,29 @@
 #include "late_frame.h"
 #include "pipeline.h"
 #include "answer.h"
+#include "elder.h"
+
+/* The programs that were at the port before, while these take over from them (elder.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, ROAM_DIR_COUNT);
+	__type(key, __u32);
+	__type(value, __u32);
+} elder_prog SEC(".maps");
+
+/* What is dropped, and the elders know nothing better: where they are, their verdict stands. */
+static __always_inline enum roam_verdict judge_with_elders(struct __sk_buff *skb,
+							   struct roam_pkt *pkt, enum roam_dir dir)
+{
+	enum roam_verdict verdict = port_judge(skb, pkt);
+
+	if (verdict != ROAM_PASS && elder_may_know(pkt)) {
+		bpf_tail_call(skb, &elder_prog, dir);
+		if (pkt->reason == ROAM_REASON_NONE)
+			return drop(pkt, ROAM_REASON_NO_TABLE);
+	}
+	return verdict;
+}
 
 static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 {
@@ -20,7 +43,7 @@ static __always_inline int run(struct __sk_buff *skb, enum roam_dir dir)
 	pkt->can_translate = 1;
 	pkt->mark = skb->mark;
 
-	switch (port_pipeline(skb, pkt)) {
+	switch (end(pkt, judge_with_elders(skb, pkt, dir))) {
 	case ROAM_PASS:
 		if (turns_back(pkt))
 			return bpf_redirect(pkt->ifindex, 0);

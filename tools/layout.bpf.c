@@ -8,6 +8,7 @@
 #include <roam/acl_index.h>
 #include <roam/ask.h>
 #include <roam/ct.h>
+#include <roam/elder.h>
 #include <roam/explain.h>
 #include <roam/frag.h>
 #include <roam/ips.h>
@@ -32,6 +33,7 @@ struct roam_ct_fill ct_fill;
 struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;
 struct roam_ct_wire ct_wire;
+struct roam_elder_run elder_run;
 struct roam_flow_rec flow_rec;
 struct roam_frag_rec frag_rec;
 struct roam_frag_tick frag_tick;
@@ -84,6 +86,7 @@ struct roam_stats_rec stats_rec;
 struct roam_vm vm;
 
 /* Lists: their numbers stand in rows of pinned maps, which another version may read. */
+enum roam_elder_mode elder_mode;
 enum roam_acl_end acl_end;
 enum roam_acl_track acl_track;
 enum roam_action action;

@@ -176,7 +176,10 @@ struct roam_pkt {
 	/* Tunnels, at the uplink. Parse: */
 	__u16 tunnel_off;  /* where the packet within one begins; 0: there is none */
 	__be16 tunnel_tag; /* of the backend that is meant (lb.h) */
-	__u8 pad1[2];
+	/* Firewall, where there is room for it: 1: elders are asked before policy drops it
+	 * (elder.h) */
+	__u8 elder;
+	__u8 pad1;
 	/* Load balancing: the ends of the one to lb_addr, or ::. */
 	struct roam_addr lb_host;
 	struct roam_addr lb_from;

@@ -29,7 +29,7 @@ static const struct limit {
 	{ "explain_uplink", 160000, 224 }, { "move_fetch", 3000, 96 },
 	{ "move_apply", 30000, 224 },      { "stats_add", 6000, 64 },
 	{ "ct_drop", 3000, 96 },           { "limit_sync", 3000, 128 },
-	{ "ask_flows", 100000, 224 },
+	{ "ask_flows", 100000, 224 },      { "elder_merge", 10000, 160 },
 };
 
 struct loaded {

@@ -88,6 +88,7 @@ enum host_map {
 	X(ct_load)                                                                                 \
 	X(ct_drop)                                                                                 \
 	X(limit_sync)                                                                              \
+	X(elder_merge)                                                                             \
 	X(monitor_say)                                                                             \
 	X(move_fetch)                                                                              \
 	X(move_apply)                                                                              \

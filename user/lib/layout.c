@@ -15,17 +15,19 @@ static const char types[] =
 #define TEXT_MAX (1 << 20)
 
 static const char *const scratch_maps[] = {
-	"acl_walk", "ask_run", "ct_scratch", "ct_xfer", "explain_run", "front_pkt", "stats_xfer",
+	"acl_walk",   "ask_run",     "ct_scratch", "ct_xfer",    "elder_mode",
+	"elder_prog", "explain_run", "front_pkt",  "stats_xfer",
 };
 
 /* Of what is only in those, or in no map at all. */
 static const char *const scratch_types[] = {
-	"enum roam_link_msg",   "enum roam_local_kind",  "enum roam_pkt_ct",
-	"enum roam_pkt_fact",   "enum roam_pkt_frag",    "enum roam_pkt_gate",
-	"enum roam_sctp_chunk", "enum roam_stage",       "enum roam_verdict",
-	"struct roam_ask_flow", "struct roam_ask_run",   "struct roam_ct_load",
-	"struct roam_explain",  "struct roam_flow_rec",  "struct roam_limit_sync",
-	"struct roam_pkt",      "struct roam_stats_add",
+	"enum roam_elder_mode",  "enum roam_link_msg",     "enum roam_local_kind",
+	"enum roam_pkt_ct",      "enum roam_pkt_fact",     "enum roam_pkt_frag",
+	"enum roam_pkt_gate",    "enum roam_sctp_chunk",   "enum roam_stage",
+	"enum roam_verdict",     "struct roam_elder_run",  "struct roam_ask_flow",
+	"struct roam_ask_run",   "struct roam_ct_load",    "struct roam_explain",
+	"struct roam_flow_rec",  "struct roam_limit_sync", "struct roam_pkt",
+	"struct roam_stats_add",
 };
 
 bool layout_is_scratch(const char *map)
@@ -140,6 +142,24 @@ static bool find_missing(const char *a, const char *b, char *ret_what, size_t si
 bool layout_same(const char *a, const char *b, char *ret_what, size_t size)
 {
 	return !find_missing(a, b, ret_what, size) && !find_missing(b, a, ret_what, size);
+}
+
+bool layout_is_own(const char *text, char *ret_what, size_t size)
+{
+	const char *part = types, *next;
+	bool own = true;
+
+	for (; *part && own; part = next) {
+		next = next_part(part);
+		if (is_scratch_type(part) || has_part(text, part))
+			continue;
+		own = false;
+		snprintf(ret_what, size, "%.*s",
+			 (int)strcspn(part, " ") + 1 +
+				 (int)strcspn(part + strcspn(part, " ") + 1, " \n"),
+			 part);
+	}
+	return own;
 }
 
 int layout_store(const char *path, const char *text)
