@@ -10,6 +10,7 @@
 #include "host.h"
 #include "host_upgrade.h"
 #include "journal.h"
+#include "layout.h"
 #include "recover.h"
 
 struct host {
@@ -63,10 +64,31 @@ static ino_t progs_folder(const struct host *host)
 	return fstatat(host->dir_fd, "progs", &stat, 0) ? 0 : stat.st_ino;
 }
 
+/* Rows of another layout are nothing that this build can read, or may write. */
+static int check_layout(const struct host *host)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[512], what[128];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/maps/layout", host->dir);
+	if (access(path, F_OK))
+		return 0;
+	err = layout_load(path, &text);
+	if (err || layout_is_own(text, what, sizeof(what)))
+		return err;
+	return fail(-EOPNOTSUPP,
+		    "host %s: made by another version, in which %s is another: see 'roam host "
+		    "upgrade'",
+		    host->dir, what);
+}
+
 static int open_pins(struct host *host)
 {
-	int err = 0;
+	int err = check_layout(host);
 
+	if (err)
+		return err;
 	host->progs = progs_folder(host);
 	for (int i = 0; i < HOST_MAP_COUNT && !err; i++)
 		err = open_pin(host->dir, "maps", map_name[i], &host->map_fd[i]);
@@ -92,11 +114,16 @@ int host_open(const char *dir, struct host **ret_host)
 	host->dir = strdup(dir);
 	if (!host->dir)
 		return fail(-ENOMEM, "host %s: out of memory", dir);
+	/* One of another layout cannot be opened before it is whole. */
+	if (host_upgrade_is_due(dir) && !flock(host->dir_fd, LOCK_EX | LOCK_NB)) {
+		host_upgrade_finish(dir);
+		flock(host->dir_fd, LOCK_UN);
+	}
 	err = open_pins(host);
 	if (err)
 		return err;
 	/* While another process is writing, that one or the next will mend what there is. */
-	if ((!journal_is_empty(host) || host_upgrade_is_due(dir)) && host_try_lock(host))
+	if (!journal_is_empty(host) && host_try_lock(host))
 		host_unlock(host);
 	*ret_host = TAKE_PTR(host);
 	return 0;
@@ -157,19 +184,26 @@ const char *host_dir(const struct host *host)
  * By who has just got the lock. A process that waited for an upgrade must not put old programs on
  * devices. What cannot be finished is tried again by the next one: old and new programs work.
  */
-static void locked(struct host *host)
+static int locked(struct host *host)
 {
-	host->locks++;
+	int err = 0;
+
 	if (host_upgrade_is_due(host->dir))
-		host_upgrade_finish(host->dir);
-	if (progs_folder(host) != host->progs)
-		open_pins(host);
+		err = host_upgrade_finish(host->dir);
+	if (err == -EOPNOTSUPP) /* of another layout: what is written here would be lost */
+		return err;
+	err = progs_folder(host) != host->progs ? open_pins(host) : 0;
+	if (err)
+		return err;
+	host->locks++;
 	recover(host);
+	return 0;
 }
 
 int host_lock(struct host *host)
 {
 	struct stat stat;
+	int err;
 
 	if (host->locks) {
 		host->locks++;
@@ -181,16 +215,20 @@ int host_lock(struct host *host)
 		flock(host->dir_fd, LOCK_UN);
 		return fail(-ENOENT, "host %s: has been taken down", host->dir);
 	}
-	locked(host);
-	return 0;
+	err = locked(host);
+	if (err)
+		flock(host->dir_fd, LOCK_UN);
+	return err;
 }
 
 bool host_try_lock(struct host *host)
 {
 	if (flock(host->dir_fd, LOCK_EX | LOCK_NB))
 		return false;
-	locked(host);
-	return true;
+	if (!locked(host))
+		return true;
+	flock(host->dir_fd, LOCK_UN);
+	return false;
 }
 
 void host_unlock(struct host *host)

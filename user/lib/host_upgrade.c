@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "attach.h"
+#include "carry.h"
 #include "host_load.h"
 #include "host_upgrade.h"
 #include "layout.h"
@@ -39,17 +40,19 @@ static void remove_folder(const char *path)
 
 /* ---- the new programs, beside the old ones ---- */
 
-/* The host's own maps, but for those that hold nothing. */
-static int reuse_maps(struct roam *skel, const char *dir)
+/* The host's own maps, but for those that hold nothing, or hold it otherwise, or are new. */
+static int reuse_maps(struct roam *skel, const char *dir, const struct carry_texts *texts)
 {
-	char path[PATH_LEN];
+	char path[PATH_LEN], part[64];
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, skel->obj)
 	{
 		_cleanup_close_ int fd = -1;
 
-		if (bpf_map__is_internal(map) || layout_is_scratch(bpf_map__name(map)))
+		snprintf(part, sizeof(part), "map %.50s", bpf_map__name(map));
+		if (bpf_map__is_internal(map) || layout_is_scratch(bpf_map__name(map)) ||
+		    !carry_part(texts->old, part) || carry_changes(texts, bpf_map__name(map)))
 			continue;
 		snprintf(path, sizeof(path), "%.300s/maps/%.100s", dir, bpf_map__name(map));
 		fd = bpf_obj_get(path);
@@ -59,23 +62,23 @@ static int reuse_maps(struct roam *skel, const char *dir)
 	return 0;
 }
 
-static int check_layout(const char *dir, const char *text)
+static int load_layout(const char *dir, char **ret_text)
 {
-	_cleanup_free_ char *old = NULL;
-	char path[PATH_LEN], what[128];
-	int err;
+	char path[PATH_LEN];
 
 	if (access(path_of(path, dir, "maps/layout"), F_OK))
 		return fail(-EOPNOTSUPP,
 			    "host %s: was made by a version that does not tell its layout: save "
 			    "its VMs, make it anew and load them",
 			    dir);
-	err = layout_load(path, &old);
-	if (err || layout_same(old, text, what, sizeof(what)))
-		return err;
-	return fail(-EOPNOTSUPP,
-		    "host %s: %s is another in this version: save its VMs, make it anew, load them",
-		    dir, what);
+	return layout_load(path, ret_text);
+}
+
+static bool differ(const struct carry_texts *texts)
+{
+	char what[128];
+
+	return !layout_same(texts->old, texts->now, what, sizeof(what));
 }
 
 static int pin_mark(const char *next, const char *name, int fd)
@@ -114,26 +117,41 @@ static int build(struct roam *skel, const char *next, const char *text)
 	return err;
 }
 
-/* All up to the rename that makes it so. */
-static int prepare(const char *dir, struct roam *skel)
+/* The new ones beside the old ones, and what of policy is laid out otherwise in them. */
+static int build_beside(const char *dir, struct roam *skel, const struct carry_texts *texts)
 {
-	_cleanup_free_ char *text = layout_describe(skel->obj);
 	char next[PATH_LEN], due[PATH_LEN];
-	int err = text ? check_layout(dir, text) : fail(-ENOMEM, "host: out of memory");
+	struct carry carry = { *texts, dir, path_of(next, dir, "upgrade-new") };
+	int err;
 
-	if (!err)
-		err = reuse_maps(skel, dir);
-	if (!err)
-		err = host_load(skel);
-	if (err)
-		return err;
-	remove_folder(path_of(next, dir, "upgrade-new"));
-	err = build(skel, next, text);
+	remove_folder(next);
+	err = build(skel, next, texts->now);
+	if (!err && differ(texts))
+		err = carry_policy(&carry);
 	if (!err && rename(next, path_of(due, dir, "upgrade")))
 		err = fail_errno(-errno, "host %s: cannot rename %s", dir, next);
 	if (err)
 		remove_folder(next);
 	return err;
+}
+
+/* All up to the rename that makes it so. */
+static int prepare(const char *dir, struct roam *skel)
+{
+	_cleanup_free_ char *text = layout_describe(skel->obj), *old = NULL;
+	struct carry carry = { .dir = dir };
+	int err = text ? load_layout(dir, &old) : fail(-ENOMEM, "host: out of memory");
+
+	if (err)
+		return err;
+	carry.texts = (struct carry_texts){ old, text };
+	if (differ(&carry.texts))
+		err = carry_check(&carry);
+	if (!err)
+		err = reuse_maps(skel, dir, &carry.texts);
+	if (!err)
+		err = host_load(skel);
+	return err ? err : build_beside(dir, skel, &carry.texts);
 }
 
 /* ---- from one to the other ---- */
@@ -187,7 +205,7 @@ static int update_devices(const char *dir, unsigned int *ret_links)
 	_cleanup_close_ int in = bpf_obj_get(path_of(path, dir, "upgrade/marks/tc_in"));
 	_cleanup_close_ int out = bpf_obj_get(path_of(path, dir, "upgrade/marks/tc_out"));
 	_cleanup_close_ int uplink = bpf_obj_get(path_of(path, dir, "upgrade/marks/xdp_uplink"));
-	_cleanup_close_ int port_dev = bpf_obj_get(path_of(path, dir, "maps/port_dev"));
+	_cleanup_close_ int port_dev = bpf_obj_get(path_of(path, dir, "upgrade/maps/port_dev"));
 	struct attach_progs progs = { .in = in, .out = out, .uplink = uplink };
 
 	if (in < 0 || out < 0 || uplink < 0) /* all is done but to remove the rest of the folder */
@@ -195,11 +213,52 @@ static int update_devices(const char *dir, unsigned int *ret_links)
 	return attach_update(path_of(path, dir, "links"), port_dev, &progs, ret_links);
 }
 
+/*
+ * Whether what the new maps hold is still to come: both layouts then. Only a build of the new one
+ * can bring it.
+ */
+static int find_carry(const char *dir, struct carry_texts *ret_texts)
+{
+	_cleanup_free_ char *old = NULL, *now = NULL;
+	char path[PATH_LEN], what[128];
+	int err;
+
+	if (access(path_of(path, dir, "upgrade/marks/layout"), F_OK) ||
+	    !is_old(dir, "maps", "layout", map_id))
+		return 0;
+	err = layout_load(path, &now);
+	if (!err)
+		err = layout_load(path_of(path, dir, "maps/layout"), &old);
+	if (err || !differ(&(struct carry_texts){ old, now }))
+		return err;
+	if (!layout_is_own(now, what, sizeof(what)))
+		return fail(-EOPNOTSUPP,
+			    "host %s: is being upgraded to a version where %s is another: end it "
+			    "with 'roam host upgrade' of that one",
+			    dir, what);
+	*ret_texts = (struct carry_texts){ TAKE_PTR(old), TAKE_PTR(now) };
+	return 0;
+}
+
+static void free_texts(struct carry_texts *texts)
+{
+	free((char *)texts->old);
+	free((char *)texts->now);
+}
+
 static int finish(const char *dir, unsigned int *ret_links)
 {
-	char path[PATH_LEN];
-	int err = update_devices(dir, ret_links);
+	__attribute__((cleanup(free_texts))) struct carry_texts texts = {};
+	char path[PATH_LEN], next[PATH_LEN];
+	int err = find_carry(dir, &texts);
 
+	if (!err)
+		err = update_devices(dir, ret_links);
+	if (!err && texts.old) {
+		struct carry carry = { texts, dir, path_of(next, dir, "upgrade") };
+
+		err = carry_traffic(&carry);
+	}
 	if (!err && is_old(dir, "progs", "tc_in", prog_id))
 		err = exchange(dir, "progs");
 	if (!err && is_old(dir, "maps", "layout", map_id))

@@ -24,6 +24,12 @@ bool layout_is_scratch(const char *map);
  */
 bool layout_same(const char *a, const char *b, char *ret_what, size_t size);
 
+/*
+ * Whether the structs and lists of that text are this build's, without a look at its maps; else the
+ * first that is not.
+ */
+bool layout_is_own(const char *text, char *ret_what, size_t size);
+
 /* To and from the map pinned under that path. -ENOENT if there is none. */
 int layout_store(const char *path, const char *text);
 int layout_load(const char *path, char **ret_text);

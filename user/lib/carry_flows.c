@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/*
+ * Flows go over to another layout while packets are judged: see carry.h. Row by row they are copied
+ * into the new tables; when no old program runs any more that had not found them there, what it has
+ * written since is merged (program elder_merge), and the old row goes. So each flow is known to the
+ * new programs or to the old ones, which they ask, at any time; and a killed process leaves the
+ * rest to the next one.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include <bpf/bpf.h>
+#include <linux/in.h>
+#include <roam/ct.h>
+#include <roam/elder.h>
+#include "carry_own.h"
+#include "util.h"
+
+#define BATCH (ROAM_CT_XFER_ROWS / 2) /* pairs */
+
+struct flows {
+	const struct carry *carry;
+	struct carry_plans plans;
+	int from; /* the old ct_table */
+	int xfer_fd;
+	int load;
+	int merge;
+	uint8_t *keys; /* of the old layout, BATCH of each */
+	uint8_t *values;
+	struct roam_flow_rec *recs; /* the same as they are now */
+	struct roam_flow_rec *xfer; /* mapped */
+	uint32_t moved;
+};
+
+static void close_flows(struct flows *flows)
+{
+	cleanup_carry_plans(&flows->plans);
+	cleanup_close(&flows->from);
+	cleanup_close(&flows->xfer_fd);
+	cleanup_close(&flows->load);
+	cleanup_close(&flows->merge);
+	free(flows->keys);
+	free(flows->values);
+	free(flows->recs);
+	if (flows->xfer)
+		munmap(flows->xfer, sizeof(*flows->xfer) * ROAM_CT_XFER_ROWS);
+}
+#define _cleanup_flows_ __attribute__((cleanup(close_flows)))
+
+static int open_flows(const struct carry *carry, struct flows *flows)
+{
+	int err;
+
+	*flows = (struct flows){ .carry = carry, .xfer_fd = -1, .load = -1, .merge = -1 };
+	flows->from = carry_old(carry, "maps/ct_table");
+	err = flows->from < 0 ? flows->from : carry_plans_of(carry, "ct_table", &flows->plans);
+	if (err)
+		return err;
+	flows->keys = calloc(BATCH, carry_old_size(flows->plans.key));
+	flows->values = calloc(BATCH, carry_old_size(flows->plans.value));
+	flows->recs = calloc(BATCH, sizeof(*flows->recs));
+	return flows->keys && flows->values && flows->recs ? 0
+							   : fail(-ENOMEM, "host: out of memory");
+}
+
+static int open_programs(struct flows *flows)
+{
+	void *rows;
+
+	flows->xfer_fd = carry_new(flows->carry, "maps/ct_xfer");
+	flows->load = carry_new(flows->carry, "progs/ct_load");
+	flows->merge = carry_new(flows->carry, "progs/elder_merge");
+	if (flows->xfer_fd < 0 || flows->load < 0 || flows->merge < 0)
+		return -ENOENT;
+	rows = mmap(NULL, sizeof(*flows->xfer) * ROAM_CT_XFER_ROWS, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, flows->xfer_fd, 0);
+	if (rows == MAP_FAILED)
+		return fail_errno(-errno, "host: cannot map the bulk loader's rows");
+	flows->xfer = rows;
+	return 0;
+}
+
+static const uint8_t *key_at(const struct flows *flows, uint32_t i)
+{
+	return flows->keys + (size_t)i * carry_old_size(flows->plans.key);
+}
+
+/* Its windows may have gone on since: they are judged liberally until either end is seen. */
+static int translate(const struct flows *flows, const void *key, const void *value,
+		     struct roam_flow_rec *ret_rec)
+{
+	int err = carry_row(flows->plans.key, key, &ret_rec->key);
+
+	if (!err)
+		err = carry_row(flows->plans.value, value, &ret_rec->flow);
+	for (int dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
+		struct roam_tcp_end *end = &ret_rec->flow.tcp[dir];
+
+		end->logged = 0;
+		if (ret_rec->key.proto == IPPROTO_TCP && (end->flags & ROAM_TCP_END_SEEN))
+			end->flags |= ROAM_TCP_END_STALE;
+	}
+	return err;
+}
+
+/* Up to BATCH rows behind `*at`, NULL being the beginning, into keys, values and recs. */
+static int read_rows(struct flows *flows, int rows, uint32_t **at, uint32_t *ret_count)
+{
+	static uint32_t next;
+	uint32_t count = BATCH;
+	int err = bpf_map_lookup_batch(rows, *at, &next, flows->keys, flows->values, &count, NULL);
+
+	if (err && errno != ENOENT) /* which says that these are the last ones */
+		return fail_errno(-errno, "host: cannot read flows");
+	*at = err ? NULL : &next;
+	*ret_count = count;
+	err = 0;
+	for (uint32_t i = 0; i < count && !err; i++)
+		err = translate(flows, key_at(flows, i),
+				flows->values + (size_t)i * carry_old_size(flows->plans.value),
+				&flows->recs[i]);
+	return err;
+}
+
+/* ---- may it be done? ---- */
+
+static int check_table(struct flows *flows, int rows)
+{
+	uint32_t *at = NULL, count;
+	int err;
+
+	do
+		err = read_rows(flows, rows, &at, &count);
+	while (!err && at);
+	return err;
+}
+
+int carry_flows_check(const struct carry *carry)
+{
+	_cleanup_flows_ struct flows flows;
+	int err = open_flows(carry, &flows);
+
+	for (uint32_t table = 0; table < ROAM_VM_MAX * ROAM_CT_TABLES && !err; table++) {
+		_cleanup_close_ int rows = carry_inner(flows.from, table);
+
+		err = rows < 0 ? 0 : check_table(&flows, rows);
+	}
+	return err;
+}
+
+/* ---- a batch ---- */
+
+/* Rows that are there already stay, and one that finds no room is of a table that is full. */
+static int load_rows(struct flows *flows, uint32_t table, uint32_t count)
+{
+	struct roam_ct_load load = { .table = table, .skip_existing = 1 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &load, .ctx_size_in = sizeof(load));
+
+	memcpy(flows->xfer, flows->recs, count * sizeof(*flows->recs));
+	while (load.first < count) {
+		load.count = count - load.first;
+		if (bpf_prog_test_run_opts(flows->load, &opts))
+			return fail_errno(-errno, "host: cannot run the bulk loader");
+		if (load.error && load.error != -ENOSPC && load.error != -EEXIST)
+			return fail_errno(load.error, "host: cannot store flows");
+		load.first += load.done + !!load.error;
+	}
+	return 0;
+}
+
+/* What old programs have written to these rows since they were read. */
+static int merge_rows(struct flows *flows, int rows, uint32_t table, uint32_t count)
+{
+	struct roam_elder_run run = { .table = table, .count = count };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &run, .ctx_size_in = sizeof(run));
+	int err = 0;
+
+	for (uint32_t i = 0; i < count && !err; i++) {
+		struct roam_flow_rec *now = &flows->xfer[2 * i + 1];
+
+		flows->xfer[2 * i] = flows->recs[i];
+		*now = flows->recs[i];
+		now->pad = !bpf_map_lookup_elem(rows, key_at(flows, i), flows->values);
+		err = now->pad ? translate(flows, key_at(flows, i), flows->values, now) : 0;
+	}
+	if (!err && bpf_prog_test_run_opts(flows->merge, &opts))
+		err = fail_errno(-errno, "host: cannot merge flows");
+	return err ? err : run.error ? fail_errno(run.error, "host: cannot merge flows") : 0;
+}
+
+/* Until the old table is empty: its rows go as they are carried. */
+static int move_table(struct flows *flows, uint32_t table)
+{
+	_cleanup_close_ int rows = carry_inner(flows->from, table);
+	uint32_t *at, count;
+	int err = 0;
+
+	while (!err && rows >= 0) {
+		at = NULL;
+		err = read_rows(flows, rows, &at, &count);
+		if (err || !count)
+			return err;
+		err = load_rows(flows, table, count);
+		if (!err)
+			err = carry_wait(flows->from);
+		if (!err)
+			err = merge_rows(flows, rows, table, count);
+		for (uint32_t i = 0; i < count && !err; i++) {
+			if (bpf_map_delete_elem(rows, key_at(flows, i)) && errno != ENOENT)
+				err = fail_errno(-errno, "host: cannot delete flows");
+		}
+		flows->moved += count;
+	}
+	return err;
+}
+
+static int move_kind(struct flows *flows, enum roam_ct_kind kind)
+{
+	int err = 0;
+
+	for (uint32_t table = kind; table < ROAM_VM_MAX * ROAM_CT_TABLES && !err;
+	     table += ROAM_CT_KINDS)
+		err = move_table(flows, table);
+	return err;
+}
+
+/* Half-open ones first: they may become established in the old tables on the way. */
+static int move_all(struct flows *flows)
+{
+	int err = move_kind(flows, ROAM_CT_HALF);
+
+	return err ? err : move_kind(flows, ROAM_CT_FLOWS);
+}
+
+/* ---- the whole ---- */
+
+static int set_mode(struct flows *flows, int mode_fd, enum roam_elder_mode mode)
+{
+	uint32_t zero = 0, value = mode;
+
+	if (bpf_map_update_elem(mode_fd, &zero, &value, BPF_ANY))
+		return fail_errno(-errno, "host: cannot write elder_mode");
+	return carry_wait(flows->from);
+}
+
+/*
+ * Established flows, while all that is not known is the old programs'; again, for those that came
+ * meanwhile. Then openings are the new programs', so that the old tables get no more rows, and the
+ * rest comes over; then nobody needs the old programs any more.
+ */
+static int move_in_order(struct flows *flows, int mode_fd)
+{
+	uint32_t zero = 0, mode;
+	int err = 0;
+
+	if (bpf_map_lookup_elem(mode_fd, &zero, &mode))
+		return fail_errno(-errno, "host: cannot read elder_mode");
+	if (mode == ROAM_ELDER_ALL) {
+		for (int pass = 0; pass < 2 && !err; pass++)
+			err = move_kind(flows, ROAM_CT_FLOWS);
+		if (!err)
+			err = set_mode(flows, mode_fd, ROAM_ELDER_LAST);
+	}
+	if (!err && mode != ROAM_ELDER_NONE) {
+		do {
+			flows->moved = 0;
+			err = move_all(flows);
+		} while (!err && flows->moved);
+		if (!err)
+			err = set_mode(flows, mode_fd, ROAM_ELDER_NONE);
+	}
+	return err ? err : move_all(flows);
+}
+
+int carry_flows(const struct carry *carry)
+{
+	_cleanup_close_ int mode_fd = carry_new(carry, "maps/elder_mode");
+	_cleanup_close_ int elders = carry_new(carry, "maps/elder_prog");
+	_cleanup_flows_ struct flows flows;
+	int err = open_flows(carry, &flows);
+
+	if (!err)
+		err = open_programs(&flows);
+	if (!err && (mode_fd < 0 || elders < 0))
+		err = -ENOENT;
+	if (!err) /* no old program runs that came to a device before the new ones */
+		err = carry_wait(flows.from);
+	if (!err)
+		err = move_in_order(&flows, mode_fd);
+	for (uint32_t dir = 0; dir < ROAM_DIR_COUNT && !err; dir++)
+		bpf_map_delete_elem(elders, &dir);
+	return err;
+}
