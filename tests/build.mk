@@ -30,6 +30,7 @@ FUZZ  := $(call test_names,tests/fuzz)
 E2E_C := $(call test_names,tests/e2e)
 VM_C  := $(call test_names,tests/vm) $(patsubst tests/vm/%.c,%,$(wildcard tests/vm/inguest/*.c))
 GATES := $(patsubst tests/%.c,%,$(wildcard tests/abi/*.c tests/budget/*.c))
+OTHER := $(BUILD)/other
 # What several folders use.
 SHARED := tests/harness.c tests/image_parts.c tests/rulesets.c
 UNIT_HELP := $(call helpers,tests/unit)
@@ -37,7 +38,7 @@ PROG_HELP := $(call helpers,tests/prog)
 # An emulated processor verifies roam's programs for ten seconds: in guests most of prog is one
 # program, which loads them once. Apart from it is what runs in part, or needs much for itself; none
 # of a guest is what only our own code can fail at, most slowly: images that lie.
-APART := explain flood kill move quota upgrade
+APART := carry explain flood kill move quota upgrade
 HERE_ONLY := image image_lies
 PEERS_HELP := $(call helpers,tests/peers)
 
@@ -46,7 +47,7 @@ tests: bench-programs $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/pr
        $(PEERS:%=$(BUILD)/tests/peers/%) \
        $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
        $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam) \
-       $(BUILD)/asan/roamd
+       $(BUILD)/asan/roamd $(OTHER)/build/roam
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
 vm-programs: all $(VM_C:%=$(BUILD)/tests/vm/%)
 vm-tests: vm-programs $(BUILD)/tests/guest/prog/most $(APART:%=$(BUILD)/tests/guest/prog/%)
@@ -153,3 +154,18 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/libroam.a
 
 abi-update: $(BUILD)/tests/abi/layout $(BUILD)/layout.bpf.o
 	$(BUILD)/tests/abi/layout $(BUILD)/layout.bpf.o > tests/abi/layout.txt
+
+# ---- another version ------------------------------------------------------------------------
+
+# roam as it would be with other structs (tests/other/headers): the same sources, by links, over
+# headers of its own.
+
+
+$(OTHER)/build/roam: tests/other/headers $(wildcard include/roam/*.h bpf/*.[ch] user/*.h user/lib/*.h) \
+		$(LIB_SRC) $(CLI_SRC) | needs
+	@mkdir -p $(OTHER)
+	rm -rf $(OTHER)/include
+	cp -r include $(OTHER)/include
+	tests/other/headers $(OTHER)/include/roam
+	ln -sfn $(abspath Makefile bpf user tools tests) $(OTHER)
+	$(MAKE) -C $(OTHER) BUILD=build build/roam

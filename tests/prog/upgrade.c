@@ -210,32 +210,79 @@ TEST_F(upgrade_test, brings_what_a_new_version_needs)
 	look(self);
 }
 
-TEST_F(upgrade_test, another_layout_is_refused_by_name)
+/* Replaces the text of the host's layout; `change` is as long as what it replaces. */
+static void lie(struct upgrade_test *self, const char *truth, const char *change)
 {
-	char path[400], *text, *size;
-	uint32_t before;
+	char path[400], *text = NULL, *at;
 
-	establish(self);
-	before = look(self);
 	snprintf(path, sizeof(path), "%s/maps/layout", self->dir);
 	if (!CHECK_OK(layout_load(path, &text)))
 		return;
-	size = strstr(text, "struct roam_flow 144");
-	CHECK(size != NULL);
-	if (!size)
-		return;
-	memcpy(size, "struct roam_flow 128", strlen("struct roam_flow 128"));
+	at = strstr(text, truth);
+	if (CHECK(at != NULL))
+		memcpy(at, change, strlen(change));
 	unpin(self, "maps/layout");
 	CHECK_OK(layout_store(path, text));
-	CHECK_EQ(upgrade(self->dir), -EOPNOTSUPP);
-	CHECK_HAS(fail_line(), "struct roam_flow is another in this version");
-	CHECK_EQ(look(self), before);
+	free(text);
+}
+
+/* The program on the ports, without opening the host. */
+static uint32_t look_at_links(struct upgrade_test *self)
+{
+	char path[400];
+	uint32_t id;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/progs/tc_in", self->dir);
+	fd = bpf_obj_get(path);
+	id = prog_id(fd);
+	close(fd);
+	links_with(self, "-in", id);
+	return id;
+}
+
+static void check_refused(struct upgrade_test *self, int err, const char *why)
+{
+	uint32_t before = look_at_links(self);
+
+	CHECK_EQ(upgrade(self->dir), err);
+	CHECK_HAS(fail_line(), why);
+	CHECK_EQ(look_at_links(self), before);
 	CHECK(!exists(self, "upgrade-new"));
+	CHECK(!exists(self, "upgrade"));
+}
+
+/* e2e/upgrade.sh and prog/carry.c have layouts that can be carried over. */
+TEST_F(upgrade_test, what_cannot_be_carried_over_is_refused_by_name)
+{
+	static const struct {
+		const char *truth;
+		const char *lie;
+		int err;
+		const char *why;
+	} cases[] = {
+		{ "struct roam_flow 144", "struct roam_flow 136", -EBADMSG, "map ct_table" },
+		{ "seen_ns  ", "been_ns  ", -EPROTO, "struct roam_flow.seen_ns is required" },
+		{ "struct roam_qos_state 40", "struct roam_qos_state 48", -EPROTO,
+		  "struct roam_qos_state of map qos_state is another" },
+		{ "ROAM_LIFE_ACTIVE", "ROAM_LIFE_ACTIVA", -EPROTO, "enum roam_life" },
+	};
+
+	char path[400], *text = NULL;
+
+	establish(self);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		lie(self, cases[i].truth, cases[i].lie);
+		check_refused(self, cases[i].err, cases[i].why);
+		lie(self, cases[i].lie, cases[i].truth);
+	}
+	snprintf(path, sizeof(path), "%s/maps/layout", self->dir);
+	if (!CHECK_OK(layout_load(path, &text)))
+		return;
 	unpin(self, "maps/layout");
-	CHECK_EQ(upgrade(self->dir), -EOPNOTSUPP);
-	CHECK_HAS(fail_line(), "does not tell its layout");
-	memcpy(size, "struct roam_flow 144", strlen("struct roam_flow 136"));
+	check_refused(self, -EOPNOTSUPP, "does not tell its layout");
 	CHECK_OK(layout_store(path, text));
 	free(text);
 	CHECK_OK(upgrade(self->dir));
+	look(self);
 }

@@ -121,7 +121,8 @@ def put_roam(root):
     tree = root / "roam"
     for source in [BUILD / "roam", BUILD / "layout.bpf.o", *(BUILD / "tests").glob("e2e/*"),
                    *(BUILD / "tests").glob("budget/*"), *(BUILD / "tests").glob("vm/*"),
-                   *(BUILD / "tests/guest").glob("prog/*")]:
+                   *(BUILD / "tests/guest").glob("prog/*"),
+                   BUILD / "other/build/roam"]:
         if source.is_file():
             put(root, source, Path("/roam/build") / str(source.relative_to(BUILD)).replace("/guest/", "/"))
     shutil.copytree(TOP / "tests", tree / "tests", ignore=shutil.ignore_patterns("__pycache__"))

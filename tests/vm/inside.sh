@@ -28,13 +28,15 @@ one()
 
 # What of a program's tests runs here, if not all: parts of their names. Of explain some causes, from
 # several stages each: a checksum of all maps takes ten seconds. Of kill what attaches programs, which
-# kernels differ in, and what replaces maps under traffic. Of upgrade one: each loads all programs.
+# kernels differ in, and what replaces maps under traffic. Of upgrade and carry one: each loads all
+# programs.
 part_of()
 {
 	case $1 in
 	prog/explain) echo "[opened, [reply, [qos_rate, [frag_later," ;;
 	prog/kill) echo "port quotas replace load addresses" ;;
 	prog/upgrade) echo "replaces" ;;
+	prog/carry) echo "goes_over" ;;
 	esac
 }
 
