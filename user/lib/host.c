@@ -65,6 +65,13 @@ static ino_t progs_folder(const struct host *host)
 }
 
 /* Rows of another layout are nothing that this build can read, or may write. */
+static void unmap_xfer(struct host *host)
+{
+	if (host->xfer)
+		munmap(host->xfer, XFER_BYTES);
+	host->xfer = NULL;
+}
+
 static int check_layout(const struct host *host)
 {
 	_cleanup_free_ char *text = NULL;
@@ -90,6 +97,7 @@ static int open_pins(struct host *host)
 	if (err)
 		return err;
 	host->progs = progs_folder(host);
+	unmap_xfer(host); /* of the map that was pinned there before */
 	for (int i = 0; i < HOST_MAP_COUNT && !err; i++)
 		err = open_pin(host->dir, "maps", map_name[i], &host->map_fd[i]);
 	for (int i = 0; i < HOST_PROG_COUNT && !err; i++)
@@ -133,8 +141,7 @@ void host_close(struct host *host)
 {
 	if (!host)
 		return;
-	if (host->xfer)
-		munmap(host->xfer, XFER_BYTES);
+	unmap_xfer(host);
 	for (int i = 0; i < HOST_MAP_COUNT; i++)
 		cleanup_close(&host->map_fd[i]);
 	for (int i = 0; i < HOST_PROG_COUNT; i++)
