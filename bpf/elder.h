@@ -29,7 +29,8 @@ static __always_inline __u32 elder_mode_now(const struct roam_pkt *pkt)
 
 /*
  * Of a packet that is dropped here. What policy, a rate or a full table has refused here, for what
- * it knows, is refused. ROAM_REASON_NONE: a stage has found that it is the elders'.
+ * it knows, is refused; a limit on connections has only if it is an opening for sure.
+ * ROAM_REASON_NONE: a stage has found that it is the elders'.
  */
 static __always_inline bool elder_may_know(const struct roam_pkt *pkt)
 {
@@ -46,6 +47,10 @@ static __always_inline bool elder_may_know(const struct roam_pkt *pkt)
 	case ROAM_REASON_IPS_FULL:
 	case ROAM_REASON_QOS_RATE:
 		return false;
+	case ROAM_REASON_CONN_LIMIT:
+	case ROAM_REASON_CONN_LIMIT_REMOTE:
+	case ROAM_REASON_CONN_LIMIT_FULL:
+		return pkt->elder && elder_mode_now(pkt) != ROAM_ELDER_NONE;
 	default:
 		return elder_mode_now(pkt) != ROAM_ELDER_NONE;
 	}

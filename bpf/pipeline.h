@@ -170,7 +170,7 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 		verdict = grace(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = stateless(pkt);
-	if (verdict == ROAM_CONTINUE)
+	if (verdict == ROAM_CONTINUE && !pkt->elder)
 		verdict = ips(pkt);
 	if (verdict != ROAM_CONTINUE)
 		return verdict;
@@ -180,6 +180,8 @@ static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 		verdict = note(pkt, ROAM_STAGE_ACL, acl_check(pkt));
 	if (verdict == ROAM_DROP && pkt->ct == ROAM_PKT_CT_STALE)
 		return note(pkt, ROAM_STAGE_COMMIT, ct_revoke(pkt));
+	if (verdict == ROAM_CONTINUE && pkt->elder) /* what policy refuses may be known there */
+		verdict = ips(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = limit(pkt);
 	if (verdict == ROAM_CONTINUE)
