@@ -8,6 +8,7 @@
 
 #include "ct_table.h"
 #include "ct_move.h"
+#include "limit.h"
 #include "elder.h"
 
 /*
@@ -72,10 +73,12 @@ static long merge_pair(__u32 i, struct roam_elder_run *run)
 	}
 	key = was->key;
 	flow = ct_lookup(run->table, &key);
-	if (flow && now->pad)
+	if (flow && now->pad) {
 		merge_row(flow, &was->flow, &now->flow);
-	else if (flow && flow->state == was->flow.state) /* promoted there, or over */
+		limit_follow(run->table / ROAM_CT_TABLES, &key, flow);
+	} else if (flow && flow->state == was->flow.state) { /* promoted there, or over */
 		ct_delete(run->table, &key);
+	}
 	run->done++;
 	return 0;
 }

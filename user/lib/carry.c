@@ -15,7 +15,7 @@
 
 enum carry_kind {
 	CARRY_POLICY,   /* only user space writes it, under the host's lock */
-	CARRY_FLOWS,    /* ct_table and what belongs to it: all new if one is */
+	CARRY_FLOWS,    /* ct_table, and what flows fill and count in: all new if one is */
 	CARRY_COUNTERS, /* stats */
 	CARRY_EMPTY,    /* nothing is in it while no handover is under way */
 	CARRY_COMPILED, /* acl_match: made anew from the rules */
@@ -55,6 +55,9 @@ static const struct known {
 	{ "ct_clock", CARRY_FLOWS, NULL, "struct roam_ct_tick" },
 	{ "ct_wire", CARRY_FLOWS, "struct roam_flow_key", "struct roam_ct_wire" },
 	{ "ct_fill", CARRY_FLOWS, NULL, "struct roam_ct_fill" },
+	{ "limit_count", CARRY_FLOWS, "struct roam_limit_key", NULL },
+	{ "limit_clock", CARRY_FLOWS, NULL, "struct roam_ct_tick" },
+	{ "limit_rule", CARRY_POLICY, NULL, "struct roam_limit" },
 	{ "stats", CARRY_COUNTERS, NULL, "struct roam_stats" },
 	{ "move_gate", CARRY_EMPTY, NULL, "struct roam_gate" },
 	{ "move_log", CARRY_EMPTY, NULL, "struct roam_log_rec" },
@@ -161,16 +164,18 @@ static int reset_fill(int to)
 /* Rules, sets and VMs are in the new maps by now, as a host that can be opened. */
 static int compile_rules(const struct carry *carry)
 {
+	_cleanup_free_ uint32_t *slots = calloc(ROAM_VM_MAX, sizeof(*slots));
 	_cleanup_host_ struct host *host = NULL;
+	uint32_t count = 0;
 	struct roam_vm vm;
-	int err = host_open(carry->next, &host);
+	int err = slots ? host_open(carry->next, &host) : fail(-ENOMEM, "host: out of memory");
 
 	for (uint32_t slot = 0; slot < ROAM_VM_MAX && !err; slot++) {
 		err = vm_get(host, slot, &vm);
 		if (!err && vm.life != ROAM_LIFE_FREE)
-			err = acl_compile(host, slot);
+			slots[count++] = slot;
 	}
-	return err;
+	return err ? err : acl_compile_many(host, slots, count);
 }
 
 static int carry_map(const struct carry *carry, const struct known *entry)
@@ -224,7 +229,9 @@ int carry_policy(const struct carry *carry)
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(known) && !err; i++) {
-		if (carry_changes(&carry->texts, known[i].name))
+		/* What the host's version has none of is new, and empty. */
+		if (map_part(carry->texts.old, known[i].name) &&
+		    carry_changes(&carry->texts, known[i].name))
 			err = carry_map(carry, &known[i]);
 	}
 	if (!err && carry_changes(&carry->texts, "ct_table"))
