@@ -17,6 +17,16 @@
 
 #define BATCH (ROAM_CT_XFER_ROWS / 2) /* pairs */
 
+/* Of the batch: rows of one table. */
+struct span {
+	uint32_t table;
+	uint32_t first;
+	uint32_t count;
+	int rows; /* the old inner map */
+};
+
+#define SPANS 512
+
 struct flows {
 	const struct carry *carry;
 	struct carry_plans plans;
@@ -28,6 +38,9 @@ struct flows {
 	uint8_t *values;
 	struct roam_flow_rec *recs; /* the same as they are now */
 	struct roam_flow_rec *xfer; /* mapped */
+	struct span span[SPANS];
+	uint32_t spans;
+	uint32_t count; /* rows of all of them */
 	uint32_t moved;
 };
 
@@ -79,9 +92,14 @@ static int open_programs(struct flows *flows)
 	return 0;
 }
 
-static const uint8_t *key_at(const struct flows *flows, uint32_t i)
+static uint8_t *key_at(const struct flows *flows, uint32_t i)
 {
 	return flows->keys + (size_t)i * carry_old_size(flows->plans.key);
+}
+
+static uint8_t *value_at(const struct flows *flows, uint32_t i)
+{
+	return flows->values + (size_t)i * carry_old_size(flows->plans.value);
 }
 
 /* Its windows may have gone on since: they are judged liberally until either end is seen. */
@@ -102,22 +120,36 @@ static int translate(const struct flows *flows, const void *key, const void *val
 	return err;
 }
 
-/* Up to BATCH rows behind `*at`, NULL being the beginning, into keys, values and recs. */
-static int read_rows(struct flows *flows, int rows, uint32_t **at, uint32_t *ret_count)
-{
-	static uint32_t next;
-	uint32_t count = BATCH;
-	int err = bpf_map_lookup_batch(rows, *at, &next, flows->keys, flows->values, &count, NULL);
+/* Where a table is read on; zero is its beginning. */
+struct reading {
+	uint32_t at;
+	bool begun;
+	bool ended; /* there are no more rows */
+};
 
-	if (err && errno != ENOENT) /* which says that these are the last ones */
+/*
+ * Rows of a table, from `first` of keys, values and recs on: as many as there is room for. None of
+ * a table that has some: for what stands together there, there is no room any more.
+ */
+static int read_rows(struct flows *flows, int rows, struct reading *reading, uint32_t first,
+		     uint32_t *ret_count)
+{
+	uint32_t count = BATCH - first, next = 0;
+	int err = bpf_map_lookup_batch(rows, reading->begun ? &reading->at : NULL, &next,
+				       key_at(flows, first), value_at(flows, first), &count, NULL);
+
+	if (err && errno == ENOSPC && first)
+		count = err = 0;
+	else if (err && errno == ENOENT) /* these are the last ones */
+		reading->ended = true;
+	else if (err)
 		return fail_errno(-errno, "host: cannot read flows");
-	*at = err ? NULL : &next;
+	reading->at = next;
+	reading->begun = true;
 	*ret_count = count;
 	err = 0;
-	for (uint32_t i = 0; i < count && !err; i++)
-		err = translate(flows, key_at(flows, i),
-				flows->values + (size_t)i * carry_old_size(flows->plans.value),
-				&flows->recs[i]);
+	for (uint32_t i = first; i < first + count && !err; i++)
+		err = translate(flows, key_at(flows, i), value_at(flows, i), &flows->recs[i]);
 	return err;
 }
 
@@ -125,12 +157,12 @@ static int read_rows(struct flows *flows, int rows, uint32_t **at, uint32_t *ret
 
 static int check_table(struct flows *flows, int rows)
 {
-	uint32_t *at = NULL, count;
-	int err;
+	struct reading reading = {};
+	uint32_t count;
+	int err = 0;
 
-	do
-		err = read_rows(flows, rows, &at, &count);
-	while (!err && at);
+	while (!err && !reading.ended)
+		err = read_rows(flows, rows, &reading, 0, &count);
 	return err;
 }
 
@@ -150,14 +182,14 @@ int carry_flows_check(const struct carry *carry)
 /* ---- a batch ---- */
 
 /* Rows that are there already stay, and one that finds no room is of a table that is full. */
-static int load_rows(struct flows *flows, uint32_t table, uint32_t count)
+static int load_rows(struct flows *flows, const struct span *span)
 {
-	struct roam_ct_load load = { .table = table, .skip_existing = 1 };
+	struct roam_ct_load load = { .table = span->table, .skip_existing = 1 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &load, .ctx_size_in = sizeof(load));
 
-	memcpy(flows->xfer, flows->recs, count * sizeof(*flows->recs));
-	while (load.first < count) {
-		load.count = count - load.first;
+	memcpy(flows->xfer, &flows->recs[span->first], span->count * sizeof(*flows->recs));
+	while (load.first < span->count) {
+		load.count = span->count - load.first;
 		if (bpf_prog_test_run_opts(flows->load, &opts))
 			return fail_errno(-errno, "host: cannot run the bulk loader");
 		if (load.error && load.error != -ENOSPC && load.error != -EEXIST)
@@ -168,58 +200,107 @@ static int load_rows(struct flows *flows, uint32_t table, uint32_t count)
 }
 
 /* What old programs have written to these rows since they were read. */
-static int merge_rows(struct flows *flows, int rows, uint32_t table, uint32_t count)
+static int merge_rows(struct flows *flows, const struct span *span)
 {
-	struct roam_elder_run run = { .table = table, .count = count };
+	struct roam_elder_run run = { .table = span->table, .count = span->count };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &run, .ctx_size_in = sizeof(run));
 	int err = 0;
 
-	for (uint32_t i = 0; i < count && !err; i++) {
+	for (uint32_t i = 0; i < span->count && !err; i++) {
+		const struct roam_flow_rec *was = &flows->recs[span->first + i];
 		struct roam_flow_rec *now = &flows->xfer[2 * i + 1];
+		uint8_t *key = key_at(flows, span->first + i);
+		uint8_t *value = value_at(flows, span->first + i);
 
-		flows->xfer[2 * i] = flows->recs[i];
-		*now = flows->recs[i];
-		now->pad = !bpf_map_lookup_elem(rows, key_at(flows, i), flows->values);
-		err = now->pad ? translate(flows, key_at(flows, i), flows->values, now) : 0;
+		flows->xfer[2 * i] = *now = *was;
+		now->pad = !bpf_map_lookup_elem(span->rows, key, value);
+		err = now->pad ? translate(flows, key, value, now) : 0;
 	}
 	if (!err && bpf_prog_test_run_opts(flows->merge, &opts))
 		err = fail_errno(-errno, "host: cannot merge flows");
 	return err ? err : run.error ? fail_errno(run.error, "host: cannot merge flows") : 0;
 }
 
-/* Until the old table is empty: its rows go as they are carried. */
-static int move_table(struct flows *flows, uint32_t table)
+/* What is carried goes from the old table. */
+static int delete_rows(struct flows *flows, const struct span *span)
 {
-	_cleanup_close_ int rows = carry_inner(flows->from, table);
-	uint32_t *at, count;
+	for (uint32_t i = 0; i < span->count; i++) {
+		if (bpf_map_delete_elem(span->rows, key_at(flows, span->first + i)) &&
+		    errno != ENOENT)
+			return fail_errno(-errno, "host: cannot delete flows");
+	}
+	return 0;
+}
+
+static void close_batch(struct flows *flows)
+{
+	for (uint32_t i = 0; i < flows->spans; i++)
+		cleanup_close(&flows->span[i].rows);
+	flows->spans = flows->count = 0;
+}
+
+/* One wait for the rows of many tables: it is longer than all the rest. */
+static int move_batch(struct flows *flows)
+{
 	int err = 0;
 
-	while (!err && rows >= 0) {
-		at = NULL;
-		err = read_rows(flows, rows, &at, &count);
-		if (err || !count)
-			return err;
-		err = load_rows(flows, table, count);
+	for (uint32_t i = 0; i < flows->spans && !err; i++)
+		err = load_rows(flows, &flows->span[i]);
+	if (!err && flows->count)
+		err = carry_wait(flows->from);
+	for (uint32_t i = 0; i < flows->spans && !err; i++) {
+		err = merge_rows(flows, &flows->span[i]);
 		if (!err)
-			err = carry_wait(flows->from);
-		if (!err)
-			err = merge_rows(flows, rows, table, count);
-		for (uint32_t i = 0; i < count && !err; i++) {
-			if (bpf_map_delete_elem(rows, key_at(flows, i)) && errno != ENOENT)
-				err = fail_errno(-errno, "host: cannot delete flows");
-		}
-		flows->moved += count;
+			err = delete_rows(flows, &flows->span[i]);
 	}
+	flows->moved += flows->count;
+	close_batch(flows);
 	return err;
 }
 
+/* Adds what there is room for; says whether the table has more. */
+static int add_table(struct flows *flows, uint32_t table, bool *ret_more)
+{
+	struct reading reading = { .ended = false };
+	struct span span = { .table = table, .first = flows->count };
+	_cleanup_close_ int rows = carry_inner(flows->from, table);
+	int err;
+
+	*ret_more = false;
+	if (rows < 0)
+		return 0;
+	err = read_rows(flows, rows, &reading, span.first, &span.count);
+	if (err)
+		return err;
+	*ret_more = !reading.ended;
+	if (!span.count)
+		return 0;
+	span.rows = TAKE_FD(rows);
+	flows->span[flows->spans++] = span;
+	flows->count += span.count;
+	return 0;
+}
+
+/*
+ * Each table once to its end: rows go as they are carried, and it is read from its beginning as
+ * long as it has more. What comes meanwhile is for the next time, or this would not end under load.
+ */
 static int move_kind(struct flows *flows, enum roam_ct_kind kind)
 {
+	uint32_t table = kind;
+	bool more;
 	int err = 0;
 
-	for (uint32_t table = kind; table < ROAM_VM_MAX * ROAM_CT_TABLES && !err;
-	     table += ROAM_CT_KINDS)
-		err = move_table(flows, table);
+	while (table < ROAM_VM_MAX * ROAM_CT_TABLES && !err) {
+		err = add_table(flows, table, &more);
+		if (!more)
+			table += ROAM_CT_KINDS;
+		if (!err && (more || flows->count == BATCH || flows->spans == SPANS))
+			err = move_batch(flows);
+	}
+	if (!err)
+		err = move_batch(flows);
+	close_batch(flows);
 	return err;
 }
 

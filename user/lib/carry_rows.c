@@ -138,6 +138,13 @@ static int copy_row(int from, int to, const struct carry_plans *plans, struct ro
 	return err;
 }
 
+/* A row of it is one for each CPU: only what adds them up may read that (carry_counters.c). */
+static bool is_per_cpu(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+}
+
 static int copy_rows(int from, int to, const struct carry_plans *plans)
 {
 	__attribute__((cleanup(cleanup_rows))) struct rows rows = {};
@@ -151,7 +158,7 @@ static int copy_rows(int from, int to, const struct carry_plans *plans)
 		return err;
 	if (old.key_size != (plans->key ? carry_old_size(plans->key) : now.key_size) ||
 	    old.value_size != (plans->value ? carry_old_size(plans->value) : now.value_size) ||
-	    old.type != now.type)
+	    old.type != now.type || is_per_cpu(old.type))
 		return fail(-EPROTO, "map %s is of another kind: it cannot be carried over",
 			    now.name);
 	rows = (struct rows){ malloc(old.key_size), malloc(old.value_size), malloc(now.key_size),
@@ -175,9 +182,46 @@ static bool is_outer(int fd, uint32_t *ret_count)
 	return info.type == BPF_MAP_TYPE_ARRAY_OF_MAPS;
 }
 
-/* A new map in each place in which there is an old one; with its rows, if it is policy. */
+/* New maps that wait for their places: the kernel waits for programs once for all of them. */
+struct inner {
+	uint32_t index[256];
+	int fd[256];
+	uint32_t count;
+};
+
+static void cleanup_inner(struct inner *inner)
+{
+	for (uint32_t i = 0; i < inner->count; i++)
+		cleanup_close(&inner->fd[i]);
+	inner->count = 0;
+}
+
+static int put_inner(int to, struct inner *inner)
+{
+	uint32_t count = inner->count;
+	int err = 0;
+
+	if (count && bpf_map_update_batch(to, inner->index, inner->fd, &count, NULL))
+		err = fail_errno(-errno, "host: cannot put tables in place");
+	cleanup_inner(inner);
+	return err;
+}
+
+/* With the old one's rows, if it is policy. */
+static int add_inner(struct inner *inner, int old, const struct carry_plans *plans, bool with_rows)
+{
+	int now = make_like(old, plans);
+
+	if (now < 0)
+		return now;
+	inner->fd[inner->count++] = now;
+	return with_rows ? copy_rows(old, now, plans) : 0;
+}
+
+/* A new map in each place in which there is an old one. */
 static int copy_inner(int from, int to, const struct carry_plans *plans, bool with_rows)
 {
+	__attribute__((cleanup(cleanup_inner))) struct inner inner = { .count = 0 };
 	uint32_t count = 0, now_count = 0;
 	int err = 0;
 
@@ -185,18 +229,15 @@ static int copy_inner(int from, int to, const struct carry_plans *plans, bool wi
 		return fail(-EPROTO, "host: an array of tables has another size in this version");
 	for (uint32_t index = 0; index < count && !err; index++) {
 		_cleanup_close_ int old = carry_inner(from, index);
-		_cleanup_close_ int now = -1;
 
 		if (old < 0)
 			continue;
-		now = make_like(old, plans);
-		err = now < 0 ? now : 0;
-		if (!err && with_rows)
-			err = copy_rows(old, now, plans);
-		if (!err && bpf_map_update_elem(to, &index, &now, BPF_ANY))
-			err = fail_errno(-errno, "host: cannot put a table in place");
+		inner.index[inner.count] = index;
+		err = add_inner(&inner, old, plans, with_rows);
+		if (!err && inner.count == ARRAY_SIZE(inner.fd))
+			err = put_inner(to, &inner);
 	}
-	return err;
+	return err ? err : put_inner(to, &inner);
 }
 
 int carry_copy(int from, int to, const struct carry_plans *plans, bool with_rows)
