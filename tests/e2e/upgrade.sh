@@ -8,15 +8,30 @@
 
 UPGRADES=3
 BURST=20 # forbidden frames of each kind, sent at once: no queue is full of them
+LIMIT=83 # connections to the VM's port: what is held, and a few that come and go
+VIP4=198.51.100.9 # the client is what is behind them
+VIP6=2001:db8:99::9
 
 setup()
 {
 	world_make
 	world_neighbours
 	serve vm 443,5310
+	serve client 8443
 	check "setup" world_roam default in drop out allow
-	check "rule" host acl add vm web name https in allow tcp dport 443
+	check "rule" host acl add vm web name https in allow tcp dport 443 conns "$LIMIT"
 	check "rule" host acl add vm web name echo in allow udp dport 5310
+	service "$VIP4" "$CLIENT4"
+	service "$VIP6" "$CLIENT6"
+	check "balanced" host lb on vm web
+}
+
+# $1: its VIP, $2: the only backend, which is the VM's neighbour
+service()
+{
+	check "service" host lb add "at-${1##*[.:]}-${#1}" vip "$1" port 80 tcp
+	check "backend" host lb backend "at-${1##*[.:]}-${#1}" add addr "$2" port 8443
+	ns vm ip route add "$1" via "$2"
 }
 
 # The ids of the programs that are attached.
@@ -42,13 +57,16 @@ send_forbidden()
 # Upgrades the host to each of these builds under load; rules get names with $1.
 upgrade_under_load()
 {
-	local name=$1 sent four six holders stream4 stream6 forbidden before drops ends strays i=0
+	local name=$1 sent four six lb4 lb6 holders stream4 stream6 forbidden before drops ends strays i=0
 	shift
 	hold client "$VM4" 443 40 && four=$HELD holders=$SPAWNED
 	hold client "$VM6" 443 40 && six=$HELD holders="$holders $SPAWNED"
 	spawn_ready client sock.py stream "$VM4" 5310 && stream4=$SPAWNED,$SPAWN_COUNT
 	spawn_ready client sock.py stream "$VM6" 5310 && stream6=$SPAWNED,$SPAWN_COUNT
-	check "flows" test "$(flows)" -ge 82
+	hold vm "$VIP4" 80 10 && lb4=$HELD holders="$holders $SPAWNED"
+	hold vm "$VIP6" 80 10 && lb6=$HELD holders="$holders $SPAWNED"
+	check "flows" test "$(flows)" -ge 102
+	check "balanced ones" test "$(sessions)" -eq 20
 	read_stats
 	drops=$(($(in_stats in drop) + $(in_stats out drop)))
 	ends=$(in_stats in drop acl_default) strays=$(in_stats in drop midstream)
@@ -63,13 +81,17 @@ upgrade_under_load()
 		check_not "programs are others" test "$before" = "$(attached)"
 		check "a rule can be added" host acl add vm web name "$name-$i" in allow tcp dport "$((1000 + i))"
 		check "a new connection, $i" sock client tcp "$VM4" 443
+		check "counted" wait_for 5 conns_are 80
 	done
 	: > "$TMP/enough"
 	wait "$forbidden"
 	sent=$((BURST * $(grep -c sent "$TMP/forbidden")))
 	check "something forbidden was sent" test "$sent" -ge $((UPGRADES * BURST))
 	check_eq "alive" "$(alive "$four") $(alive "$six")" "40 40"
-	check_eq "in all rounds" "$(short_rounds "$four") $(short_rounds "$six")" "0 0"
+	check_eq "balanced ones, too" "$(alive "$lb4") $(alive "$lb6") $(sessions)" "10 10 20"
+	check_eq "in all rounds" "$(short_rounds "$four" 40) $(short_rounds "$six" 40)" "0 0"
+	check_eq "those, too" "$(short_rounds "$lb4" 10) $(short_rounds "$lb6" 10)" "0 0"
+	check_limit
 	for one in "$stream4" "$stream6"; do
 		kill "${one%,*}"
 		wait "${one%,*}"
@@ -84,7 +106,8 @@ upgrade_under_load()
 	check_eq "nor over IPv6" "$(caught in-udp6) $(caught in-ack6)" "0 0"
 	read_stats
 	check_eq "what is dropped is what is forbidden" \
-		"$(($(in_stats in drop) + $(in_stats out drop) - drops))" $((4 * sent))
+		"$(($(in_stats in drop) + $(in_stats out drop) - $(in_stats in drop conn_limit) - drops))" \
+		$((4 * sent))
 	check_eq "by its reasons" "$(($(in_stats in drop acl_default) - ends)) \
 $(($(in_stats in drop midstream) - strays))" "$((2 * sent)) $((2 * sent))"
 	check "explain works" host explain vm web in tcp "$CLIENT4:1" '>' "$VM4:443" syn
@@ -108,10 +131,31 @@ flows()
 	host -j ct show vm web | grep -c '"vm":"web"'
 }
 
+sessions()
+{
+	host -j ct show vm web | grep -c '"role":"client"'
+}
+
+conns_are()
+{
+	[ "$(host -j acl show vm web name https | sed -n 's/.*"conns_now":\([0-9]*\).*/\1/p')" = "$1" ]
+}
+
+# What is held counts, and no more of it than there is: as many as are left have room.
+check_limit()
+{
+	local refused
+	refused=$(counter in conn_limit)
+	hold client "$VM4" 443 $((LIMIT - 80)) && holders="$holders $SPAWNED"
+	check "as many as may be" conns_are "$LIMIT"
+	check_not "one too many" sock client tcp "$VM4" 443
+	check "is refused" test "$(counter in conn_limit)" -gt "$refused"
+}
+
 # The rounds of FILE in which not all of $2 connections answered.
 short_rounds()
 {
-	grep '^round' "$1" | grep -vc " alive 40\$"
+	grep '^round' "$1" | grep -vc " alive $2\$"
 }
 
 test_a_host_that_is_not_there()

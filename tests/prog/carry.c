@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "acl.h"
 #include "draft.h"
 #include "final.h"
 #include "harness.h"
@@ -17,6 +18,7 @@
 #include "ips.h"
 #include "killer.h"
 #include "lb.h"
+#include "move.h"
 #include "qos.h"
 #include "trace.h"
 #include "vm.h"
@@ -24,6 +26,7 @@
 #define OTHER       "build/other/build/roam"
 #define UPTIME      (500000 * SECOND)
 #define TRACES      3
+#define SESSIONS    8
 #define CHANGES_MAX 1000
 
 struct carry_test {
@@ -31,9 +34,28 @@ struct carry_test {
 	char dir[256];
 	uint32_t slot;
 	struct final before;
+	char said[1024];
 };
 
-/* A rate, a limit on new connections, sessions of services. */
+/* What it admits counts, by rule and by remote; nothing comes to the limits. */
+static void add_limit(struct carry_test *self, const char *name, enum roam_dir dir)
+{
+	struct roam_acl_rule rule = {
+		.prio = 1,
+		.dir = dir,
+		.action = ROAM_ACTION_ALLOW,
+		.proto = IPPROTO_TCP,
+		.lport = { 0, UINT16_MAX },
+		.rport = { 0, UINT16_MAX },
+		.conns = 1000,
+		.perremote = dir == ROAM_DIR_OUT ? 500 : 0,
+	};
+
+	snprintf(rule.name, sizeof(rule.name), "%s", name);
+	CHECK_OK(acl_add(self->host.host, self->slot, &rule));
+}
+
+/* A rate, limits on new connections and on live ones, sessions of services. */
 static void add_features(struct carry_test *self)
 {
 	struct roam_qos qos = {
@@ -49,6 +71,8 @@ static void add_features(struct carry_test *self)
 	CHECK_OK(lb_use(self->host.host, self->slot, true));
 	CHECK_OK(ips_set(self->host.host, self->slot, &ips));
 	CHECK_OK(qos_set(self->host.host, self->slot, ROAM_DIR_OUT, &qos));
+	add_limit(self, "some-out", ROAM_DIR_OUT);
+	add_limit(self, "some-in", ROAM_DIR_IN);
 }
 
 /* Windows of what has come over are liberal; nothing else of a flow differs. */
@@ -87,6 +111,24 @@ static void establish(struct carry_test *self)
 	}
 }
 
+/* Some of these go to the peer in place of the service: each of those has a second key. */
+static void open_sessions(struct carry_test *self)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		for (int i = 0; i < SESSIONS; i++) {
+			struct packet_spec spec = cast_tcp(family, ROAM_DIR_OUT, ROAM_TCP_SYN);
+			struct packet packet;
+
+			spec.dst = trace_vip(family);
+			spec.dport = TRACE_VIP_PORT;
+			spec.sport = 41000 + i;
+			packet_build(&spec, &packet);
+			CHECK_EQ(hosts_run(&self->host, FRONT_TC, ROAM_DIR_OUT, &packet),
+				 ROAM_PASS);
+		}
+	}
+}
+
 static void carry_test_setup(struct carry_test *self)
 {
 	static struct traced trace[TRACE_LEN];
@@ -103,6 +145,7 @@ static void carry_test_setup(struct carry_test *self)
 	add_features(self);
 	self->host.now_ns = UPTIME;
 	establish(self);
+	open_sessions(self);
 	for (int i = 1; i <= TRACES; i++) {
 		trace_make(trace);
 		for (int k = 0; k < TRACE_LEN; k++) {
@@ -113,6 +156,7 @@ static void carry_test_setup(struct carry_test *self)
 	collect(self, &self->before);
 	note("%u flows, %u second keys", self->before.count, self->before.wire_rows);
 	CHECK_OP(self->before.count, >, 0);
+	CHECK_OP(self->before.wire_rows, >, 0);
 }
 
 static void carry_test_teardown(struct carry_test *self)
@@ -121,18 +165,24 @@ static void carry_test_teardown(struct carry_test *self)
 		hosts_remove(&self->host);
 }
 
-/* The other version's command on this host. */
+/* The other version's command on this host; what it says is in self->said. */
 static int other(struct carry_test *self, const char *object, const char *verb)
 {
-	int status, pid = fork();
+	FILE *said = tmpfile();
+	int status, pid = said ? fork() : -1;
 
 	if (!pid) {
-		if (!freopen("/dev/null", "w", stdout))
+		if (dup2(fileno(said), STDOUT_FILENO) < 0 || dup2(fileno(said), STDERR_FILENO) < 0)
 			_exit(126);
 		execl(OTHER, OTHER, "--bpffs", self->dir, object, verb, NULL);
 		_exit(127);
 	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		status = -1;
+	rewind(said);
+	self->said[fread(self->said, 1, sizeof(self->said) - 1, said)] = '\0';
+	fclose(said);
+	return status;
 }
 
 static int upgrade(const void *dir)
@@ -199,4 +249,34 @@ TEST_F(carry_test, a_killed_one_is_carried_through)
 		}
 	}
 	CHECK(!"an upgrade that never ends");
+}
+
+static void open_source(struct carry_test *self, struct move_source **ret_source)
+{
+	const struct move_source_options options = { .id = { 7 } };
+
+	CHECK_OK(move_source_open(self->host.host, "vm", &options, ret_source));
+}
+
+/* Its log and its deltas are of the layout that it was begun in. */
+TEST_F(carry_test, a_handover_is_ended_first)
+{
+	_cleanup_move_source_ struct move_source *source = NULL;
+	char path[300];
+
+	open_source(self, &source);
+	CHECK_NE(other(self, "host", "upgrade"), 0);
+	CHECK_HAS(self->said, "a handover of vm 'vm' is under way: end it first");
+	snprintf(path, sizeof(path), "%s/upgrade-new", self->dir);
+	CHECK(access(path, F_OK));
+	snprintf(path, sizeof(path), "%s/upgrade", self->dir);
+	CHECK(access(path, F_OK));
+	CHECK_OK(move_source_freeze(source));
+	CHECK_NE(other(self, "host", "upgrade"), 0);
+	CHECK_HAS(self->said, "is under way");
+	CHECK_OK(move_source_abort(source));
+	check_same(self);
+	CHECK_EQ(other(self, "host", "upgrade"), 0);
+	CHECK_OK(upgrade(self->dir));
+	check_same(self);
 }

@@ -33,10 +33,9 @@ static const uint8_t flag_choices[] = {
 
 /* ---- services: one per family and protocol, with the VM and the peer as backends ---- */
 
-#define VIP_PORT     8000
 #define BACKEND_PORT 80
 
-static struct roam_addr vip_addr(int family)
+struct roam_addr trace_vip(int family)
 {
 	return packet_addr(family == 4 ? "198.51.100.9" : "2001:db8:99::9");
 }
@@ -47,21 +46,21 @@ static void balance(struct packet_spec *spec, int family, enum roam_dir dir)
 	bool out = dir == ROAM_DIR_OUT, vip = pick(2);
 
 	if (out || !pick(3)) { /* the VM as client, or what a backend may have sent */
-		*(out ? &spec->dst : &spec->src) = vip ? vip_addr(family) : cast_peer_addr(family);
-		*(out ? &spec->dport : &spec->sport) = vip ? VIP_PORT : BACKEND_PORT;
+		*(out ? &spec->dst : &spec->src) = vip ? trace_vip(family) : cast_peer_addr(family);
+		*(out ? &spec->dport : &spec->sport) = vip ? TRACE_VIP_PORT : BACKEND_PORT;
 		return;
 	}
 	if (!vip)
 		return;
-	spec->dst = vip_addr(family);
-	spec->dport = VIP_PORT;
+	spec->dst = trace_vip(family);
+	spec->dport = TRACE_VIP_PORT;
 }
 
 static void add_service(struct test_host *host, int family, uint8_t proto)
 {
 	struct roam_lb_key key = {
-		.vip = vip_addr(family),
-		.port = htons(VIP_PORT),
+		.vip = trace_vip(family),
+		.port = htons(TRACE_VIP_PORT),
 		.proto = proto,
 	};
 	struct roam_lb_backend row = { .port = htons(BACKEND_PORT), .weight = 1 };
@@ -153,7 +152,7 @@ static void next_part(struct parts *parts, struct packet *ret_packet)
 static void translated(struct packet_spec *spec, enum roam_dir dir)
 {
 	int family = spec->src.words[0] ? 6 : 4;
-	struct roam_addr vip = vip_addr(family);
+	struct roam_addr vip = trace_vip(family);
 
 	if (memcmp(&spec->dst, &vip, sizeof(vip)) != 0)
 		return;

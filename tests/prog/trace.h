@@ -13,6 +13,8 @@
 #define SECOND    1000000000ULL
 #define TRACE_LEN 40
 
+#define TRACE_VIP_PORT 8000
+
 struct traced {
 	uint64_t at_ns; /* since the trace began */
 	enum roam_dir dir;
@@ -25,6 +27,9 @@ struct traced {
 
 /* Below that number; random() is seeded by the test. */
 uint32_t pick(uint32_t below);
+
+/* Of the services below, at TRACE_VIP_PORT. */
+struct roam_addr trace_vip(int family);
 
 /* TRACE_LEN packets. */
 void trace_make(struct traced *trace);
