@@ -179,6 +179,8 @@ static int listen_on(struct listening *listening, struct monitor *monitor)
 		show_lost(listening, monitor);
 		if (!err && !out_flush())
 			err = -ECANCELED;
+		if (!err)
+			err = host_check(listening->cmd->host);
 	}
 	return err == -ECANCELED ? 0 : err;
 }

@@ -171,7 +171,9 @@ static void on_health(struct evhttp_request *request, void *arg)
 
 	if (!out)
 		return;
-	err = access(agent->config.bpffs, F_OK) ? -errno : vm_each(agent->host, no_more, NULL);
+	err = access(agent->config.bpffs, F_OK) ? -errno : host_check(agent->host);
+	if (!err)
+		err = vm_each(agent->host, no_more, NULL);
 	evbuffer_add_printf(out, "%s\n", err < 0 ? "the host's tables cannot be read" : "ok");
 	reply(request, err < 0 ? HTTP_SERVUNAVAIL : HTTP_OK, out);
 }

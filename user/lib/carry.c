@@ -18,6 +18,7 @@ enum carry_kind {
 	CARRY_FLOWS,    /* ct_table, and what flows fill and count in: all new if one is */
 	CARRY_COUNTERS, /* stats */
 	CARRY_EMPTY,    /* nothing is in it while no handover is under way */
+	CARRY_HEARD,    /* of listeners, who know the old layout: new ones come to new maps */
 	CARRY_COMPILED, /* acl_match: made anew from the rules */
 	CARRY_FIXED,    /* traffic writes it, and it is not carried over */
 };
@@ -73,9 +74,9 @@ static const struct known {
 	{ "lb_stats", CARRY_FIXED, NULL, "struct roam_lb_stats" },
 	{ "lb_affinity", CARRY_FIXED, "struct roam_lb_affinity_key", "struct roam_lb_affinity" },
 	{ "lb_frag", CARRY_FIXED, "struct roam_lb_frag_key", "struct roam_lb_frag" },
-	{ "monitor_conf", CARRY_FIXED, NULL, "struct roam_monitor" },
-	{ "monitor_lost", CARRY_FIXED, NULL, NULL },
-	{ "monitor_ring", CARRY_FIXED, NULL, "struct roam_event" },
+	{ "monitor_conf", CARRY_HEARD, NULL, "struct roam_monitor" },
+	{ "monitor_lost", CARRY_HEARD, NULL, NULL },
+	{ "monitor_ring", CARRY_HEARD, NULL, "struct roam_event" },
 	{ "qos_state", CARRY_FIXED, NULL, "struct roam_qos_state" },
 };
 
@@ -108,7 +109,8 @@ static bool differs_alone(const struct carry_texts *texts, const char *map)
 		return true;
 	if (!entry)
 		return false;
-	if (entry->kind == CARRY_COUNTERS && carry_lists_differ(texts, "enum roam_reason"))
+	if ((entry->kind == CARRY_COUNTERS || entry->kind == CARRY_HEARD) &&
+	    carry_lists_differ(texts, "enum roam_reason"))
 		return true;
 	return (entry->key && !carry_same(texts, entry->key)) ||
 	       (entry->value && !carry_same(texts, entry->value));
@@ -119,9 +121,10 @@ bool carry_changes(const struct carry_texts *texts, const char *map)
 	const struct known *entry = find_known(map);
 	bool changes = differs_alone(texts, map);
 
-	for (size_t i = 0; i < ARRAY_SIZE(known) && !changes && entry; i++)
-		changes = entry->kind == CARRY_FLOWS && known[i].kind == CARRY_FLOWS &&
-			  differs_alone(texts, known[i].name);
+	if (!entry || (entry->kind != CARRY_FLOWS && entry->kind != CARRY_HEARD))
+		return changes;
+	for (size_t i = 0; i < ARRAY_SIZE(known) && !changes; i++)
+		changes = known[i].kind == entry->kind && differs_alone(texts, known[i].name);
 	return changes;
 }
 
@@ -186,7 +189,7 @@ static int carry_map(const struct carry *carry, const struct known *entry)
 	char pin[64];
 	int err;
 
-	if (entry->kind == CARRY_EMPTY)
+	if (entry->kind == CARRY_EMPTY || entry->kind == CARRY_HEARD)
 		return 0;
 	if (entry->kind == CARRY_COMPILED)
 		return compile_rules(carry);
@@ -282,7 +285,8 @@ static int check_map(const struct carry *carry, const char *map)
 			    "be carried over",
 			    carry->dir, entry && entry->value ? entry->value : "",
 			    entry && entry->value ? " of map " : "map ", map);
-	if (entry->kind == CARRY_EMPTY || entry->kind == CARRY_COMPILED)
+	if (entry->kind == CARRY_EMPTY || entry->kind == CARRY_HEARD ||
+	    entry->kind == CARRY_COMPILED)
 		return 0;
 	err = carry_plans_of(carry, map, &plans);
 	return err ? err : check_sizes(carry, map, &plans);

@@ -27,6 +27,9 @@ struct span {
 
 #define SPANS 512
 
+/* Until nothing is found; a VM that picks flows up in the middle may have its elders find more. */
+#define LAST_ROUNDS 16
+
 struct flows {
 	const struct carry *carry;
 	struct carry_plans plans;
@@ -42,6 +45,7 @@ struct flows {
 	uint32_t spans;
 	uint32_t count; /* rows of all of them */
 	uint32_t moved;
+	bool decided; /* there is no way back: rows that cannot be carried are left out */
 };
 
 static void close_flows(struct flows *flows)
@@ -127,6 +131,31 @@ struct reading {
 	bool ended; /* there are no more rows */
 };
 
+/* Out of the batch and of the old table; the last one of the batch comes into its place. */
+static void leave_out(struct flows *flows, int rows, uint32_t i, uint32_t last)
+{
+	bpf_map_delete_elem(rows, key_at(flows, i));
+	memmove(key_at(flows, i), key_at(flows, last), carry_old_size(flows->plans.key));
+	memmove(value_at(flows, i), value_at(flows, last), carry_old_size(flows->plans.value));
+}
+
+/* A flow of what this version does not know: it is refused in time, or came too late for that. */
+static int translate_rows(struct flows *flows, int rows, uint32_t first, uint32_t *count)
+{
+	int err = 0;
+
+	for (uint32_t i = first; i < first + *count && !err;) {
+		err = translate(flows, key_at(flows, i), value_at(flows, i), &flows->recs[i]);
+		if (err && flows->decided) {
+			leave_out(flows, rows, i, first + --*count);
+			err = 0;
+		} else {
+			i++;
+		}
+	}
+	return err;
+}
+
 /*
  * Rows of a table, from `first` of keys, values and recs on: as many as there is room for. None of
  * a table that has some: for what stands together there, there is no room any more.
@@ -147,10 +176,7 @@ static int read_rows(struct flows *flows, int rows, struct reading *reading, uin
 	reading->at = next;
 	reading->begun = true;
 	*ret_count = count;
-	err = 0;
-	for (uint32_t i = first; i < first + count && !err; i++)
-		err = translate(flows, key_at(flows, i), value_at(flows, i), &flows->recs[i]);
-	return err;
+	return translate_rows(flows, rows, first, ret_count);
 }
 
 /* ---- may it be done? ---- */
@@ -206,7 +232,7 @@ static int merge_rows(struct flows *flows, const struct span *span)
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &run, .ctx_size_in = sizeof(run));
 	int err = 0;
 
-	for (uint32_t i = 0; i < span->count && !err; i++) {
+	for (uint32_t i = 0; i < span->count; i++) {
 		const struct roam_flow_rec *was = &flows->recs[span->first + i];
 		struct roam_flow_rec *now = &flows->xfer[2 * i + 1];
 		uint8_t *key = key_at(flows, span->first + i);
@@ -214,9 +240,12 @@ static int merge_rows(struct flows *flows, const struct span *span)
 
 		flows->xfer[2 * i] = *now = *was;
 		now->pad = !bpf_map_lookup_elem(span->rows, key, value);
-		err = now->pad ? translate(flows, key, value, now) : 0;
+		if (now->pad && translate(flows, key, value, now)) {
+			*now = *was; /* what it is now cannot be told */
+			now->pad = 1;
+		}
 	}
-	if (!err && bpf_prog_test_run_opts(flows->merge, &opts))
+	if (bpf_prog_test_run_opts(flows->merge, &opts))
 		err = fail_errno(-errno, "host: cannot merge flows");
 	return err ? err : run.error ? fail_errno(run.error, "host: cannot merge flows") : 0;
 }
@@ -342,10 +371,11 @@ static int move_in_order(struct flows *flows, int mode_fd)
 			err = set_mode(flows, mode_fd, ROAM_ELDER_LAST);
 	}
 	if (!err && mode != ROAM_ELDER_NONE) {
-		do {
+		flows->moved = 1;
+		for (int round = 0; round < LAST_ROUNDS && flows->moved && !err; round++) {
 			flows->moved = 0;
 			err = move_all(flows);
-		} while (!err && flows->moved);
+		}
 		if (!err)
 			err = set_mode(flows, mode_fd, ROAM_ELDER_NONE);
 	}
@@ -359,6 +389,7 @@ int carry_flows(const struct carry *carry)
 	_cleanup_flows_ struct flows flows;
 	int err = open_flows(carry, &flows);
 
+	flows.decided = true;
 	if (!err)
 		err = open_programs(&flows);
 	if (!err && (mode_fd < 0 || elders < 0))

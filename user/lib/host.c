@@ -151,6 +151,11 @@ void host_close(struct host *host)
 	free(host);
 }
 
+int host_check(const struct host *host)
+{
+	return progs_folder(host) == host->progs ? 0 : check_layout(host);
+}
+
 int host_map(const struct host *host, enum host_map map)
 {
 	return host->map_fd[map];

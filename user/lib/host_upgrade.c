@@ -259,10 +259,11 @@ static int finish(const char *dir, unsigned int *ret_links)
 
 		err = carry_traffic(&carry);
 	}
-	if (!err && is_old(dir, "progs", "tc_in", prog_id))
-		err = exchange(dir, "progs");
+	/* Programs last: whoever finds others than it has opened opens the maps again, too. */
 	if (!err && is_old(dir, "maps", "layout", map_id))
 		err = exchange(dir, "maps");
+	if (!err && is_old(dir, "progs", "tc_in", prog_id))
+		err = exchange(dir, "progs");
 	if (err)
 		return err;
 	/* The marks first: without them nothing is to be done any more. */
