@@ -158,6 +158,24 @@ short_rounds()
 	grep '^round' "$1" | grep -vc " alive $2\$"
 }
 
+# Who listens knows reasons by other numbers: it ends, and the next one hears what there is.
+test_who_listens_to_another_layout_ends()
+{
+	local own="$ROAM" ended=0
+	listen 0 vm web
+	ROAM="$BUILD/other/build/roam"
+	check "upgrade" host host upgrade
+	wait "$SPAWNED" || ended=$?
+	check_eq "it ends" "$ended" 1
+	check_has "and says why" "$(cat "$HEARD")" "made by another version"
+	ROAM=$own
+	check "back" host host upgrade
+	listen 0 vm web
+	check "a datagram" frames client send eth0 1 in-udp4
+	heard '"reason":"acl_default"'
+	stop_listening
+}
+
 test_a_host_that_is_not_there()
 {
 	check "gone" host host teardown
