@@ -138,8 +138,8 @@ static inline void cleanup_unlock(struct host **host)
 #define _cleanup_unlock_ __attribute__((cleanup(cleanup_unlock)))
 
 /*
- * For who reads for long without the lock: -EOPNOTSUPP once another version has upgraded the host to
- * a layout of its own. What is open here is of no host any more then.
+ * For who reads for long without the lock: -EOPNOTSUPP once another version has upgraded the host
+ * to a layout of its own. What is open here is of no host any more then.
  */
 int host_check(const struct host *host);
 
