@@ -169,8 +169,14 @@ static void carry_test_teardown(struct carry_test *self)
 static int other(struct carry_test *self, const char *object, const char *verb)
 {
 	FILE *said = tmpfile();
-	int status, pid = said ? fork() : -1;
+	int status, pid;
+	ssize_t len;
 
+	self->said[0] = '\0';
+	CHECK(said != NULL);
+	if (!said)
+		return -1;
+	pid = fork();
 	if (!pid) {
 		if (dup2(fileno(said), STDOUT_FILENO) < 0 || dup2(fileno(said), STDERR_FILENO) < 0)
 			_exit(126);
@@ -179,8 +185,8 @@ static int other(struct carry_test *self, const char *object, const char *verb)
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		status = -1;
-	rewind(said);
-	self->said[fread(self->said, 1, sizeof(self->said) - 1, said)] = '\0';
+	len = pread(fileno(said), self->said, sizeof(self->said) - 1, 0);
+	self->said[len > 0 ? len : 0] = '\0';
 	fclose(said);
 	return status;
 }

@@ -126,7 +126,7 @@ int flows_read(struct flows *flows, int rows, struct reading *reading, uint32_t 
 				       key_at(flows, first), value_at(flows, first), &count, NULL);
 
 	if (err && errno == ENOSPC && first)
-		count = err = 0;
+		count = 0;
 	else if (err && errno == ENOENT) /* these are the last ones */
 		reading->ended = true;
 	else if (err)

@@ -51,7 +51,7 @@ static int add_step(struct carry_plan *plan, const struct step *step)
 		last->size += step->size;
 		return 0;
 	}
-	if (plan->count == plan->room) {
+	if (!plan->step || plan->count == plan->room) {
 		uint32_t room = plan->room ? 2 * plan->room : 64;
 		struct step *more = realloc(plan->step, room * sizeof(*more));
 
