@@ -273,18 +273,21 @@ static int check_map(const struct carry *carry, const char *map)
 {
 	_cleanup_carry_plans_ struct carry_plans plans = {};
 	const struct known *entry = find_known(map);
+	char what[160];
 	int err;
 
 	if (!map_part(carry->texts.now, map))
 		return fail(-EPROTO, "host %s: map %s is not in this version", carry->dir, map);
 	if (!carry_changes(&carry->texts, map))
 		return 0;
-	if (!entry || entry->kind == CARRY_FIXED)
+	if (!entry || entry->kind == CARRY_FIXED) {
+		(void)snprintf(what, sizeof(what), "%s%s%s",
+			       entry && entry->value ? entry->value : "",
+			       entry && entry->value ? " of map " : "map ", map);
 		return fail(-EPROTO,
-			    "host %s: %s%s%s is another in this version, and what is in it cannot "
-			    "be carried over",
-			    carry->dir, entry && entry->value ? entry->value : "",
-			    entry && entry->value ? " of map " : "map ", map);
+			    "host %s: %s is another in this version, and cannot be carried over",
+			    carry->dir, what);
+	}
 	if (entry->kind == CARRY_EMPTY || entry->kind == CARRY_HEARD ||
 	    entry->kind == CARRY_COMPILED)
 		return 0;
