@@ -34,9 +34,7 @@ struct {
 /* Of one host: not a group, not everybody, not nobody. */
 static __always_inline bool is_one_host(const struct roam_addr *addr)
 {
-	bool ipv4 = !addr->words[0] && !addr->words[1] && addr->words[2] == bpf_htonl(0xffff);
-
-	if (ipv4)
+	if (addr_is_ipv4(addr))
 		return addr->bytes[12] && addr->bytes[12] < 0xe0;
 	return addr->bytes[0] != 0xff &&
 	       (addr->words[0] || addr->words[1] || addr->words[2] || addr->words[3]);

@@ -23,6 +23,7 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <roam/pkt.h>
+#include "checksum.h"
 #include "translate.h"
 
 #define ANSWER_HOPS       64
@@ -43,13 +44,6 @@ enum unreachable_code {
 static __always_inline __u32 sum_of(const void *bytes, __u32 size, __u32 sum)
 {
 	return bpf_csum_diff(NULL, 0, (void *)bytes, size, sum);
-}
-
-static __always_inline __u16 fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
 }
 
 /* What TCP and ICMPv6 sum up besides themselves; the addresses' order is no matter to it. */
@@ -117,7 +111,7 @@ static __always_inline bool finish_ipv4(const struct frame *frame, const struct 
 		.daddr = ip->saddr,
 	};
 
-	turned.check = fold(sum_of(&turned, sizeof(turned), 0));
+	turned.check = checksum_fold(sum_of(&turned, sizeof(turned), 0));
 	return swap_macs(frame, pkt) && frame_write(frame, pkt->l3_off, &turned, sizeof(turned));
 }
 
@@ -155,7 +149,7 @@ static __noinline bool refuse_ipv4(frame_ctx *ctx, const struct roam_pkt *pkt)
 	    !frame_resize(&frame, off + sizeof(message)))
 		return false;
 	message.head.code = message.ip.protocol == IPPROTO_UDP ? ICMP_PORT : ICMP_PROHIBITED;
-	message.head.check = fold(sum_of(&message, sizeof(message), 0));
+	message.head.check = checksum_fold(sum_of(&message, sizeof(message), 0));
 	return finish_ipv4(&frame, pkt, &message.ip, sizeof(message)) &&
 	       frame_write(&frame, off, &message, sizeof(message));
 }
@@ -210,7 +204,7 @@ static __noinline bool refuse_ipv6(frame_ctx *ctx, const struct roam_pkt *pkt)
 		return false;
 	message.head.code = message.ip.nexthdr == IPPROTO_UDP ? ICMP6_PORT : ICMP6_PROHIBITED;
 	pseudo = pseudo_sum(pkt, &message.ip.saddr, 2 * sizeof(message.ip.saddr), sizeof(message));
-	message.head.check = fold(sum_of(&message, sizeof(message), pseudo));
+	message.head.check = checksum_fold(sum_of(&message, sizeof(message), pseudo));
 	/* Where UDP's sum will be put, a device finds the pseudo header's. Where all is summed up
 	 * here, the second change undoes the first. */
 	return finish_ipv6(&frame, pkt, &message.ip, sizeof(message)) &&

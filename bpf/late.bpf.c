@@ -36,7 +36,7 @@ static __always_inline bool fits(const struct roam_pkt *pkt, const struct roam_l
 {
 	if (pkt->gso_size)
 		return pkt->key.proto == IPPROTO_TCP;
-	return pkt->len + late_outer_len(late_is_ipv4(&way->to)) <= way->mtu;
+	return pkt->len + late_outer_len(addr_is_ipv4(&way->to)) <= way->mtu;
 }
 
 __noinline enum roam_verdict late_carry(struct roam_pkt *pkt)

@@ -12,7 +12,9 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <roam/pkt.h>
+#include "checksum.h"
 #include "late_way.h"
+#include "stages.h"
 
 #define LATE_HOPS  64
 #define LATE_PORTS 0xc000 /* outer source ports: the dynamic ones */
@@ -55,8 +57,6 @@ static __always_inline void fill_inside(const struct roam_pkt *pkt, const struct
 static __always_inline void fill_late_ipv4(const struct roam_late_to *way, __u32 len,
 					   struct iphdr *ip)
 {
-	__u32 sum;
-
 	*ip = (struct iphdr){
 		.version = 4,
 		.ihl = sizeof(*ip) / 4,
@@ -67,10 +67,7 @@ static __always_inline void fill_late_ipv4(const struct roam_late_to *way, __u32
 		.saddr = way->from.words[3],
 		.daddr = way->to.words[3],
 	};
-	sum = bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	ip->check = ~sum;
+	ip->check = checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)ip, sizeof(*ip), 0));
 }
 
 static __always_inline void fill_late_ipv6(const struct roam_late_to *way, __u32 len,
@@ -91,7 +88,7 @@ static __noinline bool write_late_outer(frame_ctx *skb, const struct roam_late_t
 	struct ipv6hdr ipv6;
 	struct iphdr ipv4;
 
-	if (late_is_ipv4(&way->to)) {
+	if (addr_is_ipv4(&way->to)) {
 		fill_late_ipv4(way, len, &ipv4);
 		return !bpf_skb_store_bytes(skb, ETH_HLEN, &ipv4, sizeof(ipv4), 0);
 	}
@@ -104,7 +101,7 @@ static __noinline bool write_late_inside(frame_ctx *skb, const struct roam_pkt *
 {
 	struct late_inside in = {};
 	__u32 off = ETH_HLEN +
-		    (late_is_ipv4(&way->to) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+		    (addr_is_ipv4(&way->to) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 
 	fill_inside(pkt, way, len, &in);
 	return !bpf_skb_store_bytes(skb, off, &in, sizeof(in), 0);
@@ -124,7 +121,7 @@ static __noinline bool frame_carry(frame_ctx *skb, struct roam_pkt *pkt)
 
 	if (!way || skb->vlan_present)
 		return false;
-	ipv4 = late_is_ipv4(&way->to);
+	ipv4 = addr_is_ipv4(&way->to);
 	room = late_outer_len(ipv4) + ETH_HLEN;
 	if (bpf_skb_adjust_room(skb, room, BPF_ADJ_ROOM_MAC, ipv4 ? ENCAP(IPV4) : ENCAP(IPV6)))
 		return false;

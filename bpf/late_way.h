@@ -24,11 +24,6 @@ struct {
 	__type(value, struct roam_late_to);
 } late_to __weak SEC(".maps");
 
-static __always_inline bool late_is_ipv4(const struct roam_addr *addr)
-{
-	return !addr->words[0] && !addr->words[1] && addr->words[2] == bpf_htonl(0xffff);
-}
-
 /* What comes before the frame. */
 static __always_inline __u32 late_outer_len(bool ipv4)
 {

@@ -74,11 +74,6 @@ static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)
 	return !__builtin_memcmp(a, b, ROAM_MAC_LEN);
 }
 
-static __always_inline bool addr_is_ipv4(const struct roam_addr *addr)
-{
-	return !addr->words[0] && !addr->words[1] && addr->words[2] == bpf_htonl(0xffff);
-}
-
 /* :: or 0.0.0.0 */
 static __always_inline bool addr_is_any(const struct roam_addr *addr)
 {

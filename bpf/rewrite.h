@@ -10,6 +10,7 @@
 #include <bpf/bpf_endian.h>
 #include <roam/pkt.h>
 #include <roam/qos.h>
+#include "checksum.h"
 #include "translate.h"
 
 #define DSCP_SHIFT 2 /* the two bits below are ECN's (RFC 3168) */
@@ -19,11 +20,7 @@
 /* RFC 1624, equation 3: the checksum after a 16-bit word has changed. */
 static __always_inline __be16 checksum_change(__be16 checksum, __be16 before, __be16 after)
 {
-	__u32 sum = (__u16)~checksum + (__u16)~before + after;
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+	return checksum_fold((__u16)~checksum + (__u16)~before + after);
 }
 
 struct ipv4_start {

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <roam/late.h>
 #include <roam/move.h>
@@ -126,6 +127,12 @@ static __always_inline bool addr_equal(const struct roam_addr *a, const struct r
 {
 	return a->words[3] == b->words[3] && a->words[2] == b->words[2] &&
 	       a->words[1] == b->words[1] && a->words[0] == b->words[0];
+}
+
+/* An IPv4 address is an IPv6 one of ::ffff:0:0/96. */
+static __always_inline bool addr_is_ipv4(const struct roam_addr *addr)
+{
+	return !addr->words[0] && !addr->words[1] && addr->words[2] == bpf_htonl(0xffff);
 }
 
 static __always_inline bool addr_is_zero(const struct roam_addr *addr)

@@ -28,17 +28,12 @@
 #define TUNNEL_HOPS        64 /* RFC 1700 and IANA's registry: the default */
 #define IPV4_DONT_FRAGMENT 0x4000
 
-static __always_inline bool is_ipv4(const struct roam_addr *addr)
-{
-	return !addr->words[0] && !addr->words[1] && addr->words[2] == bpf_htonl(0xffff);
-}
-
 /* Asks the host's routes and neighbours. The host must be a router (net.ipv4.ip_forward). */
 static __always_inline long find_route(struct xdp_md *xdp, const struct roam_addr *from,
 				       const struct roam_addr *to, struct bpf_fib_lookup *route)
 {
 	route->ifindex = xdp->ingress_ifindex;
-	if (is_ipv4(to)) {
+	if (addr_is_ipv4(to)) {
 		route->family = AF_INET_NUMBER;
 		route->ipv4_src = from->words[3];
 		route->ipv4_dst = to->words[3];
@@ -130,7 +125,7 @@ static __always_inline void fill_ipv6(const struct roam_pkt *pkt, const struct t
 static __always_inline bool write_outer(struct xdp_md *xdp, const struct roam_pkt *pkt,
 					const struct tunnelled *in)
 {
-	bool ipv4 = is_ipv4(&pkt->lb_host);
+	bool ipv4 = addr_is_ipv4(&pkt->lb_host);
 	__u32 size = ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	struct ethhdr eth = { .h_proto = bpf_htons(ipv4 ? ETH_P_IP : ETH_P_IPV6) };
 	union outer outer = {};
@@ -152,7 +147,7 @@ static __always_inline bool write_outer(struct xdp_md *xdp, const struct roam_pk
 static __always_inline enum roam_reason find_tunnel(struct xdp_md *xdp, struct roam_pkt *pkt,
 						    const struct tunnelled *in, __u32 *ret_ifindex)
 {
-	__u32 size = is_ipv4(&pkt->lb_host) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	__u32 size = addr_is_ipv4(&pkt->lb_host) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 	struct bpf_fib_lookup route = { .l4_protocol = in->proto };
 	long found;
 
