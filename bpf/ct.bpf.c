@@ -107,6 +107,10 @@ static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct
 		return ROAM_CONTINUE;
 	ct_unlink(ref->table, key);
 	ref->flow = ct_lookup(how.table, key);
+	if (ref->flow && ct_is_over(ref->flow)) {
+		ct_delete(how.table, key);
+		ref->flow = NULL;
+	}
 	limit_lay(pkt->vm, key, ref->flow, counted);
 	if (ref->flow)
 		update_row(ref->flow, pkt, state);

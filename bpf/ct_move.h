@@ -140,7 +140,7 @@ static __always_inline int put_row(struct roam_move_run *run, struct roam_flow_r
 		flow = ct_lookup(old, key);
 		if (!flow)
 			return 0;
-		limit_lay(run->vm, key, NULL, limit_lift(flow));
+		limit_down(run->vm, key, limit_lift(flow));
 		ct_unlink(old, key);
 		return 0;
 	}

@@ -201,13 +201,19 @@ __noinline int ct_delete(__u32 table, const struct roam_flow_key *of)
 		return -ENOENT;
 	if (flow->lb_role)
 		wire_release(table, &key, flow);
-	counted = limit_lift(flow);
+	counted = limit_end(flow);
 	if (!bpf_map_delete_elem(rows, &key))
 		ct_count(table, -1, 0);
 	if (counted)
 		limit_down(table / ROAM_CT_TABLES, &key, counted);
 	ct_note(table, &key, true);
 	return 0;
+}
+
+/* Another CPU deletes the row, or did so while it was on its way to another table. */
+static __always_inline bool ct_is_over(const struct roam_flow *flow)
+{
+	return *(const volatile __u64 *)&flow->counted & ROAM_COUNTED_OVER;
 }
 
 struct ct_insert {
@@ -431,6 +437,10 @@ static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct ro
 	}
 	ct_unlink(old.table, key);
 	found = ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref);
+	if (found && ct_is_over(ret_ref->flow)) {
+		ct_delete(ret_ref->table, key);
+		found = false;
+	}
 	limit_lay(pkt->vm, key, found ? ret_ref->flow : NULL, counted);
 	return found;
 }

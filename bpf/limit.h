@@ -71,7 +71,7 @@ static long limit_reclaim_one(__u32 i, struct limit_hand *hand)
 	flow = limit_flow(vm, &tick, &table);
 	if (!flow && !(tick.stamp & ROAM_CT_TICK_SPARED))
 		return 0;
-	if (flow && !flow->counted)
+	if (flow && !limit_counted(flow))
 		return 0;
 	if (flow && ct_expired(vm, flow, hand->now_ns)) {
 		ct_delete(table, &tick.key);
@@ -103,12 +103,15 @@ __noinline int limit_follow(__u32 vm, const struct roam_flow_key *key, struct ro
 	if (!key || !flow)
 		return 0;
 	had = *(volatile __u64 *)&flow->counted;
+	if (had & ROAM_COUNTED_OVER)
+		return 0;
 	want = is_over(flow->state) ? 0 : limit_word(vm, flow->rule);
 	if (want == had || (want && limit_up(vm, key, want, false)))
 		return 0;
 	if (want)
 		limit_tick(vm, key, flow->created_ns);
-	had = __sync_lock_test_and_set(&flow->counted, want);
+	if (!limit_turn(flow, had, want))
+		had = want;
 	if (had)
 		limit_down(vm, key, had);
 	return 0;

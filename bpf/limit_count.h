@@ -188,24 +188,65 @@ __noinline int limit_up(__u32 vm, const struct roam_flow_key *key, __u64 counted
 	return err == -EDQUOT ? -EUSERS : err;
 }
 
-/* The row's word, for who carries it on or takes the flow out of the counts. */
-static __always_inline __u64 limit_lift(struct roam_flow *flow)
+/* What the row counts as: 0 as well if it is being deleted. */
+static __always_inline __u64 limit_counted(const struct roam_flow *flow)
 {
-	if (!*(volatile __u64 *)&flow->counted)
-		return 0;
-	return __sync_lock_test_and_set(&flow->counted, 0);
+	__u64 counted = *(const volatile __u64 *)&flow->counted;
+
+	return counted & ROAM_COUNTED_OVER ? 0 : counted;
 }
 
-/* Into the row in which the flow goes on; NULL: there is none, and it is over. */
-static __always_inline void limit_lay(__u32 vm, const struct roam_flow_key *key,
-				      struct roam_flow *flow, __u64 counted)
+/* The row's word, for who carries it on. */
+static __always_inline __u64 limit_lift(struct roam_flow *flow)
 {
-	if (!counted)
-		return;
-	if (flow) /* what another CPU has counted meanwhile is the same flow */
-		counted = __sync_lock_test_and_set(&flow->counted, counted);
-	if (counted)
-		limit_down(vm, key, counted);
+	for (int i = 0; i < LIMIT_TRIES; i++) {
+		__u64 had = limit_counted(flow);
+
+		if (!had || __sync_val_compare_and_swap(&flow->counted, had, 0) == had)
+			return had;
+	}
+	return 0;
+}
+
+/*
+ * The row's word, for who deletes the row. From here on nobody counts the flow in it: who has found
+ * the row before it was gone would count what nobody takes out again.
+ */
+static __always_inline __u64 limit_end(struct roam_flow *flow)
+{
+	__u64 had = __sync_lock_test_and_set(&flow->counted, ROAM_COUNTED_OVER);
+
+	return had & ROAM_COUNTED_OVER ? 0 : had;
+}
+
+/* From `had` to `counted`, unless another CPU has changed the row's word or deletes the row. */
+static __always_inline bool limit_turn(struct roam_flow *flow, __u64 had, __u64 counted)
+{
+	return !(had & ROAM_COUNTED_OVER) &&
+	       __sync_val_compare_and_swap(&flow->counted, had, counted) == had;
+}
+
+/*
+ * Into the row in which the flow goes on, as what it has been lifted as; NULL: there is none, and
+ * it is over. What another CPU has counted it as meanwhile is the same flow. Never called with the
+ * constant NULL: clang 19 makes a variant for that, whose arguments no longer match its BTF.
+ */
+__noinline int limit_lay(__u32 vm, const struct roam_flow_key *key, struct roam_flow *flow,
+			 __u64 counted)
+{
+	if (!key || !counted)
+		return 0;
+	for (int i = 0; flow && i < LIMIT_TRIES; i++) {
+		__u64 had = *(volatile __u64 *)&flow->counted;
+
+		if (had & ROAM_COUNTED_OVER)
+			break;
+		if (!limit_turn(flow, had, counted))
+			continue;
+		counted = had;
+		break;
+	}
+	return counted ? limit_down(vm, key, counted) : 0;
 }
 
 #endif
