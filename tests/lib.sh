@@ -172,7 +172,10 @@ clean_up()
 			ip netns del "$name"
 		done < "$TMP/netns"
 	fi
-	umount "$BPFFS" 2> /dev/null
+	# The kernel may still hold it for some ms after the last `roam monitor` has ended.
+	if mountpoint -q "$BPFFS"; then
+		wait_for 10 umount "$BPFFS" || echo "# $SCRIPT: cannot unmount $BPFFS"
+	fi
 }
 
 run_body()
