@@ -39,7 +39,7 @@ PROG_HELP := $(call helpers,tests/prog)
 # program, which loads them once. Apart from it is what runs in part, or needs much for itself; none
 # of a guest is what only our own code can fail at, most slowly: images that lie.
 APART := carry explain flood kill move quota upgrade
-HERE_ONLY := image image_lies
+HERE_ONLY := image image_lies kill_services
 PEERS_HELP := $(call helpers,tests/peers)
 
 .PHONY: tests fuzzers vm-tests vm-programs abi-update
