@@ -239,15 +239,31 @@ bool words_take(struct words *words, const char *keyword)
 	return true;
 }
 
-bool words_once(struct words *words, const char *keyword)
+/* Where in `once` the keyword is, or has its place. */
+static int once_place(const struct words *words, const char *keyword)
 {
 	int i = 0;
 
-	if (!words_take(words, keyword))
-		return false;
 	while (i < WORDS_ONCE && words->once[i] && strcmp(words->once[i], keyword) != 0)
 		i++;
-	words->is_twice = i < WORDS_ONCE && words->once[i];
+	return i;
+}
+
+bool words_given(const struct words *words, const char *keyword)
+{
+	int i = once_place(words, keyword);
+
+	return i < WORDS_ONCE && words->once[i];
+}
+
+bool words_once(struct words *words, const char *keyword)
+{
+	int i;
+
+	if (!words_take(words, keyword))
+		return false;
+	i = once_place(words, keyword);
+	words->is_twice = words_given(words, keyword);
 	if (words->is_twice)
 		words->at--;
 	else if (i < WORDS_ONCE)

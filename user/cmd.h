@@ -97,6 +97,8 @@ const char *words_peek(const struct words *words);
 bool words_take(struct words *words, const char *keyword);
 /* The same, once: a second time it is left over for words_end(), which says so. */
 bool words_once(struct words *words, const char *keyword);
+/* Whether words_once() has taken it, for keywords that go without each other. */
+bool words_given(const struct words *words, const char *keyword);
 /* The word behind a keyword; `keyword` is for the error line. */
 int words_value(struct words *words, const char *keyword, const char **ret_value);
 /* What stands behind "count": 1 or more. */

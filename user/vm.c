@@ -100,6 +100,8 @@ static int parse_setting(struct words *words, struct roam_vm *vm)
 		vm->life = ROAM_LIFE_ACTIVE;
 	else
 		return words_end(words);
+	if (words_given(words, "shut") && words_given(words, "active"))
+		return usage("vm: either 'shut' or 'active'");
 	return 0;
 }
 

@@ -115,6 +115,8 @@ test_vm()
 2 | 'nonsense' | vm set web nonsense
 2 | 'flows' is given twice | vm set web flows 100 half 100 flows 200
 2 | 'default' is given twice | vm set web default in drop default out drop
+2 | vm: either 'shut' or 'active' | vm set web shut flows 100 active
+2 | vm: either 'shut' or 'active' | vm add x active shut
 2 | 'uuid' | vm set web uuid 1b4e28ba-2fa1-11d2-883f-0016d3cca427
 2 | 'del' | vm del
 1 | 'none' | vm del none
