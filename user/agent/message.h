@@ -8,6 +8,7 @@
 #define ROAM_MESSAGE_H
 
 #include <roam/types.h>
+#include "handover_id.h"
 #include "text.h"
 #include "util.h"
 
@@ -116,7 +117,6 @@ extern const struct text_enum text_handover_reason;
 extern const struct text_enum text_handover_state;
 extern const struct text_enum text_handover_fence;
 
-#define HANDOVER_ID_LEN   16
 #define HANDOVER_TEXT_LEN 200
 
 /* What OFFER says of the VM. */
@@ -158,11 +158,6 @@ char *message_write(const struct message *message);
 /* Understands a body. */
 int message_read(enum message_type type, const char *body, size_t size,
 		 struct message *ret_message);
-
-/* An id as 32 hexadecimal digits, as in files' names. */
-#define HANDOVER_ID_TEXT (2 * HANDOVER_ID_LEN + 1)
-const char *handover_id_text(const uint8_t id[HANDOVER_ID_LEN], char buf[HANDOVER_ID_TEXT]);
-int handover_id_parse(const char *text, uint8_t ret_id[HANDOVER_ID_LEN]);
 
 /* Copies text that is shown to people: printable ASCII, cut where it is too long. */
 void handover_text_set(char to[HANDOVER_TEXT_LEN], const char *text);
