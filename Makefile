@@ -26,9 +26,9 @@ DEPS    := -MMD -MP
 BPF_CFLAGS := --target=bpf -mcpu=v3 -O2 -g $(WARN) $(DEPS) -Iinclude -Ibpf -I/usr/include/$(ARCH)
 CFLAGS  := -std=gnu17 -O2 -g $(WARN) $(DEPS) -D_GNU_SOURCE \
 	   -Iinclude -Iuser/lib -Iuser -Iuser/agent -I$(BUILD)/gen
-PKGS    := libbpf libelf zlib jansson libzstd libxxhash yaml-0.1 libnetfilter_conntrack
+PKGS    := libbpf libelf zlib jansson libzstd libxxhash yaml-0.1 libnetfilter_conntrack libsystemd
 LIBS    := $(or $(shell pkg-config --libs $(PKGS) 2>/dev/null), \
-		-lbpf -lelf -lz -ljansson -lzstd -lxxhash -lyaml -lnetfilter_conntrack)
+		-lbpf -lelf -lz -ljansson -lzstd -lxxhash -lyaml -lnetfilter_conntrack -lsystemd)
 AGENT_PKGS := libevent libevent_openssl openssl
 AGENT_LIBS := $(or $(shell pkg-config --libs $(AGENT_PKGS) 2>/dev/null), \
 		-levent -levent_openssl -lssl -lcrypto) -lpthread

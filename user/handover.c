@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include "cmd.h"
 #include "handover_ask.h"
+#include "handover_barrier.h"
 #include "handover_follow.h"
 #include "text.h"
 
@@ -336,6 +337,9 @@ static const struct verb verbs[] = {
 	  "       [converge abort|freeze] [rate MBPS] [timeout SECONDS] [watchdog MS] [late SECONDS]",
 	  "goes with a migration of a plain QEMU: start, freeze, and QEMU goes on",
 	  handover_follow },
+	{ "barrier", "vm NAME dbus ADDRESS [timeout SECONDS]",
+	  "stands by QEMU's dbus-vmstate: the VM goes on there only with all of it",
+	  handover_barrier },
 	{ "watch", "vm NAME", "tells of each change until it is over", handover_watch },
 	{ "abort", "vm NAME [reason vm_manager]", "the VM stays where it is", handover_abort },
 	{ "release", "vm NAME id ID epoch N", "the VM runs there, whatever its host says",

@@ -87,8 +87,10 @@ int handover_ask_end(int fd, handover_item_fn fn, void *arg)
 		return fail(-ENOMEM, "handover: out of memory");
 	}
 	do {
+		errno = 0;
 		if (getline(&line, &room, from) < 0)
-			err = fail(-EPIPE, "handover: roamd has ended");
+			err = errno == EAGAIN ? fail(-ETIMEDOUT, "handover: roamd does not answer")
+					      : fail(-EPIPE, "handover: roamd has ended");
 		else
 			err = take_line(line, fn, arg);
 	} while (err == 1);

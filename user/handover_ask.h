@@ -19,7 +19,8 @@ int handover_ask(const char *control, json_t *request, handover_item_fn fn, void
 
 /*
  * The same in two halves, for who waits for other things as well: once *ret_fd can be read, there
- * is something of the answer. Both take what they are given, the reference and the fd.
+ * is something of the answer. Both take what they are given, the reference and the fd, whose
+ * SO_RCVTIMEO is kept: -ETIMEDOUT.
  */
 int handover_ask_begin(const char *control, json_t *request, int *ret_fd);
 int handover_ask_end(int fd, handover_item_fn fn, void *arg);

@@ -19,7 +19,7 @@ qos show set del
 policy show diff apply
 stats show
 state show verify save load freeze settle abort
-handover show expect start check freeze follow watch abort release
+handover show expect start check freeze follow barrier watch abort release
 monitor show
 explain vm uplink
 "

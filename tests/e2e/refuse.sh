@@ -68,6 +68,24 @@ test_host()
 END
 }
 
+test_handover_barrier()
+{
+	all_refused << 'END'
+2 | 'vm NAME' is missing | handover barrier
+2 | 'dbus ADDRESS' is missing | handover barrier vm web
+2 | 'dbus' | handover barrier vm web dbus
+2 | 'now' | handover barrier vm web dbus unix:path=/none now
+2 | 'dbus' | handover barrier vm web dbus unix:path=/none dbus unix:path=/none
+2 | 'timeout' | handover barrier vm web dbus unix:path=/none timeout
+1 | timeout 'soon' | handover barrier vm web dbus unix:path=/none timeout soon
+1 | timeout 0 is not from 1 to 20 | handover barrier vm web dbus unix:path=/none timeout 0
+1 | timeout 21 is not from 1 to 20 | handover barrier vm web dbus unix:path=/none timeout 21
+1 | vm '-bad' | handover barrier vm -bad dbus unix:path=/none
+1 | no D-Bus at 'nowhere' | handover barrier vm web dbus nowhere
+1 | no D-Bus at 'unix:path=/none': No such file | handover barrier vm web dbus unix:path=/none
+END
+}
+
 test_vm()
 {
 	all_refused << 'END'

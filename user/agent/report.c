@@ -34,6 +34,7 @@ json_t *report_entry(const struct entry *entry)
 		set_text(all, "why", h->text);
 	set_text(all, "id", handover_id_text(h->id, id));
 	set(all, "epoch", h->vm.epoch);
+	set(all, "sequence", h->sequence);
 	set_text(all, "fence", text_enum_name(&text_handover_fence, h->vm.fence));
 	json_object_set_new(all, "connected", json_boolean(h->connected));
 	json_object_set_new(all, "short", json_boolean(progress->converged));
