@@ -305,7 +305,12 @@ class World:
         if self.firewall:
             host.make_policy()
         host.tap_up()
-        self.qemu["a"] = live_guest.Qemu(self.image, self.scratch, inside("a"), "a")
+        self.qemu["a"] = live_guest.Qemu(self.image, self.scratch, inside("a"), "a",
+                                         more=self.more("a"))
+
+    def more(self, _name):
+        """Words for QEMU on that host."""
+        return ()
 
     def wait_up(self):
         """Until the VM serves."""
@@ -340,7 +345,8 @@ class World:
         dest = self.dest()
         dest.make_tap()
         self.qemu[dest.name] = live_guest.Qemu(self.image, self.scratch, inside(dest.name),
-                                               dest.name, self.channel())
+                                               dest.name, self.channel(),
+                                               more=self.more(dest.name))
 
     def forget(self, host, handed_over):
         """What a host has of a VM that is not there: QEMU, the tap, roam's. After a handover roamd

@@ -80,7 +80,7 @@ class Monitor:
 class Qemu:
     """One QEMU in a namespace. Two monitors: one for who follows, one for the test."""
 
-    def __init__(self, image, scratch, inside, name, incoming=None):
+    def __init__(self, image, scratch, inside, name, incoming=None, more=()):
         kernel, initrd = image
         self.scratch, self.name = Path(scratch), name
         self.qmp, self.own = (self.scratch / f"{name}.{part}" for part in ("qmp", "own"))
@@ -96,7 +96,7 @@ class Qemu:
             "-device", f"virtio-net-pci,netdev=n0,mac={MAC},romfile=",
             "-qmp", f"unix:{self.qmp},server=on,wait=off",
             "-qmp", f"unix:{self.own},server=on,wait=off",
-            *(["-incoming", incoming] if incoming else [])]
+            *more, *(["-incoming", incoming] if incoming else [])]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.errors,
                                         stderr=self.errors)
         self.monitor = None
