@@ -66,10 +66,11 @@ static __always_inline void update_row(struct roam_flow *flow, const struct roam
 
 	if (pkt->dry_run)
 		return;
-	if (keeps_alive(flow, state))
+	/* Written once a tick: the other direction's CPU would have to fetch the line each time. */
+	if (keeps_alive(flow, state) && flow->seen_ns != pkt->now_ns)
 		flow->seen_ns = pkt->now_ns;
-	__sync_fetch_and_add(&flow->packets[dir], 1);
-	__sync_fetch_and_add(&flow->bytes[dir], pkt->len);
+	__sync_fetch_and_add(&flow->side[dir].packets, 1);
+	__sync_fetch_and_add(&flow->side[dir].bytes, pkt->len);
 	if (flow->state == state)
 		return;
 	flow->state = state;
@@ -168,9 +169,9 @@ static __always_inline void log_write(const struct roam_pkt *pkt, const struct c
 {
 	struct roam_flow *flow = ref->flow;
 
-	if (pkt->dry_run || !flow || (!urgent && flow->tcp[ROAM_DIR_IN].logged == pkt->round))
+	if (pkt->dry_run || !flow || (!urgent && flow->side[ROAM_DIR_IN].tcp.logged == pkt->round))
 		return;
-	flow->tcp[ROAM_DIR_IN].logged = pkt->round;
+	flow->side[ROAM_DIR_IN].tcp.logged = pkt->round;
 	ct_note(ref->table, key, urgent);
 }
 
@@ -405,7 +406,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 	if (key.proto == IPPROTO_TCP)
 		ct_tcp(&scratch->flow, pkt);
 	update_row(&scratch->flow, pkt, state);
-	scratch->flow.tcp[ROAM_DIR_IN].logged = pkt->round;
+	scratch->flow.side[ROAM_DIR_IN].tcp.logged = pkt->round;
 	if (pkt->ct_replaces)
 		delete_flow(pkt, &key);
 	err = ct_insert(&how, &key, &scratch->flow);

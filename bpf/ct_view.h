@@ -28,6 +28,8 @@ static __always_inline bool note_translation(struct roam_pkt *pkt, const struct 
 			return false;
 	}
 	pkt->lb_role = flow->lb_role;
+	if (!flow->lb_role)
+		return true;
 	pkt->lb_addr = flow->lb_addr;
 	pkt->lb_port = flow->lb_port;
 	pkt->lb_service = flow->lb_service;
