@@ -66,10 +66,11 @@ static __always_inline void update_row(struct roam_flow *flow, const struct roam
 
 	if (pkt->dry_run)
 		return;
-	if (keeps_alive(flow, state))
+	/* Written once a tick: the other direction's CPU would have to fetch the line each time. */
+	if (keeps_alive(flow, state) && flow->seen_ns != pkt->now_ns)
 		flow->seen_ns = pkt->now_ns;
-	__sync_fetch_and_add(&flow->packets[dir], 1);
-	__sync_fetch_and_add(&flow->bytes[dir], pkt->len);
+	__sync_fetch_and_add(&flow->side[dir].packets, 1);
+	__sync_fetch_and_add(&flow->side[dir].bytes, pkt->len);
 	if (flow->state == state)
 		return;
 	flow->state = state;
@@ -168,9 +169,9 @@ static __always_inline void log_write(const struct roam_pkt *pkt, const struct c
 {
 	struct roam_flow *flow = ref->flow;
 
-	if (pkt->dry_run || !flow || (!urgent && flow->tcp[ROAM_DIR_IN].logged == pkt->round))
+	if (pkt->dry_run || !flow || (!urgent && flow->side[ROAM_DIR_IN].tcp.logged == pkt->round))
 		return;
-	flow->tcp[ROAM_DIR_IN].logged = pkt->round;
+	flow->side[ROAM_DIR_IN].tcp.logged = pkt->round;
 	ct_note(ref->table, key, urgent);
 }
 
@@ -234,13 +235,13 @@ static __always_inline enum roam_verdict opening(struct roam_pkt *pkt)
 	return ROAM_CONTINUE;
 }
 
+/* What policy is asked with, for a flow that it has to be asked about again. */
 static __always_inline void note_opening(struct roam_pkt *pkt, const struct roam_flow *flow)
 {
 	pkt->open_dir = flow->open_dir;
 	pkt->open_tcp_flags = flow->open_tcp_flags;
 	pkt->open_icmp_type = flow->open_icmp_type;
 	pkt->open_icmp_code = flow->open_icmp_code;
-	pkt->rule = flow->rule;
 	pkt->either_dir = !!(flow->flags & ROAM_FLOW_EITHER_DIR);
 }
 
@@ -249,6 +250,17 @@ static __always_inline bool is_admitted(const struct roam_pkt *pkt, const struct
 {
 	return flow->gen == pkt->gen ||
 	       ((flow->flags & ROAM_FLOW_LEARNED) && (pkt->features & ROAM_VM_LEARN));
+}
+
+/* Of its flow, as far as policy goes. */
+static __always_inline void note_policy(struct roam_pkt *pkt, const struct roam_flow *flow)
+{
+	pkt->rule = flow->rule;
+	pkt->ct = ROAM_PKT_CT_FLOW;
+	if (is_admitted(pkt, flow))
+		return;
+	note_opening(pkt, flow);
+	pkt->ct = ROAM_PKT_CT_STALE;
 }
 
 /* Finds the packet's live flow. */
@@ -281,8 +293,7 @@ __noinline enum roam_verdict ct_related(struct roam_pkt *pkt)
 		return drop(pkt, ROAM_REASON_QUOTE);
 	if (pkt->lb_role && !pkt->can_translate)
 		return drop(pkt, ROAM_REASON_LB_FRONT);
-	note_opening(pkt, ref.flow);
-	pkt->ct = is_admitted(pkt, ref.flow) ? ROAM_PKT_CT_FLOW : ROAM_PKT_CT_STALE;
+	note_policy(pkt, ref.flow);
 	return ROAM_CONTINUE;
 }
 
@@ -310,12 +321,9 @@ __noinline enum roam_verdict ct_check(struct roam_pkt *pkt)
 		return drop(pkt, ROAM_REASON_LB_CLASH);
 	if (pkt->lb_role && !pkt->can_translate)
 		return drop(pkt, ROAM_REASON_LB_FRONT);
-	note_opening(pkt, ref.flow);
-	if (!is_admitted(pkt, ref.flow)) {
-		pkt->ct = ROAM_PKT_CT_STALE;
+	note_policy(pkt, ref.flow);
+	if (pkt->ct == ROAM_PKT_CT_STALE)
 		return ROAM_CONTINUE;
-	}
-	pkt->ct = ROAM_PKT_CT_FLOW;
 	return advance_logged(pkt, &ref, &key, false);
 }
 
@@ -405,7 +413,7 @@ static __always_inline enum roam_verdict open_flow(struct roam_pkt *pkt)
 	if (key.proto == IPPROTO_TCP)
 		ct_tcp(&scratch->flow, pkt);
 	update_row(&scratch->flow, pkt, state);
-	scratch->flow.tcp[ROAM_DIR_IN].logged = pkt->round;
+	scratch->flow.side[ROAM_DIR_IN].tcp.logged = pkt->round;
 	if (pkt->ct_replaces)
 		delete_flow(pkt, &key);
 	err = ct_insert(&how, &key, &scratch->flow);

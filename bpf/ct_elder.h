@@ -40,11 +40,14 @@ static __always_inline void merge_row(struct roam_flow *flow, const struct roam_
 				      const struct roam_flow *now)
 {
 	for (__u32 dir = 0; dir < ROAM_DIR_COUNT; dir++) {
-		__sync_fetch_and_add(&flow->packets[dir], now->packets[dir] - was->packets[dir]);
-		__sync_fetch_and_add(&flow->bytes[dir], now->bytes[dir] - was->bytes[dir]);
+		struct roam_flow_side *side = &flow->side[dir];
+		const struct roam_flow_side *before = &was->side[dir], *after = &now->side[dir];
+
+		__sync_fetch_and_add(&side->packets, after->packets - before->packets);
+		__sync_fetch_and_add(&side->bytes, after->bytes - before->bytes);
 		/* This end has not been seen here. */
-		if (flow->tcp[dir].flags & ROAM_TCP_END_STALE)
-			flow->tcp[dir] = now->tcp[dir];
+		if (side->tcp.flags & ROAM_TCP_END_STALE)
+			side->tcp = after->tcp;
 	}
 	if ((__s64)(now->seen_ns - flow->seen_ns) > 0)
 		flow->seen_ns = now->seen_ns;

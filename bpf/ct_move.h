@@ -69,8 +69,8 @@ static __always_inline void take_larger(__u64 *here, __u64 there)
 static __always_inline void keep_row(struct roam_flow *flow, const struct roam_flow *from)
 {
 	for (__u32 dir = 0; dir < ROAM_DIR_COUNT; dir++) {
-		take_larger(&flow->packets[dir], from->packets[dir]);
-		take_larger(&flow->bytes[dir], from->bytes[dir]);
+		take_larger(&flow->side[dir].packets, from->side[dir].packets);
+		take_larger(&flow->side[dir].bytes, from->side[dir].bytes);
 	}
 }
 
@@ -115,15 +115,15 @@ static __always_inline int put_row(struct roam_move_run *run, struct roam_flow_r
 	if (state >= ROAM_CT_STATE_COUNT)
 		return -EINVAL;
 	table = ROAM_CT_TABLE(run->vm, run->bank & 1, home_kind[state]);
-	rec->flow.tcp[ROAM_DIR_IN].logged = 0;
-	rec->flow.tcp[ROAM_DIR_OUT].logged = run->mark;
+	rec->flow.side[ROAM_DIR_IN].tcp.logged = 0;
+	rec->flow.side[ROAM_DIR_OUT].tcp.logged = run->mark;
 	rec->flow.counted = 0;
 	flow = move_find(run, key, &old);
 	if (!flow)
 		return insert_row(table, key, &rec->flow);
-	if (run->round && flow->tcp[ROAM_DIR_IN].logged == run->round) {
+	if (run->round && flow->side[ROAM_DIR_IN].tcp.logged == run->round) {
 		keep_row(flow, &rec->flow);
-		flow->tcp[ROAM_DIR_OUT].logged = run->mark;
+		flow->side[ROAM_DIR_OUT].tcp.logged = run->mark;
 		run->kept++;
 		return 0;
 	}
@@ -160,7 +160,7 @@ static __always_inline int drop_row(struct roam_move_run *run, const struct roam
 
 		if (!flow)
 			continue;
-		if (run->round && flow->tcp[ROAM_DIR_IN].logged == run->round)
+		if (run->round && flow->side[ROAM_DIR_IN].tcp.logged == run->round)
 			run->kept++;
 		else
 			ct_delete(table, key);

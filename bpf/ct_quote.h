@@ -54,9 +54,10 @@ static __always_inline bool quote_fits_window(const struct roam_flow *flow,
 	if (pkt->key.proto != IPPROTO_TCP)
 		return true;
 	if (pkt->dir == ROAM_DIR_OUT)
-		return seq_was_sent(&flow->tcp[ROAM_DIR_IN], &flow->tcp[ROAM_DIR_OUT],
+		return seq_was_sent(&flow->side[ROAM_DIR_IN].tcp, &flow->side[ROAM_DIR_OUT].tcp,
 				    pkt->tcp_seq);
-	return seq_was_sent(&flow->tcp[ROAM_DIR_OUT], &flow->tcp[ROAM_DIR_IN], pkt->tcp_seq);
+	return seq_was_sent(&flow->side[ROAM_DIR_OUT].tcp, &flow->side[ROAM_DIR_IN].tcp,
+			    pkt->tcp_seq);
 }
 
 #endif

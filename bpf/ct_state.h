@@ -123,8 +123,8 @@ static __always_inline bool rst_is_exact(const struct roam_tcp_end *sender,
 static __always_inline struct ct_step rst_step(const struct roam_flow *flow,
 					       const struct roam_pkt *pkt, bool from_opener)
 {
-	const struct roam_tcp_end *sender = &flow->tcp[pkt->dir & 1];
-	const struct roam_tcp_end *receiver = &flow->tcp[!(pkt->dir & 1)];
+	const struct roam_tcp_end *sender = &flow->side[pkt->dir & 1].tcp;
+	const struct roam_tcp_end *receiver = &flow->side[!(pkt->dir & 1)].tcp;
 	struct roam_tcp_note note = flow->tcp_note;
 	__u8 state = flow->state;
 	struct ct_step ends = tcp_is_half(state) ? step(CT_DELETE, state)
@@ -158,8 +158,8 @@ static __always_inline struct ct_step rst_step(const struct roam_flow *flow,
 static __always_inline struct ct_step tcp_state_step(const struct roam_flow *flow,
 						     const struct roam_pkt *pkt, bool from_opener)
 {
-	bool fin_sent = flow->tcp[pkt->dir & 1].flags & ROAM_TCP_END_FIN;
-	bool fin_seen = flow->tcp[!(pkt->dir & 1)].flags & ROAM_TCP_END_FIN;
+	bool fin_sent = flow->side[pkt->dir & 1].tcp.flags & ROAM_TCP_END_FIN;
+	bool fin_seen = flow->side[!(pkt->dir & 1)].tcp.flags & ROAM_TCP_END_FIN;
 	bool both = flow->flags & ROAM_FLOW_BOTH_OPEN;
 	__u8 state = flow->state, flags = pkt->tcp_flags;
 
@@ -177,8 +177,8 @@ static __always_inline struct ct_step tcp_step(const struct roam_flow *flow,
 					       const struct roam_pkt *pkt, bool from_opener,
 					       struct tcp_view *view)
 {
-	const struct roam_tcp_end *sender = &flow->tcp[pkt->dir & 1];
-	const struct roam_tcp_end *receiver = &flow->tcp[!(pkt->dir & 1)];
+	const struct roam_tcp_end *sender = &flow->side[pkt->dir & 1].tcp;
+	const struct roam_tcp_end *receiver = &flow->side[!(pkt->dir & 1)].tcp;
 	bool expected = flow->tcp_note.flags & ROAM_TCP_NOTE_SYN && !from_opener;
 	struct ct_step next = tcp_state_step(flow, pkt, from_opener);
 
@@ -210,8 +210,8 @@ static __always_inline struct ct_step tcp_step(const struct roam_flow *flow,
 static __always_inline void tcp_leave(struct roam_flow *flow, const struct roam_pkt *pkt,
 				      struct ct_step next, struct tcp_view *view)
 {
-	struct roam_tcp_end *sender = &flow->tcp[pkt->dir & 1];
-	struct roam_tcp_end *receiver = &flow->tcp[!(pkt->dir & 1)];
+	struct roam_tcp_end *sender = &flow->side[pkt->dir & 1].tcp;
+	struct roam_tcp_end *receiver = &flow->side[!(pkt->dir & 1)].tcp;
 
 	if (pkt->dry_run)
 		return;
@@ -251,6 +251,9 @@ static __always_inline struct ct_step udp_step(const struct roam_flow *flow, __u
 	__u8 state = flow->state;
 
 	if (state == ROAM_CT_UDP_NEW && from_opener)
+		return step(CT_UPDATE, state);
+	/* It has been seen in this tick, so the answer is the one of then. */
+	if (state == ROAM_CT_UDP_REPLIED && flow->seen_ns == now_ns)
 		return step(CT_UPDATE, state);
 	if (state == ROAM_CT_UDP_STREAM || (__s64)(now_ns - flow->created_ns) > UDP_STREAM_NS)
 		return step(CT_UPDATE, ROAM_CT_UDP_STREAM);

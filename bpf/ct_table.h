@@ -111,8 +111,8 @@ __noinline __u32 ct_patience(__u32 vm, const struct roam_flow *flow)
 	if (state < ROAM_CT_SYN_SENT || state > ROAM_CT_CLOSE)
 		return patience;
 	unacked = own->unacked ? own->unacked : ROAM_CT_UNACKED_S;
-	if (patience > unacked && (tcp_is_waiting(&flow->tcp[0], &flow->tcp[1]) ||
-				   tcp_is_waiting(&flow->tcp[1], &flow->tcp[0])))
+	if (patience > unacked && (tcp_is_waiting(&flow->side[0].tcp, &flow->side[1].tcp) ||
+				   tcp_is_waiting(&flow->side[1].tcp, &flow->side[0].tcp)))
 		return unacked;
 	return patience;
 }

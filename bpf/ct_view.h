@@ -27,12 +27,30 @@ static __always_inline bool note_translation(struct roam_pkt *pkt, const struct 
 		    (pkt->lb_port != flow->lb_port || !addr_equal(&pkt->lb_addr, &flow->lb_addr)))
 			return false;
 	}
+	if (!flow->lb_role)
+		return true;
+	pkt->lb_backend = flow->lb_backend;
+	if (translated && pkt->dir == ROAM_DIR_IN) /* the rest is what the packet has come with */
+		return true;
 	pkt->lb_role = flow->lb_role;
 	pkt->lb_addr = flow->lb_addr;
 	pkt->lb_port = flow->lb_port;
-	pkt->lb_service = flow->lb_service;
-	pkt->lb_backend = flow->lb_backend;
 	return true;
+}
+
+/* The packet's key becomes the flow's own: at one end of it stands this. */
+static __always_inline void view_end(struct roam_pkt *pkt, __u8 role, const struct roam_addr *addr,
+				     __be16 port)
+{
+	bool client = role == ROAM_LB_ROLE_CLIENT;
+	struct roam_addr *end = client ? &pkt->key.remote : &pkt->key.local;
+	__be16 *end_port = client ? &pkt->key.rport : &pkt->key.lport;
+
+	pkt->lb_role = role;
+	pkt->lb_addr = *end;
+	pkt->lb_port = *end_port;
+	*end = *addr;
+	*end_port = port;
 }
 
 /*
@@ -42,24 +60,19 @@ static __always_inline bool note_translation(struct roam_pkt *pkt, const struct 
  */
 static __always_inline void view(struct roam_pkt *pkt, const struct roam_ct_wire *row)
 {
-	pkt->lb_role = row->role;
 	switch (row->role) {
 	case ROAM_LB_ROLE_CLIENT:
-		pkt->lb_addr = pkt->key.remote;
-		pkt->lb_port = pkt->key.rport;
+		view_end(pkt, ROAM_LB_ROLE_CLIENT, &row->key.remote, row->key.rport);
 		break;
 	case ROAM_LB_ROLE_BACKEND:
-		pkt->lb_addr = pkt->key.local;
-		pkt->lb_port = pkt->key.lport;
+		view_end(pkt, ROAM_LB_ROLE_BACKEND, &row->key.local, row->key.lport);
 		break;
 	default:
 		pkt->lb_role = ROAM_LB_ROLE_NONE;
 		pkt->lb_hairpin = 1;
 		pkt->lb_addr = row->key.local;
 		pkt->lb_port = row->key.rport;
-		return;
 	}
-	pkt->key = row->key;
 }
 
 __noinline enum roam_verdict ct_view(struct roam_pkt *pkt)

@@ -90,6 +90,11 @@ static __always_inline enum roam_verdict established(struct roam_pkt *pkt)
 	return pass(pkt, is_error(pkt) ? ROAM_REASON_RELATED : ROAM_REASON_ESTABLISHED);
 }
 
+static __always_inline enum roam_verdict spoof(struct roam_pkt *pkt)
+{
+	return note(pkt, ROAM_STAGE_SPOOF, is_honest(pkt) ? ROAM_CONTINUE : spoof_check(pkt));
+}
+
 static __always_inline void view(struct roam_pkt *pkt)
 {
 	if (!has_view(pkt))
@@ -257,7 +262,7 @@ static __always_inline enum roam_verdict port_judge(frame_ctx *ctx, struct roam_
 		verdict = note(pkt, ROAM_STAGE_FRAG, frag_view(pkt));
 	if (verdict == ROAM_CONTINUE) {
 		view(pkt);
-		verdict = note(pkt, ROAM_STAGE_SPOOF, spoof_check(pkt));
+		verdict = spoof(pkt);
 		if (pkt->gate && verdict != ROAM_DROP && gate_heard(pkt) == ROAM_DROP)
 			verdict = note(pkt, ROAM_STAGE_GATE, ROAM_DROP);
 	}

@@ -69,9 +69,12 @@ struct {
 	__type(value, __u32); /* VM slot */
 } port_addr SEC(".maps");
 
+/* By halves of words, where all of them stand: as bytes each of them is loaded and shifted. */
 static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)
 {
-	return !__builtin_memcmp(a, b, ROAM_MAC_LEN);
+	const __be16 *x = (const __be16 *)a, *y = (const __be16 *)b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]));
 }
 
 /* :: or 0.0.0.0 */
@@ -136,14 +139,15 @@ static __always_inline void note_facts(struct roam_pkt *pkt, const struct roam_p
 {
 	const struct roam_addr *dest = pkt->dir == ROAM_DIR_OUT ? &pkt->key.remote
 								: &pkt->key.local;
+	__u8 facts = 0;
 
-	pkt->facts = 0;
 	if (mac_equal(pkt->smac, port->mac))
-		pkt->facts |= ROAM_PKT_OWN_SMAC;
+		facts |= ROAM_PKT_OWN_SMAC;
 	if (mac_equal(pkt->dmac, port->mac))
-		pkt->facts |= ROAM_PKT_OWN_DMAC;
+		facts |= ROAM_PKT_OWN_DMAC;
 	if ((pkt->dmac[0] & 1) || addr_is_group(dest))
-		pkt->facts |= ROAM_PKT_TO_GROUP;
+		facts |= ROAM_PKT_TO_GROUP;
+	pkt->facts = facts;
 	pkt->local_kind = local_kind(port, local_addr(pkt));
 	pkt->target_kind = ROAM_LOCAL_OTHER;
 	if (pkt->link == ROAM_LINK_NONE)

@@ -18,6 +18,7 @@
 #include "parse_window.h"
 #include "stages.h"
 #include "translate_quote.h"
+#include "translate_window.h"
 
 static __always_inline bool replace_ipv4(const struct frame *frame, const struct roam_pkt *pkt,
 					 const struct end *from, const struct end *to)
@@ -56,17 +57,6 @@ static __always_inline __u32 sum_off(const struct roam_pkt *pkt)
 		return error_sum_off(pkt);
 	return pkt->l4_off + (pkt->key.proto == IPPROTO_UDP ? offsetof(struct udphdr, check)
 							    : offsetof(struct tcphdr, check));
-}
-
-/* The difference that words make to a sum: what bpf_csum_diff says, without calling it. */
-static __always_inline __u32 words_change(const __be32 *before, const __be32 *after, __u32 count)
-{
-	__u64 sum = 0;
-
-	for (__u32 i = 0; i < count; i++)
-		sum += (__u64)after[i] + (__u32)~before[i];
-	sum = (__u32)sum + (sum >> 32);
-	return (__u32)sum + (sum >> 32);
 }
 
 static __always_inline bool fix_for_addr(const struct frame *frame, const struct roam_pkt *pkt,
@@ -156,8 +146,8 @@ static __always_inline bool has_ipv4_ends(const struct roam_pkt *pkt)
 }
 
 /*
- * What replace_end does to nearly every packet, with one store in place of three changes: each
- * call of a helper costs as much as a look-up. From the window, so nothing may be written before.
+ * What replace_end does to what an offload has yet to finish, with one store in place of three
+ * changes. From the window, so nothing may be written before.
  */
 static __always_inline bool replace_ipv4_end(const struct frame *frame, struct roam_pkt *pkt,
 					     const struct end *from, const struct end *to)
@@ -183,6 +173,10 @@ static __always_inline bool replace_ipv4_end(const struct frame *frame, struct r
 static __always_inline bool replace_only_end(const struct frame *frame, struct roam_pkt *pkt,
 					     const struct end *from, const struct end *to)
 {
+	enum ends_done done = replace_in_window(frame, pkt, from, to);
+
+	if (done != ENDS_LEFT)
+		return done == ENDS_WRITTEN;
 	return has_ipv4_ends(pkt) ? replace_ipv4_end(frame, pkt, from, to)
 				  : replace_end(frame, pkt, from, to);
 }

@@ -3,9 +3,11 @@
  * schema LAYOUT.bpf.o: writes the fields that images carry as C tables, for user/lib/schema.c. It
  * reads them from BTF: members with a tag "roam:KIND:NEED" (ROAM_CARRY, include/roam/types.h) and
  * perhaps "roam-merge:OPERATOR" (ROAM_MERGE), those of nested structs as "outer.inner", of arrays
- * of structs as "outer[0].inner". Run by the build.
+ * of structs as "outer[0].inner", those of arrays with a tag "roam-spread:" (ROAM_SPREAD) as
+ * "inner", with as many elements, or "inner[0].innermost". Run by the build.
  */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,12 +88,19 @@ static void print_upper(const char *text)
 		putchar(*text >= 'a' && *text <= 'z' ? *text - 'a' + 'A' : *text);
 }
 
+/* Of an array that is spread: elements, and bytes from one to the next. */
+struct spread {
+	unsigned int count;
+	unsigned int stride;
+};
+
 /* "enum/NAME:required" and the like, as the first part of the initializer of a struct schema_field.
  */
-static void print_field(const char *name, const char *tag, unsigned int at, unsigned int type_id)
+static void print_field(const char *name, const char *tag, unsigned int at, unsigned int type_id,
+			const struct spread *spread)
 {
 	const struct btf_type *type = btf__type_by_id(btf, skip_typedefs(type_id));
-	unsigned int count = 1, id = type_id;
+	unsigned int count = 1, id = type_id, size;
 	char kind[32], list[32] = "";
 	const char *need = strchr(tag, ':'), *slash = strchr(tag, '/');
 	size_t len;
@@ -108,8 +117,11 @@ static void print_field(const char *name, const char *tag, unsigned int at, unsi
 		count = btf_array(type)->nelems;
 		id = btf_array(type)->type;
 	}
-	printf("\t{ \"%s\", \"%s\", %u, %u, %u, FIELD_", name, list, at,
-	       (unsigned int)btf__resolve_size(btf, id), count);
+	size = btf__resolve_size(btf, id);
+	if (spread)
+		count = spread->count;
+	printf("\t{ \"%s\", \"%s\", %u, %u, %u, %u, FIELD_", name, list, at, size, count,
+	       spread ? spread->stride : size);
 	print_upper(kind);
 	printf(", %d, %d, ", strcmp(need + 1, "optional") != 0, !strcmp(need + 1, "later"));
 }
@@ -135,6 +147,43 @@ static void print_nested(const char *name, unsigned int type_id, unsigned int at
 			     at + i * (unsigned int)btf__resolve_size(btf, id));
 }
 
+/* False if the member has no tag of its own. */
+static bool print_tagged(const char *name, unsigned int type_id, unsigned int i, unsigned int at,
+			 const struct spread *spread)
+{
+	const struct btf_member *member = btf_members(btf__type_by_id(btf, type_id)) + i;
+	const char *tag = tag_of(type_id, i, "roam:");
+	const char *merge = tag_of(type_id, i, "roam-merge:");
+
+	if (!tag)
+		return false;
+	print_field(name, tag, at, member->type, spread);
+	printf("MERGE_");
+	print_upper(merge ? merge : "image");
+	printf(" },\n");
+	return true;
+}
+
+static void print_spread(const char *prefix, unsigned int array_id, unsigned int base)
+{
+	const struct btf_array *array = btf_array(btf__type_by_id(btf, skip_typedefs(array_id)));
+	unsigned int id = skip_typedefs(array->type);
+	const struct btf_type *type = btf__type_by_id(btf, id);
+	const struct btf_member *member = btf_members(type);
+	struct spread spread = { array->nelems, btf__resolve_size(btf, id) };
+
+	for (unsigned int i = 0; i < btf_vlen(type); i++) {
+		unsigned int at = base + btf_member_bit_offset(type, i) / 8;
+		const char *name = btf__name_by_offset(btf, member[i].name_off);
+
+		if (print_tagged(text("%s%s", prefix, name), id, i, at, &spread))
+			continue;
+		for (unsigned int j = 0; j < spread.count; j++)
+			print_nested(text("%s%s[%u]", prefix, name, j), member[i].type,
+				     at + j * spread.stride);
+	}
+}
+
 static void print_struct(const char *prefix, unsigned int type_id, unsigned int base)
 {
 	const struct btf_type *type = btf__type_by_id(btf, type_id);
@@ -142,19 +191,13 @@ static void print_struct(const char *prefix, unsigned int type_id, unsigned int 
 
 	for (unsigned int i = 0; i < btf_vlen(type); i++) {
 		unsigned int at = base + btf_member_bit_offset(type, i) / 8;
-		const char *tag = tag_of(type_id, i, "roam:");
-		const char *merge = tag_of(type_id, i, "roam-merge:");
 		const char *name = text("%s%s", prefix,
 					btf__name_by_offset(btf, member[i].name_off));
 
-		if (!tag) {
+		if (tag_of(type_id, i, "roam-spread:"))
+			print_spread(prefix, member[i].type, at);
+		else if (!print_tagged(name, type_id, i, at, NULL))
 			print_nested(name, member[i].type, at);
-			continue;
-		}
-		print_field(name, tag, at, member[i].type);
-		printf("MERGE_");
-		print_upper(merge ? merge : "image");
-		printf(" },\n");
 	}
 }
 

@@ -45,10 +45,10 @@ void ct_show_flow(struct out *out, const struct roam_flow_rec *rec,
 		out_text(out, "vlan", text_vlan(rec->key.zone & ROAM_VLAN_MASK, text));
 	out_text(out, "opened", text_enum_name(&text_dir, flow->open_dir));
 	out_bare(out, "state", text_enum_name(&text_ct_state, flow->state));
-	out_number(out, "packets_in", flow->packets[ROAM_DIR_IN]);
-	out_number(out, "bytes_in", flow->bytes[ROAM_DIR_IN]);
-	out_number(out, "packets_out", flow->packets[ROAM_DIR_OUT]);
-	out_number(out, "bytes_out", flow->bytes[ROAM_DIR_OUT]);
+	out_number(out, "packets_in", flow->side[ROAM_DIR_IN].packets);
+	out_number(out, "bytes_in", flow->side[ROAM_DIR_IN].bytes);
+	out_number(out, "packets_out", flow->side[ROAM_DIR_OUT].packets);
+	out_number(out, "bytes_out", flow->side[ROAM_DIR_OUT].bytes);
 	out_signed(out, "age_s", age_s(now_ns, flow->created_ns));
 	out_signed(out, "idle_s", idle);
 	out_signed(out, "expires_s", (int64_t)ct_patience_s(own, flow) - idle);

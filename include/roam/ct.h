@@ -238,20 +238,33 @@ enum roam_lb_role {
 };
 
 /*
+ * What packets of one direction write, but for the rare. `packets` and `bytes` are added to
+ * atomically.
+ */
+struct roam_flow_side {
+	__u64 packets ROAM_CARRY("uint", "optional");
+	__u64 bytes ROAM_CARRY("uint", "optional");
+	struct roam_tcp_end tcp; /* the sender's */
+	__u8 pad[4];
+};
+
+ROAM_ASSERT_SIZE(struct roam_flow_side, 40);
+
+/*
  * A flow. Times are CLOCK_MONOTONIC of the host, compared signed: a loaded flow may be older than
- * the host's uptime. `packets` and `bytes` are indexed by direction and added to atomically.
- * `seen_ns`, `state`, `gen` and `rule` may be written by both directions at once: each write is one
- * aligned store of a value that was right when it was computed, and the next packet mends it.
+ * the host's uptime. `seen_ns`, `state`, `gen` and `rule` may be written by both directions at
+ * once: each write is one aligned store of a value that was right when it was computed, and the
+ * next packet mends it.
+ *
+ * Packets of both directions may be on two CPUs, and what one CPU writes the other has to fetch. So
+ * the order is by cache lines, as the kernel lays out a row of the table (a header and the key, 104
+ * bytes of a block of 256): what every packet reads and few write, to the end of the key's line;
+ * then a line for each side.
  */
 struct roam_flow {
-	__u64 created_ns ROAM_CARRY("age", "optional");
 	__u64 seen_ns ROAM_CARRY("age", "required"); /* the last packet, in either direction */
-	__u64 packets[ROAM_DIR_COUNT] ROAM_CARRY("uint", "optional");
-	__u64 bytes[ROAM_DIR_COUNT] ROAM_CARRY("uint", "optional");
-	struct roam_tcp_end tcp[ROAM_DIR_COUNT]; /* by the direction of the sender's packets */
-	struct roam_tcp_note tcp_note;
-	__u32 gen ROAM_CARRY("gen", "required");   /* policy generation that admitted it last */
-	__u32 rule ROAM_CARRY("rule", "required"); /* rule that admitted it, or ROAM_RULE_NONE */
+	__u32 gen ROAM_CARRY("gen", "required");     /* policy generation that admitted it last */
+	__u32 rule ROAM_CARRY("rule", "required");   /* rule that admitted it, or ROAM_RULE_NONE */
 	__u8 state ROAM_CARRY("enum/CT_STATE", "required");
 	__u8 flags ROAM_CARRY("uint", "required"); /* enum roam_flow_flags */
 	/* What the opening was matched on beyond the tuple, for matching it again. */
@@ -259,17 +272,23 @@ struct roam_flow {
 	__u8 open_tcp_flags ROAM_CARRY("uint", "required");
 	__u8 open_icmp_type ROAM_CARRY("uint", "required");
 	__u8 open_icmp_code ROAM_CARRY("uint", "required");
-	/* Written once, when the flow is made. */
+	/* Written once, when the flow is made, as the fields at the end are. */
 	__u8 lb_role ROAM_CARRY("enum/LB_ROLE", "later");
 	__u8 pad;
+
+	__u64 created_ns ROAM_CARRY("age", "optional");
+	__u64 counted; /* in the counts of which rule it is (limit.h) */
+	struct roam_tcp_note tcp_note;
+	struct roam_flow_side side[ROAM_DIR_COUNT] ROAM_SPREAD; /* by the packets' direction */
 	struct roam_addr lb_addr ROAM_CARRY("addr", "later");
 	__u32 lb_service ROAM_CARRY("service", "later"); /* roam_lb_service.id */
 	__be16 lb_port ROAM_CARRY("be", "later");
 	__u16 lb_backend; /* its number, for counting; 0: not known here */
-	__u64 counted;    /* in the counts of which rule it is (limit.h) */
 };
 
-ROAM_ASSERT_SIZE(struct roam_flow, 144);
+ROAM_ASSERT_SIZE(struct roam_flow, 152);
+ROAM_ASSERT_OFFSET(struct roam_flow, created_ns, 24);
+ROAM_ASSERT_OFFSET(struct roam_flow, side[ROAM_DIR_OUT], 88);
 
 /* A flow with its key, as an image and the bulk loader carry it. */
 struct roam_flow_rec {
@@ -278,7 +297,7 @@ struct roam_flow_rec {
 	struct roam_flow flow;
 };
 
-ROAM_ASSERT_SIZE(struct roam_flow_rec, 192);
+ROAM_ASSERT_SIZE(struct roam_flow_rec, 200);
 
 /*
  * An entry of a clock. It stands for the row with this key only while that row's created_ns has

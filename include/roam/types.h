@@ -76,6 +76,17 @@ struct roam_addr {
 #define ROAM_MERGE(operator)
 #endif
 
+/*
+ * ROAM_SPREAD marks an array of structs that an image knows as arrays of the structs' fields: FIELD
+ * of all elements is one field, and a struct STRUCT within is STRUCT[0], STRUCT[1]. For a struct of
+ * here that has been taken apart otherwise than the image was made.
+ */
+#if defined(__bpf__)
+#define ROAM_SPREAD __attribute__((btf_decl_tag("roam-spread:")))
+#else
+#define ROAM_SPREAD
+#endif
+
 /* Layouts are ABI: an offset or a size that changes must break the build, not a load. */
 #define ROAM_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " is ABI")
 #define ROAM_ASSERT_OFFSET(type, field, at)                                                        \

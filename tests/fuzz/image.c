@@ -262,7 +262,7 @@ static struct roam_flow_rec seed_flow(const struct roam_port *port, uint16_t i)
 			 .proto = kinds[i % ARRAY_SIZE(kinds)].proto },
 		.flow = { .created_ns = NOW_NS - 1000,
 			  .seen_ns = NOW_NS - i,
-			  .packets = { i, 1 },
+			  .side = { { .packets = i }, { .packets = 1 } },
 			  .gen = 1,
 			  .rule = i % 2,
 			  .state = kinds[i % ARRAY_SIZE(kinds)].state,

@@ -111,11 +111,11 @@ static void find_flow(struct oracle *oracle, int family, struct roam_flow *ret_f
 static bool moves_windows(const struct segment *rst, const struct roam_flow *flow,
 			  enum roam_dir dir)
 {
-	uint32_t ack = rst->flags & ROAM_TCP_ACK ? rst->ack : flow->tcp[!dir].end;
+	uint32_t ack = rst->flags & ROAM_TCP_ACK ? rst->ack : flow->side[!dir].tcp.end;
 
-	return (int32_t)(rst->seq - flow->tcp[dir].end) > 0 ||
-	       (rst->flags & ROAM_TCP_ACK && (int32_t)(ack - flow->tcp[dir].maxack) > 0) ||
-	       (int32_t)(ack + rst->window - flow->tcp[!dir].maxend) >= 0;
+	return (int32_t)(rst->seq - flow->side[dir].tcp.end) > 0 ||
+	       (rst->flags & ROAM_TCP_ACK && (int32_t)(ack - flow->side[dir].tcp.maxack) > 0) ||
+	       (int32_t)(ack + rst->window - flow->side[!dir].tcp.maxend) >= 0;
 }
 
 /* In CLOSE; a segment has one before it, or there would be no such flow. */
@@ -137,7 +137,7 @@ static enum excuse excuse(const struct oracle *oracle, const struct segment *seg
 	bool begins = before->state <= ROAM_CT_SYN_RECV || before->state == ROAM_CT_TIME_WAIT ||
 		      before->state == ROAM_CT_CLOSE;
 	enum roam_dir dir = segment->of_opener == oracle->vm_opens ? ROAM_DIR_OUT : ROAM_DIR_IN;
-	const struct roam_tcp_end *receiver = &before->tcp[!dir];
+	const struct roam_tcp_end *receiver = &before->side[!dir].tcp;
 
 	/* A challenge ACK to a SYN, when all else has been acknowledged: as the kernel thinks. */
 	if (segment->flags == ROAM_TCP_ACK && closing && dir != before->open_dir &&
@@ -199,7 +199,7 @@ static void print_difference(struct oracle *oracle, int at, int family, enum ker
 	note("state %u flags %u note %u/%u", flow.state, flow.flags, flow.tcp_note.flags,
 	     flow.tcp_note.value);
 	for (int i = 0; i < 2; i++) {
-		const struct roam_tcp_end *end = &flow.tcp[oracle->vm_opens ? !i : i];
+		const struct roam_tcp_end *end = &flow.side[oracle->vm_opens ? !i : i].tcp;
 
 		note("%s end %u maxend %u maxwin %u maxack %u scale %u flags %x", i ? "<" : ">",
 		     end->end, end->maxend, end->maxwin, end->maxack, end->scale, end->flags);

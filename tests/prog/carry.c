@@ -82,7 +82,7 @@ static bool collect(struct carry_test *self, struct final *ret_final)
 		return false;
 	for (uint32_t i = 0; i < ret_final->count; i++) {
 		for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
-			ret_final->flows[i].flow.tcp[dir].flags &= ~ROAM_TCP_END_STALE;
+			ret_final->flows[i].flow.side[dir].tcp.flags &= ~ROAM_TCP_END_STALE;
 	}
 	return true;
 }

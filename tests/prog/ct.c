@@ -150,9 +150,9 @@ TEST_46_F(ct_test, datagrams_are_answered)
 	CHECK_EQ(fixture_flow(&self->fixture, CAST_SLOT, &key, &flow), ROAM_CT_HALF);
 	cast_expect(&self->fixture, IN, &answer, ROAM_REASON_ESTABLISHED);
 	CHECK_EQ(fixture_flow(&self->fixture, CAST_SLOT, &key, &flow), ROAM_CT_FLOWS);
-	CHECK_EQ(flow.packets[IN], 1);
-	CHECK_EQ(flow.packets[OUT], 1);
-	CHECK_EQ(flow.bytes[IN], flow.bytes[OUT]);
+	CHECK_EQ(flow.side[IN].packets, 1);
+	CHECK_EQ(flow.side[OUT].packets, 1);
+	CHECK_EQ(flow.side[IN].bytes, flow.side[OUT].bytes);
 }
 
 static void udp_is(struct ct_test *self, int family, enum roam_dir dir, enum roam_ct_state state)
@@ -349,8 +349,8 @@ TEST_46_F(ct_test, window_scale_is_remembered)
 	syn.tcp_scale = 9;
 	cast_expect(&self->fixture, OUT, &syn, ROAM_REASON_OPENED);
 	CHECK_EQ(fixture_flow(&self->fixture, CAST_SLOT, &key, &flow), ROAM_CT_HALF);
-	CHECK_EQ(flow.tcp[OUT].scale, 9);
-	CHECK_EQ(flow.tcp[OUT].end, syn.seq + 1);
+	CHECK_EQ(flow.side[OUT].tcp.scale, 9);
+	CHECK_EQ(flow.side[OUT].tcp.end, syn.seq + 1);
 }
 
 static void set_timeouts(struct ct_test *self, const struct roam_ct_timeouts *timeouts)

@@ -218,7 +218,7 @@ static void collect(struct test_host *host, uint64_t base_ns, struct all *all)
 	for (uint32_t i = 0; i < all->flow_count; i++) {
 		struct roam_flow *flow = &all->flows[i].flow;
 
-		flow->tcp[0].logged = flow->tcp[1].logged = 0;
+		flow->side[0].tcp.logged = flow->side[1].tcp.logged = 0;
 		flow->gen = !!flow->gen;
 		flow->rule = rule_place(&all->rules, flow->rule);
 		shift(&flow->created_ns, base_ns);
@@ -674,7 +674,7 @@ TEST_F(pair, a_late_delta_changes_nothing_that_packets_wrote)
 		if (memcmp(&all.flows[i].key, &key, sizeof(key)) != 0)
 			continue;
 		CHECK_EQ(all.flows[i].flow.seen_ns, self->there->now_ns);
-		CHECK_EQ(all.flows[i].flow.packets[ROAM_DIR_OUT], 2);
+		CHECK_EQ(all.flows[i].flow.side[ROAM_DIR_OUT].packets, 2);
 	}
 	free(all.rules.recs);
 	/* Deleted here, but alive there. */

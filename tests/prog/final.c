@@ -112,7 +112,7 @@ static void normalize(struct final *final, const struct roam_vm *vm, uint64_t no
 
 		normalize_session(flow, &final->services);
 
-		flow->tcp[0].logged = flow->tcp[1].logged = 0;
+		flow->side[0].tcp.logged = flow->side[1].tcp.logged = 0;
 		flow->created_ns = now_ns - flow->created_ns;
 		flow->seen_ns = now_ns - flow->seen_ns;
 		flow->gen = flow->gen == vm->gen;

@@ -68,7 +68,7 @@ static int note_flows(const struct roam_flow_rec *rows, uint32_t count, void *ar
 	struct found *found = arg;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t number = rows[i].flow.packets[0];
+		uint32_t number = rows[i].flow.side[0].packets;
 
 		found->flows[ct_state_kind(rows[i].flow.state)]++;
 		if (rows[i].flow.state != found->short_lived)

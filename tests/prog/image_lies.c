@@ -517,7 +517,7 @@ TEST_F(lies, what_it_says_is_what_is_there)
 	CHECK_OK(vm_get(to, slot, &vm));
 	CHECK_EQ(vm.epoch, 42);
 	CHECK_OK(ct_dump(to, slot, find_flow, &flow));
-	CHECK_EQ(flow.flow.packets[0], UINT64_MAX);
+	CHECK_EQ(flow.flow.side[0].packets, UINT64_MAX);
 	CHECK_EQ(flow.flow.state, ROAM_CT_LAST_ACK);
 	CHECK_OK(vm_del(to, "vm"));
 	twohosts_unchanged(self->hosts);

@@ -116,8 +116,8 @@ static struct roam_flow_rec make_flow(uint32_t i, enum roam_ct_kind kind)
 		.flow = {
 			.created_ns = 1000 + i,
 			.seen_ns = 2000 + i,
-			.packets = { i, 2 * i },
-			.bytes = { 100 * i, 200 * i },
+			.side = { { .packets = i, .bytes = 100 * i },
+				  { .packets = 2 * i, .bytes = 200 * i } },
 			.gen = DRAFT_GEN,
 			.rule = 1 + i % 2,
 			.state = half ? ROAM_CT_SYN_SENT : ROAM_CT_ESTABLISHED,

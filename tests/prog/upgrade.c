@@ -262,7 +262,7 @@ TEST_F(upgrade_test, what_cannot_be_carried_over_is_refused_by_name)
 		int err;
 		const char *why;
 	} cases[] = {
-		{ "struct roam_flow 144", "struct roam_flow 136", -EBADMSG, "map ct_table" },
+		{ "struct roam_flow 152", "struct roam_flow 144", -EBADMSG, "map ct_table" },
 		{ "seen_ns  ", "been_ns  ", -EPROTO, "struct roam_flow.seen_ns is required" },
 		{ "struct roam_qos_state 40", "struct roam_qos_state 48", -EPROTO,
 		  "struct roam_qos_state of map qos_state is another" },

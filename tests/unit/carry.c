@@ -10,6 +10,16 @@
 #define SWAPPED                                                                                    \
 	"enum roam_kind 4\n     0  ROAM_KIND_B\n     1  ROAM_KIND_A\n     2  ROAM_KIND_C\n"        \
 	"     3  ROAM_KIND_COUNT\n\n"
+/* The same fields, as arrays and as an array of structs (ROAM_SPREAD). */
+#define IN "struct roam_in 1\n     0  c                __u8\n\n"
+#define ARRAYS                                                                                     \
+	"struct roam_row 9\n     0  d                __u8\n     1  a                __u8[2]\n"     \
+	"     3  b                __u16[2]\n     7  in               struct roam_in[2]\n\n" IN
+#define SPREAD                                                                                     \
+	"struct roam_row 7\n     0  side             struct roam_side[2]  roam-spread:\n"          \
+	"     6  d                __u8\n\n"                                                        \
+	"struct roam_side 3\n     0  a                __u8\n     1  b                __u8\n"       \
+	"     2  in               struct roam_in\n\n" IN
 #define ROW(size, fields) "struct roam_row " size "\n" fields "\n"
 
 static const struct {
@@ -71,6 +81,11 @@ static const struct {
 	  ROW("6",
 	      "     0  a                struct roam_in[2]\n") "struct roam_in 3\n     0  y                __u8\n     1  x                __u16\n\n",
 	  "\1\2\3\4", "\2\1\0\4\3\0", 6, NULL },
+	{ "arrays that are one of a struct now", ARRAYS, SPREAD, "\7\1\2\3\0\4\0\5\6",
+	  "\1\3\5\2\4\6\7", 7, NULL },
+	{ "the other way round", SPREAD, ARRAYS, "\1\3\5\2\4\6\7", "\7\1\2\3\0\4\0\5\6", 9, NULL },
+	{ "of them, what has no place", ARRAYS, SPREAD, "\7\1\2\3\0\4\1\5\6", NULL, 7,
+	  "struct roam_row.b" },
 };
 
 TEST(rows_go_by_names)

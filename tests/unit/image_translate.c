@@ -117,8 +117,8 @@ TEST_F(versions, more_elements_that_are_zero)
 	widen(self, "flow.packets", 8, 3, packets);
 	CHECK_OK(images_read_parts(&self->parts, &self->there));
 	flow = self->there.rows[TABLE_FLOW];
-	CHECK_EQ(flow[FLOWS - 1].flow.packets[0], 5);
-	CHECK_EQ(flow[FLOWS - 1].flow.packets[1], 7);
+	CHECK_EQ(flow[FLOWS - 1].flow.side[0].packets, 5);
+	CHECK_EQ(flow[FLOWS - 1].flow.side[1].packets, 7);
 }
 
 TEST_F(versions, more_elements_that_are_not)
@@ -138,8 +138,8 @@ TEST_F(versions, fewer_elements)
 	widen(self, "flow.packets", 4, 1, &packets);
 	CHECK_OK(images_read_parts(&self->parts, &self->there));
 	flow = self->there.rows[TABLE_FLOW];
-	CHECK_EQ(flow->flow.packets[0], 5);
-	CHECK_EQ(flow->flow.packets[1], 0);
+	CHECK_EQ(flow->flow.side[0].packets, 5);
+	CHECK_EQ(flow->flow.side[1].packets, 0);
 }
 
 TEST_F(versions, an_optional_field_is_missing)

@@ -89,7 +89,8 @@ static void make_field(const struct schema_field *field, uint8_t *at)
 		return;
 	default:
 		for (uint32_t i = 0; i < (uint32_t)field->size * field->count; i++)
-			at[i] = field->kind == FIELD_ENUM
+			at[i / field->size * field->stride + i % field->size] =
+				field->kind == FIELD_ENUM
 					? pick(text_enum_by_name(field->list)->count)
 					: pick(256);
 	}

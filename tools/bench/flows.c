@@ -38,8 +38,8 @@ static struct roam_flow_rec make_flow(uint32_t i, const struct roam_port *port)
 			.seen_ns = now_ns(),
 			.gen = 1,
 			.state = ROAM_CT_ESTABLISHED,
-			.packets = { 10 + i % 7, 9 },
-			.bytes = { 1000 + i % 1000, 90000 + i % 10007 },
+			.side = { { .packets = 10 + i % 7, .bytes = 1000 + i % 1000 },
+				  { .packets = 9, .bytes = 90000 + i % 10007 } },
 		},
 	};
 	char addr[TEXT_ADDR_LEN];

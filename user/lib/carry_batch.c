@@ -82,7 +82,7 @@ static int translate(const struct flows *flows, const void *key, const void *val
 	if (!err)
 		err = carry_row(flows->plans.value, value, &ret_rec->flow);
 	for (int dir = 0; dir < ROAM_DIR_COUNT && !err; dir++) {
-		struct roam_tcp_end *end = &ret_rec->flow.tcp[dir];
+		struct roam_tcp_end *end = &ret_rec->flow.side[dir].tcp;
 
 		end->logged = 0;
 		if (ret_rec->key.proto == IPPROTO_TCP && (end->flags & ROAM_TCP_END_SEEN))

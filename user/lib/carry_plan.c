@@ -84,14 +84,22 @@ static int make_list(struct making *making, const char *list, const int **ret_nu
 
 static int add_struct(struct making *making, const char *type, uint32_t from, uint32_t to);
 
-/* What is left of the old one has no place: it must be nothing. */
-static int add_rest(struct making *making, const struct carry_field *old, uint32_t from,
-		    uint32_t bytes)
+/* Elements of the old one that have no place, from number `first` on: they must be nothing. */
+static int add_rest(struct making *making, const struct carry_field *old, uint32_t base,
+		    uint32_t first)
 {
-	struct step step = { .kind = STEP_ZERO, .from = from, .size = bytes };
+	struct step step = {
+		.kind = STEP_ZERO,
+		.size = carry_size_of(making->texts->old, old->type),
+	};
+	int err = 0;
 
 	snprintf(step.name, sizeof(step.name), "%s", old->name);
-	return bytes ? add_step(making->plan, &step) : 0;
+	for (uint32_t i = first; i < old->count && !err; i++) {
+		step.from = base + old->at + i * old->stride;
+		err = add_step(making->plan, &step);
+	}
+	return err;
 }
 
 static int add_elements(struct making *making, const struct carry_field *old,
@@ -101,13 +109,9 @@ static int add_elements(struct making *making, const struct carry_field *old,
 	uint32_t from = step.from, to = step.to;
 	int err = 0;
 
-	if (step.kind == STEP_COPY) { /* all at once */
-		step.size *= both;
-		return add_step(making->plan, &step);
-	}
 	for (uint32_t i = 0; i < both && !err; i++) {
-		step.from = from + i * step.size;
-		step.to = to + i * step.to_size;
+		step.from = from + i * old->stride;
+		step.to = to + i * now->stride;
 		err = add_step(making->plan, &step);
 	}
 	return err;
@@ -136,8 +140,8 @@ static int add_field(struct making *making, const struct carry_field *old,
 	snprintf(step.name, sizeof(step.name), "%s", now->name);
 	if (carry_is_struct(now->type)) {
 		for (uint32_t i = 0; i < both && !err; i++)
-			err = add_struct(making, now->type, step.from + i * step.size,
-					 step.to + i * step.to_size);
+			err = add_struct(making, now->type, step.from + i * old->stride,
+					 step.to + i * now->stride);
 	} else {
 		step.kind = step.size == step.to_size ? STEP_COPY : STEP_NUMBER;
 		if (carry_list_of(now, list) && step.size == 1 && step.to_size == 1 &&
@@ -148,9 +152,7 @@ static int add_field(struct making *making, const struct carry_field *old,
 		if (!err)
 			err = add_elements(making, old, now, step);
 	}
-	return err ? err
-		   : add_rest(making, old, step.from + both * step.size,
-			      (old->count - both) * step.size);
+	return err ? err : add_rest(making, old, base[0], both);
 }
 
 static int add_missing(struct making *making, const struct carry_field *now)
@@ -170,27 +172,27 @@ static int add_unknown(struct making *making, const struct carry_field *old, uin
 
 	if (!strncmp(old->name, "pad", 3) || (need && !strncmp(need + 1, "optional", 8)))
 		return 0;
-	return add_rest(making, old, base + old->at,
-			old->count * carry_size_of(making->texts->old, old->type));
+	return add_rest(making, old, base, 0);
 }
 
 static int add_struct(struct making *making, const char *type, uint32_t from, uint32_t to)
 {
 	const char *old_part = carry_part(making->texts->old, type);
-	const char *new_part = carry_part(making->texts->now, type), *line;
+	const char *new_part = carry_part(making->texts->now, type);
 	const uint32_t base[2] = { from, to };
+	struct carry_walk olds, news, walk;
 	struct carry_field old, now;
 	int err = 0;
 
 	if (!old_part || !new_part)
 		return fail(-EPROTO, "%s is not in both versions: it cannot be carried over", type);
-	for (line = carry_first_line(new_part); !err && carry_next_field(&line, &now);)
-		err = carry_find_field(old_part, now.name, &old)
-			      ? add_field(making, &old, &now, base)
-			      : add_missing(making, &now);
-	for (line = carry_first_line(old_part); !err && carry_next_field(&line, &old);)
-		err = carry_find_field(new_part, old.name, &now) ? 0
-								 : add_unknown(making, &old, from);
+	olds = carry_walk_fields(making->texts->old, old_part);
+	news = carry_walk_fields(making->texts->now, new_part);
+	for (walk = news; !err && carry_walk_next(&walk, &now);)
+		err = carry_find_field(olds, now.name, &old) ? add_field(making, &old, &now, base)
+							     : add_missing(making, &now);
+	for (walk = olds; !err && carry_walk_next(&walk, &old);)
+		err = carry_find_field(news, old.name, &now) ? 0 : add_unknown(making, &old, from);
 	return err;
 }
 

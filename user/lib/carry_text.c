@@ -50,7 +50,7 @@ static void split_array(struct carry_field *field)
 }
 
 /* The line at `*line`, which goes on to the next; false at the part's end. */
-bool carry_next_field(const char **line, struct carry_field *ret_field)
+static bool next_field(const char **line, struct carry_field *ret_field)
 {
 	const char *end = strchr(*line, '\n'), *at = *line, *mark;
 	char number[64];
@@ -72,18 +72,55 @@ bool carry_next_field(const char **line, struct carry_field *ret_field)
 	ret_field->mark[0] = '\0';
 	if (mark)
 		word(mark + 7, end, ret_field->mark);
+	ret_field->spread = memmem(at, end - at, "  roam-spread:", 14);
 	*line = end + 1;
 	return true;
 }
 
-const char *carry_first_line(const char *part)
+/* Behind its name. */
+static const char *first_line(const char *part)
 {
 	return strchr(part, '\n') + 1;
 }
 
-bool carry_find_field(const char *part, const char *name, struct carry_field *ret_field)
+struct carry_walk carry_walk_fields(const char *text, const char *part)
 {
-	for (const char *line = carry_first_line(part); carry_next_field(&line, ret_field);) {
+	return (struct carry_walk){ .text = text, .line = first_line(part) };
+}
+
+/* The next one of the struct of an array that is spread: as an array of its own. */
+static bool next_spread(struct carry_walk *walk, struct carry_field *ret_field)
+{
+	if (!walk->inner || !next_field(&walk->inner, ret_field)) {
+		walk->inner = NULL;
+		return false;
+	}
+	ret_field->at += walk->spread.at;
+	ret_field->count = walk->spread.count;
+	ret_field->stride = carry_size_of(walk->text, walk->spread.type);
+	return true;
+}
+
+bool carry_walk_next(struct carry_walk *walk, struct carry_field *ret_field)
+{
+	const char *part;
+
+	while (!next_spread(walk, ret_field)) {
+		if (!next_field(&walk->line, ret_field))
+			return false;
+		ret_field->stride = carry_size_of(walk->text, ret_field->type);
+		part = ret_field->spread ? carry_part(walk->text, ret_field->type) : NULL;
+		if (!part)
+			return true;
+		walk->spread = *ret_field;
+		walk->inner = first_line(part);
+	}
+	return true;
+}
+
+bool carry_find_field(struct carry_walk walk, const char *name, struct carry_field *ret_field)
+{
+	while (carry_walk_next(&walk, ret_field)) {
 		if (!strcmp(ret_field->name, name))
 			return true;
 	}
@@ -152,7 +189,7 @@ bool carry_same(const struct carry_texts *texts, const char *type)
 	if (!same_part(texts, type))
 		return false;
 	part = carry_part(texts->now, type);
-	for (line = part ? carry_first_line(part) : ""; carry_next_field(&line, &field);) {
+	for (line = part ? first_line(part) : ""; next_field(&line, &field);) {
 		if (carry_is_struct(field.type) && !carry_same(texts, field.type))
 			return false;
 		if (carry_list_of(&field, list) && !same_part(texts, list))
@@ -169,7 +206,7 @@ bool carry_lists_differ(const struct carry_texts *texts, const char *list)
 /* The name of a number, or the number of a name (-1): whatever of the two is given. */
 static int list_find(const char *part, int number, char *name)
 {
-	const char *line = carry_first_line(part), *end;
+	const char *line = first_line(part), *end;
 	char found[64];
 
 	for (; (end = strchr(line, '\n')) && end > line; line = end + 1) {
@@ -211,7 +248,7 @@ static bool is_translated(const char *list)
 
 static int check_list(const struct carry_texts *texts, const char *list)
 {
-	const char *line = carry_first_line(carry_part(texts->old, list)), *end;
+	const char *line = first_line(carry_part(texts->old, list)), *end;
 	char name[64];
 
 	for (; (end = strchr(line, '\n')) && end > line; line = end + 1) {

@@ -13,14 +13,25 @@ struct carry_field {
 	char name[64];
 	char type[64]; /* of one element */
 	uint32_t count;
-	char mark[64]; /* "enum/CT_STATE:required", or empty */
+	uint32_t stride; /* from one element to the next */
+	char mark[64];   /* "enum/CT_STATE:required", or empty */
+	bool spread;     /* an array that counts as arrays of its struct's fields (ROAM_SPREAD) */
 };
 
-/* The first line of a part behind its name. */
-const char *carry_first_line(const char *part);
-/* The field of the line at `*line`, which goes on to the next; false at the part's end. */
-bool carry_next_field(const char **line, struct carry_field *ret_field);
-bool carry_find_field(const char *part, const char *name, struct carry_field *ret_field);
+/* A walk over a struct's fields; in the place of an array that is spread come its struct's. */
+struct carry_walk {
+	const char *text;
+	const char *line;
+	const char *inner; /* a line of the struct of `spread`, or NULL */
+	struct carry_field spread;
+};
+
+/* `part` is one of `text`. */
+struct carry_walk carry_walk_fields(const char *text, const char *part);
+/* False at the end. */
+bool carry_walk_next(struct carry_walk *walk, struct carry_field *ret_field);
+/* `walk` has just begun; it does not go on. */
+bool carry_find_field(struct carry_walk walk, const char *name, struct carry_field *ret_field);
 
 bool carry_is_struct(const char *type);
 /* "enum roam_ct_state" of the mark "enum/CT_STATE:required"; false if it is another mark. */

@@ -47,7 +47,8 @@ uint32_t ct_patience_s(const struct roam_ct_timeouts *own, const struct roam_flo
 	if (!patience)
 		patience = state_timeout_s[flow->state];
 	if (flow->state >= ROAM_CT_SYN_SENT && flow->state <= ROAM_CT_CLOSE && patience > unacked &&
-	    (is_waiting(&flow->tcp[0], &flow->tcp[1]) || is_waiting(&flow->tcp[1], &flow->tcp[0])))
+	    (is_waiting(&flow->side[0].tcp, &flow->side[1].tcp) ||
+	     is_waiting(&flow->side[1].tcp, &flow->side[0].tcp)))
 		return unacked;
 	return patience;
 }

@@ -181,10 +181,10 @@ static void set_counters(const struct nf_conntrack *entry, struct roam_flow *flo
 {
 	int opener = flow->open_dir, other = !opener;
 
-	flow->packets[opener] = nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_PACKETS);
-	flow->bytes[opener] = nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_BYTES);
-	flow->packets[other] = nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_PACKETS);
-	flow->bytes[other] = nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_BYTES);
+	flow->side[opener].packets = nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_PACKETS);
+	flow->side[opener].bytes = nfct_get_attr_u64(entry, ATTR_ORIG_COUNTER_BYTES);
+	flow->side[other].packets = nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_PACKETS);
+	flow->side[other].bytes = nfct_get_attr_u64(entry, ATTR_REPL_COUNTER_BYTES);
 }
 
 /* Last seen as long ago as nf_conntrack has taken off the timeout; its own may be a longer one. */

@@ -19,7 +19,7 @@
 
 enum step_kind {
 	STEP_COPY,
-	STEP_NUMBER, /* other size or count than here */
+	STEP_NUMBER, /* other size or count than here, or no neighbours here */
 	STEP_ENUM,
 	STEP_NAME,
 	STEP_AGE,
@@ -37,6 +37,7 @@ struct step {
 	uint16_t to_size;
 	uint16_t count;
 	uint16_t to_count;
+	uint16_t to_stride;
 	char name[sizeof(((struct image_field *)0)->name)];
 	uint8_t *values; /* ENUM: this build's value, or NO_VALUE, by the image's */
 	uint16_t value_count;
@@ -164,13 +165,14 @@ static int choose_step(struct image_plan *plan, struct step *step, const struct 
 	step->to = here->offset;
 	step->to_size = here->size;
 	step->to_count = here->count;
+	step->to_stride = here->stride;
 	step->required = here->required;
 	if (step->field_kind != here->kind)
 		return fail(-EPROTO, "image: %s.%s is of another kind than here", plan->name,
 			    step->name);
 	switch (here->kind) {
 	case FIELD_UINT:
-		step->kind = same ? STEP_COPY : STEP_NUMBER;
+		step->kind = same && here->stride == here->size ? STEP_COPY : STEP_NUMBER;
 		if (step->size > sizeof(uint64_t) || (step->size & (step->size - 1)))
 			break;
 		return 0;
@@ -345,7 +347,7 @@ static int decode_number(const struct image_plan *plan, const struct step *step,
 			return fail(-ERANGE, "image: %s.%s holds more than fits here", plan->name,
 				    step->name);
 		if (i < step->to_count)
-			memcpy(to + step->to + i * step->to_size, &value, step->to_size);
+			memcpy(to + step->to + i * step->to_stride, &value, step->to_size);
 	}
 	return 0;
 }

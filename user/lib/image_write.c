@@ -109,28 +109,34 @@ static bool is_converted(uint8_t kind)
 	       kind == FIELD_ZONE || kind == FIELD_GEN || kind == FIELD_SERVICE;
 }
 
+/* Joins the last run if it goes on from there. */
+static void plan_copy(struct plan *plan, uint16_t from, uint16_t size)
+{
+	struct copy *last = plan->copies ? &plan->copy[plan->copies - 1] : NULL;
+
+	if (last && last->from + last->size == from && last->to + last->size == plan->row_size)
+		last->size += size;
+	else
+		plan->copy[plan->copies++] = (struct copy){ from, plan->row_size, size };
+	plan->row_size += size;
+}
+
 /* Rows are the fields one behind the other; neighbours in struct and row are copied as one run. */
 static void make_plan(const struct schema_table *table, struct plan *plan)
 {
-	struct copy *last = NULL;
-
 	memset(plan, 0, sizeof(*plan));
 	plan->struct_size = table->row_size;
 	for (uint16_t i = 0; i < table->field_count; i++) {
 		const struct schema_field *field = &table->fields[i];
-		uint16_t size = field->size * field->count;
 
 		if (is_converted(field->kind)) {
 			plan->convert[plan->converts++] =
 				(struct convert){ field->offset, plan->row_size, field->kind };
-			last = NULL;
-		} else if (last && last->from + last->size == field->offset) {
-			last->size += size;
-		} else {
-			last = &plan->copy[plan->copies++];
-			*last = (struct copy){ field->offset, plan->row_size, size };
+			plan->row_size += field->size * field->count;
+			continue;
 		}
-		plan->row_size += size;
+		for (uint16_t j = 0; j < field->count; j++)
+			plan_copy(plan, field->offset + j * field->stride, field->size);
 	}
 }
 

@@ -39,7 +39,7 @@ static uint64_t merge(const struct schema_field *field, uint64_t own, uint64_t i
 static void merge_field(const struct schema_field *field, const uint8_t *own, uint8_t *row)
 {
 	for (uint16_t i = 0; i < field->count; i++) {
-		uint16_t at = field->offset + i * field->size;
+		uint16_t at = field->offset + i * field->stride;
 		uint64_t a = 0, b = 0;
 
 		/* Numbers of this host: little-endian, as everything that roam runs on. */

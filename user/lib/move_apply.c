@@ -152,7 +152,7 @@ static int find_stale(const struct roam_flow_rec *rows, uint32_t count, void *ar
 	for (uint32_t i = 0; i < count; i++) {
 		struct roam_flow_rec *rec;
 
-		if (rows[i].flow.tcp[ROAM_DIR_OUT].logged == sweep->mark)
+		if (rows[i].flow.side[ROAM_DIR_OUT].tcp.logged == sweep->mark)
 			continue;
 		rec = rows_add(&sweep->gone, sizeof(*rec));
 		if (!rec)

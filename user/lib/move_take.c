@@ -156,9 +156,9 @@ static int check_flow(struct taking *taking, struct roam_flow_rec *rec, bool *re
 			   "state: vm '%s' has sessions of services, but does not use lb here",
 			   taking->dest->vm);
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++)
-		rec->flow.tcp[dir].flags &= ROAM_TCP_END_SEEN | ROAM_TCP_END_SCALE |
-					    ROAM_TCP_END_FIN | ROAM_TCP_END_SACK |
-					    ROAM_TCP_END_ACKED | ROAM_TCP_END_STALE;
+		rec->flow.side[dir].tcp.flags &= ROAM_TCP_END_SEEN | ROAM_TCP_END_SCALE |
+						 ROAM_TCP_END_FIN | ROAM_TCP_END_SACK |
+						 ROAM_TCP_END_ACKED | ROAM_TCP_END_STALE;
 	return err ? err : state_lb_session(services(taking), rec, ret_skip);
 }
 

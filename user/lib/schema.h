@@ -41,6 +41,7 @@ struct schema_field {
 	uint16_t offset;  /* in the struct of this build */
 	uint16_t size;    /* of one element */
 	uint16_t count;   /* of elements */
+	uint16_t stride;  /* from one to the next, here; in an image they are neighbours */
 	uint8_t kind;     /* enum field_kind */
 	uint8_t required;
 	uint8_t may_miss; /* not in the first version: an image without it means 0 */

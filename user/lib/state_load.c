@@ -230,7 +230,7 @@ static int on_rule(struct loading *loading, const struct roam_acl_rec *rec)
 static void mark_stale(const struct loading *loading, struct roam_flow *flow)
 {
 	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
-		struct roam_tcp_end *end = &flow->tcp[dir];
+		struct roam_tcp_end *end = &flow->side[dir].tcp;
 
 		end->flags &= ROAM_TCP_END_SEEN | ROAM_TCP_END_SCALE | ROAM_TCP_END_FIN |
 			      ROAM_TCP_END_SACK | ROAM_TCP_END_ACKED | ROAM_TCP_END_STALE;
