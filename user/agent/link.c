@@ -99,6 +99,9 @@ static void drop(struct link *link, enum handover_reason reason, const char *why
 		entry->link = NULL;
 		engine_link_changed(entry);
 		entry->h.lost_reason = reason;
+		if (entry->h.connected)
+			say(SAY_INFO, "vm %s: the connection is gone: %s: %s", entry->h.vm.name,
+			    text_enum_name(&text_handover_reason, reason), text);
 		fail_set(0, "%s", text);
 		handover_disconnected(&entry->h, now_ns());
 	} else if (!link->ending) {
@@ -349,7 +352,9 @@ static void failed(struct link *link)
 	char buf[256];
 
 	/* libevent puts what SSL_get_error() says among the errors: those are of no library. */
-	if (ERR_GET_LIB(error))
+	if (ERR_GET_LIB(error) && link->greeted) /* who the peer is was settled before */
+		drop(link, HANDOVER_REASON_CORRUPT, tls_error(ssl, error, buf, sizeof(buf)));
+	else if (ERR_GET_LIB(error))
 		drop(link, HANDOVER_REASON_NOT_AUTHORISED, tls_error(ssl, error, buf, sizeof(buf)));
 	else if (SSL_get_verify_result(ssl) != X509_V_OK)
 		drop(link, HANDOVER_REASON_NOT_AUTHORISED, tls_error(ssl, 0, buf, sizeof(buf)));
