@@ -206,6 +206,21 @@ void link_bind(struct link *link, struct entry *entry)
 
 /* ---- what comes ---- */
 
+/* Who has connected reads this host's HELLO, and knows by it, too: that is sent before the end. */
+static int other_version(struct link *link, const struct message *hello)
+{
+	(void)fail(-EPROTO, "versions %u to %u of the peer's protocol are not known here",
+		   hello->oldest, hello->version);
+	if (link->entry) {
+		link->entry->h.lost_reason = HANDOVER_REASON_VERSION;
+		return -EPROTO;
+	}
+	say(SAY_WARNING, "connection of %s: %s", link->peer, fail_line());
+	link->agent->refused_connections++;
+	link_end(link);
+	return 0;
+}
+
 static int got_hello(struct link *link, const struct message *hello)
 {
 	if (link->greeted)
@@ -215,12 +230,8 @@ static int got_hello(struct link *link, const struct message *hello)
 	link->counted = false;
 	if (!link->outgoing)
 		say_hello(link);
-	if (hello->oldest > MESSAGE_VERSION || hello->version < MESSAGE_VERSION_OLDEST) {
-		if (link->entry)
-			link->entry->h.lost_reason = HANDOVER_REASON_VERSION;
-		return fail(-EPROTO, "version %u of the peer's protocol is not known here",
-			    hello->version);
-	}
+	if (hello->oldest > MESSAGE_VERSION || hello->version < MESSAGE_VERSION_OLDEST)
+		return other_version(link, hello);
 	if (link->entry)
 		handover_connected(&link->entry->h, now_ns());
 	return 0;
