@@ -42,12 +42,15 @@ APART := carry explain flood kill move quota upgrade
 HERE_ONLY := image image_lies kill_services
 PEERS_HELP := $(call helpers,tests/peers)
 
+# roamd of the next version of the protocol, which speaks this one, too, or does not.
+SKEWED := $(BUILD)/tests/skew/1-2 $(BUILD)/tests/skew/2-2
+
 .PHONY: tests fuzzers vm-tests vm-programs abi-update
 tests: bench-programs $(UNIT:%=$(BUILD)/tests/unit/%) $(PROG:%=$(BUILD)/tests/prog/%) fuzzers vm-tests \
        $(PEERS:%=$(BUILD)/tests/peers/%) \
        $(E2E_C:%=$(BUILD)/tests/e2e/%) $(GATES:%=$(BUILD)/tests/%) \
        $(BUILD)/layout.bpf.o $(if $(wildcard user/main.c),$(BUILD)/asan/roam) \
-       $(BUILD)/asan/roamd $(OTHER)/build/roam
+       $(BUILD)/asan/roamd $(SKEWED) $(OTHER)/build/roam
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
 vm-programs: all $(VM_C:%=$(BUILD)/tests/vm/%)
 vm-tests: vm-programs $(BUILD)/tests/guest/prog/most $(APART:%=$(BUILD)/tests/guest/prog/%)
@@ -110,6 +113,13 @@ $(APART:%=$(BUILD)/tests/guest/prog/%): $(BUILD)/tests/guest/prog/%: $(BUILD)/ob
 		$(BUILD)/tests/plain/prog.a $(PLAIN_LIBS)
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LIBS) -lpthread
+
+# Its version is in link.c alone.
+$(SKEWED): $(BUILD)/tests/skew/%: user/agent/link.c $(BUILD)/asan/obj/user/agent/main.o \
+		$(filter-out %/link.o,$(AGENT_SRC:%.c=$(BUILD)/asan/obj/%.o)) $(BUILD)/asan/libroam.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(ASAN) -DMESSAGE_VERSION=$(word 2,$(subst -, ,$*)) \
+		-DMESSAGE_VERSION_OLDEST=$(word 1,$(subst -, ,$*)) -o $@ $^ $(LIBS) $(AGENT_LIBS)
 
 # ---- helpers of shell tests and gates -------------------------------------------------------
 

@@ -64,6 +64,40 @@ test_ready_destination_dead_and_the_vm_goes_on_at_the_source()
 	stays thawed
 }
 
+# An operator may not know where the VM is: it says so itself.
+test_ready_aborted_by_hand()
+{
+	ready
+	check_not "abort at b" handover b abort vm web
+	check_has "says why" "$(cat "$TMP/out")" "abort at the source"
+	check "abort at a" handover a abort vm web
+	check_eq "still" "$(state_at b)" ready
+	vm_run a
+	stays operator
+}
+
+test_ready_destination_rebooted()
+{
+	ready
+	roamd_kill b
+	check "its maps go" roam_on b host teardown
+	check "and come" roam_on b host init
+	roamd_start b
+	reaches a aborted
+	vm_run a
+	stays restarted
+}
+
+# What is edited at a when all has been sent is not b's (docs/handover-faults.md).
+test_ready_policy_edited()
+{
+	ready
+	allow a later tcp 9999
+	vm_run b
+	moves
+	check_eq "rules at b" "$(roam_on b acl show vm web | grep -c " name ")" 3
+}
+
 # ---- open and moved ----
 
 test_open_source_hung()

@@ -84,6 +84,24 @@ test_goes_on_by_way_of_the_source6()
 	goes_on_by_way_of_the_source 6
 }
 
+# A roamd that is started anew does not end it.
+test_source_restarted()
+{
+	local before
+	late_setup 4
+	leave 30
+	wait_for 20 carried_at_least 100 || fail "nothing is carried: $(roam_on a stats show vm web)"
+	roamd_kill a
+	roamd_start a
+	before=$(counted_at a late_carried)
+	wait_for 20 carried_at_least $((before + 1000)) ||
+		fail "carried: $before, then $(counted_at a late_carried)"
+	check_eq "a" "$(state_at a)" moved
+	unstick a
+	all_went_on
+	forbid_end
+}
+
 # And then it is over, whoever still sends there.
 test_ends_at_the_limit()
 {

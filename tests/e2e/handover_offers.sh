@@ -131,4 +131,31 @@ test_offer_expected_and_no_room_to_write_it_down()
 	finish
 }
 
+# small_disk HOST: of one page, which what is written first fills
+small_disk()
+{
+	roamd_kill "$1"
+	spawn unshare -m sh -c "mount -t tmpfs -o size=4k tmpfs '$TMP/state-$1' &&
+		exec nsenter --net='$(ns_path "$1")' '$ROAMD' -c '$TMP/$1.yaml'"
+	eval "ROAMD_$1=$SPAWNED LOG_$1=$TMP/spawn.$SPAWN_COUNT"
+	wait_for 20 handover "$1" show || fail "roamd of $1: $(roamd_log "$1")"
+}
+
+test_offer_no_room_for_the_journal()
+{
+	small_disk b
+	expect_from a b
+	check_not "b is full" handover a start vm web to b wait
+	check_has "says what" "$(cat "$TMP/out")" "handover: internal: vm 'web': journal: $TMP/state-b/"
+	check_has "and why" "$(cat "$TMP/out")" "No space left on device"
+	reaches a aborted
+	restart b
+	small_disk a
+	expect_from a b
+	check_not "a is full" handover a start vm web to b wait
+	check_has "says what" "$(cat "$TMP/out")" "handover: internal: vm 'web': journal: $TMP/state-a/"
+	reaches a aborted
+	ends_at a
+}
+
 run_tests "$@"

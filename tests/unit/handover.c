@@ -4,8 +4,7 @@
  * end exactly one host judges the VM's packets, it is the one where the VM runs, the other has
  * nothing of it, and what went wrong has a name.
  */
-#include <stdio.h>
-#include "handover_world.h"
+#include "handover_once.h"
 #include "harness.h"
 
 #define FAULTY_MS 20000
@@ -49,69 +48,6 @@ static const struct kind {
 	{ "cut and restart, free", HANDOVER_FENCE_FREE, FAULT_CUT | FAULT_RESTART | FAULT_HANG },
 };
 
-/*
- * With the fence free nobody waits: the VM may be where its handover has failed. That is said, and
- * is the one end where the VM is at a host that has nothing of it.
- */
-static bool was_left_alone(const struct world *world)
-{
-	return world->vm == AT_DEST && !world->was_open &&
-	       world->host[HANDOVER_SOURCE].h.state == HANDOVER_ABORTED &&
-	       world->host[HANDOVER_DEST].gate == GATE_NONE &&
-	       (world->fence == HANDOVER_FENCE_FREE || (world->faults & FAULT_ABORT));
-}
-
-/* It came back when all was over, or nearly: the source had nothing left to hear it with. */
-static bool came_back_too_late(const struct world *world)
-{
-	const struct host_model *source = &world->host[HANDOVER_SOURCE];
-
-	return world->lied && world->vm == AT_SOURCE && source->h.state == HANDOVER_DONE &&
-	       !source->two_senders;
-}
-
-static bool ended_well(const struct world *world)
-{
-	const struct host_model *source = &world->host[HANDOVER_SOURCE];
-	const struct host_model *dest = &world->host[HANDOVER_DEST];
-	const bool at_dest = world->vm == AT_DEST;
-	bool ok = true;
-
-	if (was_left_alone(world))
-		return CHECK(source->gate == GATE_ACTIVE && source->h.reason);
-	if (came_back_too_late(world))
-		return CHECK(source->gate == GATE_NONE && dest->gate == GATE_ACTIVE);
-	ok &= CHECK_EQ(world_judges(world, HANDOVER_SOURCE), !at_dest);
-	ok &= CHECK_EQ(world_judges(world, HANDOVER_DEST), at_dest);
-	ok &= CHECK_EQ(source->gate, at_dest ? GATE_NONE : GATE_ACTIVE);
-	if (at_dest)
-		ok &= CHECK_EQ(dest->gate, GATE_ACTIVE);
-	else
-		ok &= CHECK(dest->gate == GATE_NONE || dest->gate == GATE_SHUT);
-	if (source->h.state == HANDOVER_ABORTED)
-		ok &= CHECK(source->h.reason != HANDOVER_REASON_NONE);
-	if (dest->gate == GATE_SHUT && !(world->faults & FAULT_JOURNAL))
-		ok &= CHECK_EQ(dest->h.reason, HANDOVER_REASON_TWO_SENDERS);
-	return ok;
-}
-
-static void tell(const struct world *world, uint64_t seed)
-{
-	for (int i = 0; i < 2; i++) {
-		const struct host_model *host = &world->host[i];
-
-		note("seed %llu %s: state %s reason %s gate %d jobs %u held %d settled %d told %d "
-		     "connected %d text %s",
-		     (unsigned long long)seed, text_enum_name(&text_handover_role, i),
-		     text_enum_name(&text_handover_state, host->h.state),
-		     text_enum_name(&text_handover_reason, host->h.reason), host->gate, host->jobs,
-		     host->h.held, host->h.settled, host->h.peer_told, host->h.connected,
-		     host->h.text);
-	}
-	note("vm at %d, heard at the destination %d, %s", world->vm, world->was_open,
-	     world->wrong ? world->wrong : "");
-}
-
 static bool one_run(const struct kind *kind, uint64_t seed, uint32_t *states)
 {
 	struct world world;
@@ -126,11 +62,11 @@ static bool one_run(const struct kind *kind, uint64_t seed, uint32_t *states)
 	 */
 	if (kind->fence == HANDOVER_FENCE_HELD && !(kind->faults & (FAULT_LIAR | FAULT_ABORT)))
 		ok &= CHECK_EQ(world.both, 0);
-	ok = ok && ended_well(&world);
+	ok = ok && world_ended_well(&world);
 	if (!(kind->faults & ~FAULT_SLOW)) /* nothing that would keep it from moving */
 		ok &= CHECK_EQ(world.host[HANDOVER_SOURCE].h.state, HANDOVER_DONE);
 	if (!ok)
-		tell(&world, seed);
+		world_tell(&world, seed);
 	*states |= world.states[0] | world.states[1];
 	if (world.anew && world.host[HANDOVER_SOURCE].h.state == HANDOVER_DONE)
 		*states |= BEGUN_ANEW;

@@ -135,7 +135,8 @@ static void ops_connect(struct handover *h)
 	struct host_model *host = h->owner, *peer = other(host);
 
 	/* A peer that hangs accepts nothing; the old connection gives way to a new one. */
-	if (peer->hung_until > host->world->now || !peer->exists)
+	if (peer->hung_until > host->world->now || !peer->exists ||
+	    host->world->unplugged_until > host->world->now)
 		return;
 	if (peer->linked && peer->h.connected)
 		handover_disconnected(&peer->h, host->world->now);
@@ -150,7 +151,7 @@ static int ops_save(struct handover *h)
 {
 	struct host_model *host = h->owner;
 
-	if (fault(host->world, FAULT_JOURNAL, 5))
+	if (fault(host->world, FAULT_JOURNAL, 5) || host->full_until > host->world->now)
 		return fail(-ENOSPC, "no room");
 	host->saved = *h;
 	host->has_saved = true;
@@ -283,6 +284,20 @@ static void tell_work(struct host_model *host, const struct handover_work *work)
 	handover_worked(&host->h, work, host->world->now);
 }
 
+/* What is to fail by order of the test: nothing of it is done. */
+static bool fails_once(struct host_model *host, enum handover_job job)
+{
+	return host->fail_reason && (host->fail_jobs & 1u << job);
+}
+
+static enum handover_reason taken(enum handover_reason *reason)
+{
+	const enum handover_reason was = *reason;
+
+	*reason = HANDOVER_REASON_NONE;
+	return was;
+}
+
 static void run_job(struct host_model *host)
 {
 	struct handover_work work = { .job = host->job[0], .sequence = host->h.sequence };
@@ -296,6 +311,8 @@ static void run_job(struct host_model *host)
 		return;
 	if (work.job != HANDOVER_JOB_TAKE && fault(host->world, FAULT_JOBS, 10))
 		work.reason = HANDOVER_REASON_NO_MEMORY;
+	else if (fails_once(host, work.job))
+		work.reason = taken(&host->fail_reason);
 	else if (role_of(host) == HANDOVER_SOURCE)
 		run_source(host, &work);
 	else
@@ -310,7 +327,7 @@ static void run_job(struct host_model *host)
 
 /* ---- one host, one step ---- */
 
-static void cut_at(struct host_model *host)
+void world_cut(struct host_model *host)
 {
 	if (!host->linked)
 		return;
@@ -318,6 +335,16 @@ static void cut_at(struct host_model *host)
 	host->queued = 0;
 	if (host->h.connected)
 		handover_disconnected(&host->h, host->world->now);
+}
+
+/* Who knows nothing of a handover says so. */
+static void tell_stale(struct host_model *host, const struct message *about)
+{
+	struct message stale = { .type = MESSAGE_STALE };
+
+	memcpy(stale.id, about->id, sizeof(stale.id));
+	if (other(host)->linked && about->type != MESSAGE_STALE && about->type != MESSAGE_DONE)
+		push(other(host), &stale);
 }
 
 static void receive(struct host_model *host)
@@ -335,13 +362,33 @@ static void receive(struct host_model *host)
 		dest_start(&host->h, host->world->now);
 		return;
 	}
+	if (!host->has_saved && role_of(host) == HANDOVER_DEST) {
+		tell_stale(host, &message);
+		return;
+	}
 	if (handover_message(&host->h, &message, host->world->now) ||
 	    (fault(host->world, FAULT_DOUBLE, 20) &&
 	     handover_message(&host->h, &message, host->world->now)))
-		cut_at(host);
+		world_cut(host);
 }
 
-static void restart(struct host_model *host)
+/* One handover of the VM, not begun. */
+static void make_handover(struct host_model *host, uint32_t anew)
+{
+	host->has_saved = false;
+	host->h = (struct handover){
+		.role = role_of(host),
+		.vm = { .name = "web", .epoch = 1, .fence = host->world->fence },
+		.options = handover_defaults,
+		.anew = anew,
+		.engine = &engine,
+		.ops = &ops,
+		.owner = host,
+	};
+	memset(host->h.id, 7 + (int)anew, sizeof(host->h.id));
+}
+
+void world_restart(struct host_model *host)
 {
 	struct host_model *peer = other(host);
 	struct handover *h = &host->h;
@@ -353,8 +400,8 @@ static void restart(struct host_model *host)
 		peer->linked = false;
 		handover_disconnected(&peer->h, host->world->now);
 	}
-	if (!host->has_saved) {
-		host->exists = false; /* nothing is known of it, and nothing was begun */
+	if (!host->has_saved) { /* nothing is known of it, and nothing was begun */
+		make_handover(host, h->anew);
 		return;
 	}
 	memset(h, 0, sizeof(*h));
@@ -381,7 +428,7 @@ static void step_host(struct host_model *host)
 	if (fault(world, FAULT_HANG, 2000))
 		host->hung_until = world->now + random_below(world, 60000) * MS;
 	if (fault(world, FAULT_RESTART, 400))
-		restart(host);
+		world_restart(host);
 	if (!host->exists || host->hung_until > world->now)
 		return;
 	if (fault(world, FAULT_ABORT, 1000))
@@ -397,16 +444,17 @@ static void step_host(struct host_model *host)
 		receive(host);
 	if (host->jobs && one_in(world, 3))
 		run_job(host);
-	handover_tick(&host->h, world->now);
+	if (host->h.state != HANDOVER_NONE)
+		handover_tick(&host->h, world->now);
 }
 
 static void cut(struct world *world)
 {
 	struct host_model *first = &world->host[random_below(world, 2)];
 
-	cut_at(first);
+	world_cut(first);
 	if (one_in(world, 2))
-		cut_at(other(first));
+		world_cut(other(first));
 }
 
 /* ---- the VM and its manager ---- */
@@ -506,22 +554,6 @@ bool world_judges(const struct world *world, enum handover_role role)
 				       : gate == GATE_OPEN || gate == GATE_ACTIVE;
 }
 
-/* One handover of the VM, not begun. */
-static void make_handover(struct host_model *host, uint32_t anew)
-{
-	host->has_saved = false;
-	host->h = (struct handover){
-		.role = role_of(host),
-		.vm = { .name = "web", .epoch = 1, .fence = host->world->fence },
-		.options = handover_defaults,
-		.anew = anew,
-		.engine = &engine,
-		.ops = &ops,
-		.owner = host,
-	};
-	memset(host->h.id, 7 + (int)anew, sizeof(host->h.id));
-}
-
 /* What roamd does with a handover whose policy has changed, once there is nothing left of it. */
 static void begin_anew(struct world *world)
 {
@@ -533,8 +565,8 @@ static void begin_anew(struct world *world)
 	    dest->jobs || (dest->h.state != HANDOVER_NONE && !handover_over(&dest->h)) ||
 	    source->hung_until > world->now)
 		return;
-	cut_at(source);
-	cut_at(dest);
+	world_cut(source);
+	world_cut(dest);
 	make_handover(source, anew);
 	make_handover(dest, anew);
 	world->anew++;
@@ -578,9 +610,14 @@ static bool over(const struct host_model *host)
 
 bool world_end(struct world *world)
 {
-	world->calm = true;
 	for (int i = 0; i < 2; i++)
 		world->host[i].hung_until = 0;
+	return world_go_on(world);
+}
+
+bool world_go_on(struct world *world)
+{
+	world->calm = true;
 	for (int i = 0; i < 4000 * 1000 && !world->wrong; i++) {
 		world_step(world);
 		if (over(&world->host[HANDOVER_SOURCE]) && over(&world->host[HANDOVER_DEST]) &&

@@ -62,7 +62,10 @@ struct host_model {
 	struct world *world;
 	struct message queue[WORLD_QUEUE]; /* to this host */
 	uint32_t queued;
-	bool linked; /* has an end of the connection */
+	bool linked;        /* has an end of the connection */
+	uint32_t fail_jobs; /* the next of these, a bit each, fails; NONE: none does */
+	enum handover_reason fail_reason;
+	uint64_t full_until; /* the journal cannot be written */
 };
 
 enum place { AT_SOURCE, PAUSED, AT_DEST };
@@ -76,7 +79,8 @@ struct world {
 	bool calm;
 	enum place vm;
 	uint64_t manager_at;
-	bool told; /* the manager knows that the destination is ready */
+	uint64_t unplugged_until; /* no connection can be made */
+	bool told;                /* the manager knows that the destination is ready */
 	bool cancelled;
 	bool was_open; /* the VM was heard at the destination */
 	bool lied;
@@ -90,6 +94,11 @@ void world_make(struct world *world, uint64_t seed, uint32_t fence, uint32_t fau
 void world_step(struct world *world);
 /* Until both machines are over, or nothing more can happen; false: they are not. */
 bool world_end(struct world *world);
+/* The same with whatever hangs still hanging. */
+bool world_go_on(struct world *world);
+/* One end of the connection is gone; the other one does not know. */
+void world_cut(struct host_model *host);
+void world_restart(struct host_model *host);
 bool world_judges(const struct world *world, enum handover_role role);
 
 #endif

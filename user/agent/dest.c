@@ -15,7 +15,7 @@
 
 static bool complete(const struct handover *h)
 {
-	return h->got_last && h->staged && h->sequence == h->last;
+	return h->got_last && h->staged && (h->sequence == h->last || h->lacks);
 }
 
 static void opened(struct handover *h, uint64_t now)
@@ -53,6 +53,13 @@ static bool takes(const struct handover *h)
 	return h->state == HANDOVER_PREPARED || h->state == HANDOVER_STAGED ||
 	       (h->state == HANDOVER_READY && !h->got_last) ||
 	       (h->state == HANDOVER_OPEN && !h->got_last && !h->released);
+}
+
+/* Deltas may come yet, or again. */
+static bool goes_on(const struct handover *h)
+{
+	return h->state == HANDOVER_STAGED || h->state == HANDOVER_READY ||
+	       (h->state == HANDOVER_OPEN && !h->released);
 }
 
 /*
@@ -143,7 +150,12 @@ static void take(struct handover *h, const struct handover_work *work, uint64_t 
 	if (work->reason == HANDOVER_REASON_PEER_LOST && h->staged)
 		return; /* the delta is not there at all; the VM may be on its way here */
 	if (work->reason && open) {
-		handover_why(h, work->reason, work->text); /* it runs with what there is */
+		/* It runs with what there is. The source waits until it is told that this is all.
+		 */
+		handover_why(h, work->reason, work->text);
+		h->lacks = true;
+		if (complete(h))
+			handover_begin(h, HANDOVER_JOB_READY, now);
 		return;
 	}
 	if (work->reason) {
@@ -170,7 +182,8 @@ static void worked_take(struct handover *h, const struct handover_work *work, ui
 {
 	h->takes--;
 	take(h, work, now);
-	if (!h->takes && h->resume_wanted && h->staged && takes(h))
+	/* LAST may have come on the connection before: it comes again. */
+	if (!h->takes && h->resume_wanted && h->staged && goes_on(h))
 		say_where(h);
 }
 
@@ -339,8 +352,7 @@ static void got_stale(struct handover *h, uint64_t now)
 static bool wants_deltas(const struct handover *h, const struct message *message)
 {
 	return (message->state == HANDOVER_ROUNDS || message->state == HANDOVER_FROZEN) &&
-	       (h->state == HANDOVER_STAGED || h->state == HANDOVER_READY ||
-		(h->state == HANDOVER_OPEN && !h->released));
+	       goes_on(h);
 }
 
 static void resume(struct handover *h)
@@ -416,7 +428,8 @@ void dest_disconnected(struct handover *h, uint64_t now)
 		h->engine->broken(h);
 	h->taking = h->skipping = false;
 	if (h->state == HANDOVER_PREPARED)
-		(void)dest_give_up(h, HANDOVER_REASON_PEER_LOST, fail_line(), now);
+		(void)dest_give_up(h, h->lost_reason ? h->lost_reason : HANDOVER_REASON_PEER_LOST,
+				   fail_line(), now);
 	else if (h->state == HANDOVER_READY)
 		h->engine->close_in(h); /* the source may take the VM back unheard */
 }

@@ -99,6 +99,9 @@ static void drop(struct link *link, enum handover_reason reason, const char *why
 		entry->link = NULL;
 		engine_link_changed(entry);
 		entry->h.lost_reason = reason;
+		if (entry->h.connected)
+			say(SAY_INFO, "vm %s: the connection is gone: %s: %s", entry->h.vm.name,
+			    text_enum_name(&text_handover_reason, reason), text);
 		fail_set(0, "%s", text);
 		handover_disconnected(&entry->h, now_ns());
 	} else if (!link->ending) {
@@ -203,6 +206,21 @@ void link_bind(struct link *link, struct entry *entry)
 
 /* ---- what comes ---- */
 
+/* Who has connected reads this host's HELLO, and knows by it, too: that is sent before the end. */
+static int other_version(struct link *link, const struct message *hello)
+{
+	(void)fail(-EPROTO, "versions %u to %u of the peer's protocol are not known here",
+		   hello->oldest, hello->version);
+	if (link->entry) {
+		link->entry->h.lost_reason = HANDOVER_REASON_VERSION;
+		return -EPROTO;
+	}
+	say(SAY_WARNING, "connection of %s: %s", link->peer, fail_line());
+	link->agent->refused_connections++;
+	link_end(link);
+	return 0;
+}
+
 static int got_hello(struct link *link, const struct message *hello)
 {
 	if (link->greeted)
@@ -212,12 +230,8 @@ static int got_hello(struct link *link, const struct message *hello)
 	link->counted = false;
 	if (!link->outgoing)
 		say_hello(link);
-	if (hello->oldest > MESSAGE_VERSION || hello->version < MESSAGE_VERSION_OLDEST) {
-		if (link->entry)
-			link->entry->h.lost_reason = HANDOVER_REASON_VERSION;
-		return fail(-EPROTO, "version %u of the peer's protocol is not known here",
-			    hello->version);
-	}
+	if (hello->oldest > MESSAGE_VERSION || hello->version < MESSAGE_VERSION_OLDEST)
+		return other_version(link, hello);
 	if (link->entry)
 		handover_connected(&link->entry->h, now_ns());
 	return 0;
@@ -349,7 +363,9 @@ static void failed(struct link *link)
 	char buf[256];
 
 	/* libevent puts what SSL_get_error() says among the errors: those are of no library. */
-	if (ERR_GET_LIB(error))
+	if (ERR_GET_LIB(error) && link->greeted) /* who the peer is was settled before */
+		drop(link, HANDOVER_REASON_CORRUPT, tls_error(ssl, error, buf, sizeof(buf)));
+	else if (ERR_GET_LIB(error))
 		drop(link, HANDOVER_REASON_NOT_AUTHORISED, tls_error(ssl, error, buf, sizeof(buf)));
 	else if (SSL_get_verify_result(ssl) != X509_V_OK)
 		drop(link, HANDOVER_REASON_NOT_AUTHORISED, tls_error(ssl, 0, buf, sizeof(buf)));

@@ -157,6 +157,7 @@ struct handover {
 	bool skipping; /* the same of a delta that is here already */
 	bool any_begun;
 	bool got_last;
+	bool lacks; /* open: a delta could not be applied */
 	bool released;
 	uint64_t resume_at;
 	uint64_t acked;

@@ -551,7 +551,8 @@ void source_restart(struct handover *h, uint64_t now)
 	} else if (copies(h)) {
 		source_abort(h, HANDOVER_REASON_RESTARTED, "roamd was restarted", now);
 	} else if (h->state == HANDOVER_MOVED) {
-		h->deadline_ns = now;
+		/* The gate knows the limit, and ends them by it; this is no sooner. */
+		h->deadline_ns = now + h->options.late_s * NS_PER_S;
 		handover_begin(h, HANDOVER_JOB_MOVE, now);
 	} else if (h->state == HANDOVER_ABORTING && !h->held) {
 		let_go(h, now);
