@@ -90,29 +90,19 @@ static __always_inline enum roam_verdict promote(struct roam_pkt *pkt, struct ct
 		.no_log = !pkt->round,
 	};
 	__u8 before = ref->flow->state;
-	__u64 counted = 0;
 	int err;
 
-	if (!pkt->dry_run) {
-		ref->flow->state = state;
-		counted = limit_lift(ref->flow);
+	if (pkt->dry_run) {
+		err = ct_insert(&how, key, ref->flow);
+		return err && err != -EEXIST ? full(pkt, ROAM_CT_FLOWS, err) : ROAM_CONTINUE;
 	}
-	err = ct_insert(&how, key, ref->flow);
-	if (err && err != -EEXIST) { /* -EEXIST: the other direction was faster */
-		if (!pkt->dry_run)
-			ref->flow->state = before;
-		limit_lay(pkt->vm, key, ref->flow, counted);
+	ref->flow->state = state;
+	err = ct_carry(&how, key, ref);
+	if (err && err != -EBUSY) {
+		ref->flow->state = before;
 		return full(pkt, ROAM_CT_FLOWS, err);
 	}
-	if (pkt->dry_run)
-		return ROAM_CONTINUE;
-	ct_unlink(ref->table, key);
 	ref->flow = ct_lookup(how.table, key);
-	if (ref->flow && ct_is_over(ref->flow)) {
-		ct_delete(how.table, key);
-		ref->flow = NULL;
-	}
-	limit_lay(pkt->vm, key, ref->flow, counted);
 	if (ref->flow)
 		update_row(ref->flow, pkt, state);
 	return ROAM_CONTINUE;
@@ -474,13 +464,22 @@ __noinline enum roam_verdict ct_forget(struct roam_pkt *pkt)
 	return ROAM_CONTINUE;
 }
 
-/* The flow goes on here: what it was counted as in the other bank of the VM, too. */
-static __always_inline void carry_count(__u32 table, const struct roam_flow_key *key)
+/* The flow goes on here, with what it was counted as in the other bank of the VM: it leaves that.
+ */
+static __always_inline void leave_bank(__u32 table, const struct roam_flow_key *key)
 {
-	struct roam_flow *old = ct_lookup(table ^ ROAM_CT_KINDS, key);
+	__u32 other = table ^ ROAM_CT_KINDS;
+	void *rows = bpf_map_lookup_elem(&ct_table, &other);
+	struct roam_flow *flow = rows ? bpf_map_lookup_elem(rows, key) : NULL;
+	__u64 counted;
 
-	if (old)
-		limit_lay(table / ROAM_CT_TABLES, key, ct_lookup(table, key), limit_lift(old));
+	if (!flow)
+		return;
+	counted = ct_take(rows, key, flow);
+	if (counted & ROAM_COUNTED_TAKEN)
+		return;
+	ct_unlink(other, key);
+	limit_lay(table / ROAM_CT_TABLES, key, ct_lookup(table, key), counted);
 }
 
 static long load_row(__u32 i, struct roam_ct_load *load)
@@ -498,7 +497,7 @@ static long load_row(__u32 i, struct roam_ct_load *load)
 	}
 	key = row->key;
 	if (load->skip_existing && ct_lookup(how.table, &key)) {
-		carry_count(how.table, &key);
+		leave_bank(how.table, &key);
 		load->done++;
 		return 0;
 	}
@@ -511,7 +510,7 @@ static long load_row(__u32 i, struct roam_ct_load *load)
 		return 1;
 	}
 	if (load->skip_existing)
-		carry_count(how.table, &key);
+		leave_bank(how.table, &key);
 	load->done++;
 	return 0;
 }

@@ -171,9 +171,22 @@ static __always_inline bool ct_nearly_full(__u32 table)
 }
 
 /*
- * The row of a flow that goes on in another table of the VM: its second key stays, and what it is
- * counted as its mover has lifted.
+ * Takes a row that was found by the key: what it counts as, or ROAM_COUNTED_TAKEN if another CPU
+ * has it. The memory of a row may be another flow's as soon as that CPU has deleted it: then it is
+ * put back.
  */
+static __always_inline __u64 ct_take(void *rows, const struct roam_flow_key *key,
+				     struct roam_flow *flow)
+{
+	__u64 counted = limit_take(flow);
+
+	if (counted & ROAM_COUNTED_TAKEN || bpf_map_lookup_elem(rows, key) == flow)
+		return counted;
+	limit_put(flow, counted);
+	return ROAM_COUNTED_TAKEN;
+}
+
+/* A row that was taken, of a flow that goes on in another table: its second key stays. */
 static __always_inline void ct_unlink(__u32 table, const struct roam_flow_key *key)
 {
 	void *rows = bpf_map_lookup_elem(&ct_table, &table);
@@ -199,21 +212,17 @@ __noinline int ct_delete(__u32 table, const struct roam_flow_key *of)
 	flow = bpf_map_lookup_elem(rows, &key);
 	if (!flow)
 		return -ENOENT;
+	counted = ct_take(rows, &key, flow);
+	if (counted & ROAM_COUNTED_TAKEN)
+		return -ENOENT;
 	if (flow->lb_role)
 		wire_release(table, &key, flow);
-	counted = limit_end(flow);
 	if (!bpf_map_delete_elem(rows, &key))
 		ct_count(table, -1, 0);
 	if (counted)
 		limit_down(table / ROAM_CT_TABLES, &key, counted);
 	ct_note(table, &key, true);
 	return 0;
-}
-
-/* Another CPU deletes the row, or did so while it was on its way to another table. */
-static __always_inline bool ct_is_over(const struct roam_flow *flow)
-{
-	return *(const volatile __u64 *)&flow->counted & ROAM_COUNTED_OVER;
 }
 
 struct ct_insert {
@@ -411,6 +420,39 @@ static __always_inline bool ct_find_in(const struct roam_pkt *pkt, __u32 bank,
 	return false;
 }
 
+/*
+ * Moves a row to how->table, with what it counts as. -EBUSY: another CPU moves or deletes it.
+ * Otherwise as ct_insert(), and it stays; but that there is one already is no error: the other
+ * direction was faster.
+ */
+static __always_inline int ct_carry(struct ct_insert *how, const struct roam_flow_key *key,
+				    const struct ct_ref *from)
+{
+	__u32 table = from->table;
+	void *rows = bpf_map_lookup_elem(&ct_table, &table);
+	struct roam_flow *flow;
+	__u64 counted;
+	int err;
+
+	if (!rows)
+		return -ENOENT;
+	counted = ct_take(rows, key, from->flow);
+	if (counted & ROAM_COUNTED_TAKEN)
+		return -EBUSY;
+	err = ct_insert(how, key, from->flow);
+	if (err && err != -EEXIST) {
+		limit_put(from->flow, counted);
+		return err;
+	}
+	ct_unlink(table, key);
+	flow = ct_lookup(how->table, key);
+	if (flow && !err) /* a copy, so it is taken, too */
+		limit_put(flow, counted);
+	else
+		limit_lay(how->table / ROAM_CT_TABLES, key, flow, counted);
+	return 0;
+}
+
 /* While a quota changes, a flow is still in the other bank until it is moved: moves it. */
 static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct roam_flow_key *key,
 				     struct ct_ref *ret_ref)
@@ -421,8 +463,7 @@ static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct ro
 		.no_log = !pkt->round,
 	};
 	struct ct_ref old;
-	__u64 counted;
-	bool found;
+	int err;
 
 	if (!ct_find_in(pkt, !pkt->ct_bank, key, &old))
 		return false;
@@ -430,19 +471,11 @@ static __always_inline bool ct_fetch(const struct roam_pkt *pkt, const struct ro
 	if (pkt->dry_run)
 		return true;
 	how.table = ROAM_CT_TABLE(pkt->vm, pkt->ct_bank & 1, old.kind);
-	counted = limit_lift(old.flow);
-	if (ct_insert(&how, key, old.flow) && !ct_lookup(how.table, key)) {
-		limit_lay(pkt->vm, key, old.flow, counted);
+	err = ct_carry(&how, key, &old);
+	if (err && err != -EBUSY)
 		return true; /* no room for it here yet: it is judged where it is */
-	}
-	ct_unlink(old.table, key);
-	found = ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref);
-	if (found && ct_is_over(ret_ref->flow)) {
-		ct_delete(ret_ref->table, key);
-		found = false;
-	}
-	limit_lay(pkt->vm, key, found ? ret_ref->flow : NULL, counted);
-	return found;
+	/* Not here yet, if another CPU is about to move it: as above. */
+	return ct_find_in(pkt, pkt->ct_bank & 1, key, ret_ref) || err;
 }
 
 /*

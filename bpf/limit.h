@@ -71,7 +71,7 @@ static long limit_reclaim_one(__u32 i, struct limit_hand *hand)
 	flow = limit_flow(vm, &tick, &table);
 	if (!flow && !(tick.stamp & ROAM_CT_TICK_SPARED))
 		return 0;
-	if (flow && !limit_counted(flow))
+	if (flow && !flow->counted)
 		return 0;
 	if (flow && ct_expired(vm, flow, hand->now_ns)) {
 		ct_delete(table, &tick.key);
@@ -103,7 +103,7 @@ __noinline int limit_follow(__u32 vm, const struct roam_flow_key *key, struct ro
 	if (!key || !flow)
 		return 0;
 	had = *(volatile __u64 *)&flow->counted;
-	if (had & ROAM_COUNTED_OVER)
+	if (had & ROAM_COUNTED_TAKEN)
 		return 0;
 	want = is_over(flow->state) ? 0 : limit_word(vm, flow->rule);
 	if (want == had || (want && limit_up(vm, key, want, false)))

@@ -188,42 +188,41 @@ __noinline int limit_up(__u32 vm, const struct roam_flow_key *key, __u64 counted
 	return err == -EDQUOT ? -EUSERS : err;
 }
 
-/* What the row counts as: 0 as well if it is being deleted. */
-static __always_inline __u64 limit_counted(const struct roam_flow *flow)
-{
-	__u64 counted = *(const volatile __u64 *)&flow->counted;
-
-	return counted & ROAM_COUNTED_OVER ? 0 : counted;
-}
-
-/* The row's word, for who carries it on. */
+/* The word of a row that another CPU may have taken: 0 then. */
 static __always_inline __u64 limit_lift(struct roam_flow *flow)
 {
 	for (int i = 0; i < LIMIT_TRIES; i++) {
-		__u64 had = limit_counted(flow);
+		__u64 had = *(volatile __u64 *)&flow->counted;
 
-		if (!had || __sync_val_compare_and_swap(&flow->counted, had, 0) == had)
+		if (!had || had & ROAM_COUNTED_TAKEN)
+			return 0;
+		if (__sync_val_compare_and_swap(&flow->counted, had, 0) == had)
 			return had;
 	}
 	return 0;
 }
 
-/*
- * The row's word, for who deletes the row. From here on nobody counts the flow in it: who has found
- * the row before it was gone would count what nobody takes out again.
- */
-static __always_inline __u64 limit_end(struct roam_flow *flow)
-{
-	__u64 had = __sync_lock_test_and_set(&flow->counted, ROAM_COUNTED_OVER);
-
-	return had & ROAM_COUNTED_OVER ? 0 : had;
-}
-
-/* From `had` to `counted`, unless another CPU has changed the row's word or deletes the row. */
+/* From `had` to `counted`, unless another CPU has changed the row's word or has taken the row. */
 static __always_inline bool limit_turn(struct roam_flow *flow, __u64 had, __u64 counted)
 {
-	return !(had & ROAM_COUNTED_OVER) &&
+	return !(had & ROAM_COUNTED_TAKEN) &&
 	       __sync_val_compare_and_swap(&flow->counted, had, counted) == had;
+}
+
+/*
+ * The word of a row that is about to be moved or deleted: one CPU gets it, and the row with it, the
+ * others ROAM_COUNTED_TAKEN. Rows are deleted by their keys, so without that who comes second would
+ * delete the row of the flow's successor, and its word with it.
+ */
+static __always_inline __u64 limit_take(struct roam_flow *flow)
+{
+	return __sync_lock_test_and_set(&flow->counted, ROAM_COUNTED_TAKEN);
+}
+
+/* A row that this CPU has taken is free again. */
+static __always_inline void limit_put(struct roam_flow *flow, __u64 counted)
+{
+	__sync_lock_test_and_set(&flow->counted, counted);
 }
 
 /*
@@ -239,7 +238,7 @@ __noinline int limit_lay(__u32 vm, const struct roam_flow_key *key, struct roam_
 	for (int i = 0; flow && i < LIMIT_TRIES; i++) {
 		__u64 had = *(volatile __u64 *)&flow->counted;
 
-		if (had & ROAM_COUNTED_OVER)
+		if (had & ROAM_COUNTED_TAKEN)
 			break;
 		if (!limit_turn(flow, had, counted))
 			continue;

@@ -342,7 +342,8 @@ struct roam_ct_load {
 	__u32 count;         /* rows in ct_xfer, from `first` on */
 	__u32 done;          /* out: rows that were stored */
 	__s32 error;         /* out: 0, or the negative errno that stopped it at row `done` */
-	__u32 skip_existing; /* 1: a row whose key exists is left as it is and counts as done */
+	__u32 skip_existing; /* 1: one whose key exists stays and counts as done; all leave the
+				other bank */
 	__u32 first;
 };
 

@@ -49,11 +49,11 @@ struct roam_limit_key {
 ROAM_ASSERT_SIZE(struct roam_limit_key, 24);
 
 /*
- * roam_flow.counted: the rule, and whether it is in the count of its remote, too. 0: in none. OVER:
- * in none ever, its row is being deleted.
+ * roam_flow.counted: the rule, and whether it is in the count of its remote, too. 0: in none.
+ * TAKEN: one CPU moves the row to another table, or deletes it, and nobody else does or counts it.
  */
 #define ROAM_COUNTED_REMOTE  (1ULL << 32)
-#define ROAM_COUNTED_OVER    (1ULL << 63)
+#define ROAM_COUNTED_TAKEN   (1ULL << 63)
 #define ROAM_COUNTED_RULE(c) ((__u32)(c))
 
 /*

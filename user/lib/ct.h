@@ -21,8 +21,8 @@ int ct_dump(struct host *host, uint32_t slot, ct_rows_fn fn, void *arg);
 
 /*
  * Stores rows in a table (ROAM_CT_TABLE) that holds none with the same keys: -EEXIST, -ENOSPC if
- * the table is full, otherwise all of them. With skip_existing, keys that exist are left as they
- * are.
+ * the table is full, otherwise all of them. ct_load_missing: keys that exist are left as they are,
+ * and whether they do or not, the row leaves the VM's other bank.
  */
 int ct_load(struct host *host, uint32_t table, const struct roam_flow_rec *rows, uint32_t count);
 int ct_load_missing(struct host *host, uint32_t table, const struct roam_flow_rec *rows,

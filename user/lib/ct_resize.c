@@ -45,8 +45,6 @@ static int move_rows(struct move *move, struct roam_flow_rec *rows, uint32_t cou
 	uint32_t live = partition(move, rows, count);
 	int err = ct_load_missing(move->host, move->to, rows, live);
 
-	for (uint32_t i = 0; i < live && !err; i++)
-		bpf_map_delete_elem(move->from_fd, &rows[i].key);
 	if (!err && live < count)
 		err = ct_drop(move->host, move->from, rows + live, count - live);
 	return err < 0 ? err : 0;
