@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -67,9 +68,25 @@ void link_free(struct link *link)
 	bufferevent_disable(link->bev, EV_READ | EV_WRITE);
 }
 
+/*
+ * Who was refused has sent its HELLO by then: closed with bytes unread, a socket ends in a reset,
+ * and that may overtake the alert which says why.
+ */
+static void drain(struct link *link)
+{
+	char rest[4096];
+
+	for (int i = 0; i < 4; i++) {
+		if (recv(bufferevent_getfd(link->bev), rest, sizeof(rest), MSG_DONTWAIT) <= 0)
+			return;
+	}
+}
+
 static void bury(struct link *link)
 {
 	take_out(link);
+	if (!link->greeted && !link->outgoing)
+		drain(link);
 	bufferevent_free(link->bev);
 	free(link);
 }
