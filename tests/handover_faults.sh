@@ -7,6 +7,8 @@
 #   rounds  the VM runs at a, b is staged      ready  it is paused, b has all of it
 #   open    it runs at b, a does not know yet  moved  a knows
 . "$TOP/tests/livehosts.sh"
+# A VM that stands still while a host is made anew must not lose what a stall alone ends.
+export PATIENCE_S=30
 
 setup()
 {

@@ -137,7 +137,8 @@ kernel_has()
 	bpftool -j link show | grep -o '"id":[0-9]*' | sort > "$1.link"
 }
 
-# Those in $TMP/before and $TMP/with are of the host that is to leave nothing of it.
+# Those in $TMP/before and $TMP/with are of the host that is to leave nothing of it, or of tests that
+# run beside this one: theirs go, too, later.
 nothing_left()
 {
 	local kind
@@ -161,7 +162,7 @@ test_teardown_leaves_nothing()
 	done | tr '\n' ' ')" "map prog link "
 	check "teardown" host host teardown
 	check_eq "the folder" "$(find "$BPFFS" -name "host*")" ""
-	check "the kernel has freed everything" wait_for 10 nothing_left
+	check "the kernel has freed everything" wait_for 60 nothing_left
 	check_eq "no filter" "$(ns host tc filter show dev port0 ingress)" ""
 	check_eq "no filter" "$(ns host tc filter show dev port0 egress)" ""
 	check_eq "no XDP" "$(ns host ip -d link show up0 | grep -c prog/xdp)" 0

@@ -25,7 +25,7 @@ IDLE = 8  # to each address
 LAST_DATAGRAMS = 20
 PIECE = 32768
 PAUSE_S = 0.004
-PATIENCE_S = 8
+PATIENCE_S = int(os.environ.get("PATIENCE_S", "8"))
 
 
 def family(address):
