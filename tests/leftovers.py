@@ -10,6 +10,10 @@ from pathlib import Path
 PATIENCE_S = 5
 # What systemd and others load at any time is none of the tests' business.
 PROGRAM_TYPES = {"sched_cls", "sched_act", "xdp", "syscall"}
+# A prog_array whose last user goes twice in short order, as when `bpftool map show` opens it meanwhile,
+# is never freed: each time takes a reference for work that is queued once (prog_array_map_clear in
+# kernel/bpf/arraymap.c, seen on 6.18 without any program). A host that is left has other maps, too.
+UNFREED_MAP_TYPES = {"prog_array"}
 
 
 def bpf_objects(kind):
@@ -21,7 +25,8 @@ def bpf_objects(kind):
         return {}
     return {entry["id"]: f"{entry.get('type', '')} {entry.get('name', '')}".strip()
             for entry in json.loads(output or "[]")
-            if kind != "prog" or entry.get("type") in PROGRAM_TYPES}
+            if (kind != "prog" or entry.get("type") in PROGRAM_TYPES)
+            and (kind != "map" or entry.get("type") not in UNFREED_MAP_TYPES)}
 
 
 def processes(scratch):
