@@ -10,17 +10,20 @@ from network import ADDRS, PREFIX, VIP_FROM_VM, VIP_TO_VM, inside, ip, run
 
 ROAM = os.environ.get("ROAM", os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                            "..", "..", "build", "roam"))
-# Service -> its VIP, port and backend.
+# Service -> its VIP, port, backend and the backend's port. The VM's is not the one that the client
+# also connects to directly: the client's kernel may give both kinds of connection the same port, and
+# then the translated tuple would be another connection's (lb_clash).
 SERVICES = {
-    "web4": (VIP_TO_VM[0], 443, "10.77.0.10"),
-    "web6": (VIP_TO_VM[1], 443, "fd77::10"),
-    "far4": (VIP_FROM_VM[0], 8444, "10.77.0.100"),
-    "far6": (VIP_FROM_VM[1], 8444, "fd77::100"),
+    "web4": (VIP_TO_VM[0], 443, "10.77.0.10", 4430),
+    "web6": (VIP_TO_VM[1], 443, "fd77::10", 4430),
+    "far4": (VIP_FROM_VM[0], 8444, "10.77.0.100", 8444),
+    "far6": (VIP_FROM_VM[1], 8444, "fd77::100", 8444),
 }
 RATE_BPS, BURST = 250_000, 500_000  # bytes; of the meter, which sends more than that
 POLICIES = {
     "demo": (
         "acl add vm demo name web in prio 10 allow tcp from any dport 443",
+        "acl add vm demo name shop in prio 15 allow tcp from any dport 4430",
         "acl add vm demo name echo in prio 20 allow udp from any dport 5300",
         "acl add vm demo name ping in prio 30 allow icmp",
         "acl add vm demo name ping6 in prio 30 allow icmp6",
@@ -68,9 +71,9 @@ class Host:
 
     def up(self):
         self.roam("host", "init", "uplink", "up0")
-        for name, (vip, port, backend) in SERVICES.items():
+        for name, (vip, port, backend, backend_port) in SERVICES.items():
             self.roam("lb", "add", name, "vip", vip, "port", str(port), "tcp")
-            self.roam("lb", "backend", name, "add", "addr", backend)
+            self.roam("lb", "backend", name, "add", "addr", backend, "port", str(backend_port))
 
     def make_policy(self, vm):
         self.roam("vm", "add", vm.name, *"default in drop out drop midstream strict".split())

@@ -15,6 +15,7 @@ import time
 VM = {"v4": "10.77.0.10", "v6": "fd77::10"}
 CLIENT = {"v4": "10.77.0.100", "v6": "fd77::100"}
 TCP_PORT = 443
+VIP_BACKEND_PORT = 4430  # hosts.py says why it is not TCP_PORT
 UDP_PORT = 5300
 VIP_TO_VM = {"v4": "10.77.9.10", "v6": "fd77:9::10"}
 VIP_FROM_VM = {"v4": "10.77.9.100", "v6": "fd77:9::100"}
@@ -27,6 +28,7 @@ FROM_VM = {"back": (CLIENT, BACK_PORT), "far": (VIP_FROM_VM, FAR_PORT)}
 BUSY_PERIOD = 0.05
 PERIOD = {"vip": 0.25, "far": 0.25}  # so many that they need not be that busy
 FINAL_TIMEOUT = 4.0
+OPEN_TIMEOUT = 30.0  # the kernel would try for two minutes
 
 
 async def serve_connection(reader, writer):
@@ -75,7 +77,8 @@ async def vm_main():
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for family in ("v4", "v6"):
-        await asyncio.start_server(serve_connection, VM[family], TCP_PORT, backlog=512)
+        for port in (TCP_PORT, VIP_BACKEND_PORT):
+            await asyncio.start_server(serve_connection, VM[family], port, backlog=512)
         await loop.create_datagram_endpoint(UdpEcho, local_addr=(VM[family], UDP_PORT))
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.readline)  # "connect"
@@ -181,8 +184,12 @@ class UdpFlow(asyncio.DatagramProtocol):
 async def open_flow(kind, family):
     flow = Flow(kind, family)
     address = VIP_TO_VM[family] if kind == "vip" else VM[family]
-    flow.reader, flow.writer = await asyncio.open_connection(address, TCP_PORT)
-    await flow.exchange(b"hello\n", 5)
+    try:
+        flow.reader, flow.writer = await asyncio.wait_for(
+            asyncio.open_connection(address, TCP_PORT), OPEN_TIMEOUT)
+        await flow.exchange(b"hello\n", OPEN_TIMEOUT)
+    except (OSError, asyncio.TimeoutError) as error:
+        raise RuntimeError(f"{kind} to {address} does not open") from error
     if kind == "half":
         flow.writer.write_eof()
     return flow
