@@ -62,6 +62,13 @@ static int take_line(const char *line, handover_item_fn fn, void *arg)
 	return err;
 }
 
+const char *handover_text_in(const json_t *item, const char *name)
+{
+	const char *text = json_string_value(json_object_get(item, name));
+
+	return text ? text : "";
+}
+
 int handover_ask_begin(const char *control, json_t *request, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;

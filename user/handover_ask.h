@@ -11,6 +11,9 @@
 /* Of each item; other than 0 ends the asking with it. Does not take the reference. */
 typedef int (*handover_item_fn)(json_t *item, void *arg);
 
+/* A text of an item; "" if it has none by that name. */
+const char *handover_text_in(const json_t *item, const char *name);
+
 /*
  * Sends the request, whose reference is taken, and calls fn for each item until the answer ends: 0,
  * or -errno with the line that roamd said, "handover: " in front of it.

@@ -7,14 +7,13 @@
  * Load before the VM goes on: only if the roamd there has all of the same. Everything else is
  * refused, and QEMU takes the VM back to the source.
  */
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "barrier.h"
 #include "handover_ask.h"
 #include "handover_barrier.h"
+#include "handover_stop.h"
 #include "text.h"
 #include "vmstate.h"
 
@@ -31,39 +30,7 @@ struct standing {
 	struct barrier_here here; /* roamd's newest handover of the VM */
 };
 
-static int stop_pipe[2] = { -1, -1 };
-
-static void on_signal(int number)
-{
-	const int err = errno;
-
-	(void)number;
-	(void)!write(stop_pipe[1], "", 1);
-	errno = err;
-}
-
-/* Without SA_RESTART: waiting for roamd ends as well. */
-static int catch_signals(void)
-{
-	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal };
-
-	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK))
-		return fail_errno(-errno, "handover: no pipe");
-	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
-		sigaction(ending[i], &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return 0;
-}
-
 /* ---- roamd ---- */
-
-static const char *text_in(json_t *item, const char *name)
-{
-	const char *text = json_string_value(json_object_get(item, name));
-
-	return text ? text : "";
-}
 
 static int note_item(json_t *item, struct standing *standing)
 {
@@ -72,14 +39,14 @@ static int note_item(json_t *item, struct standing *standing)
 		.at.sequence = json_integer_value(json_object_get(item, "sequence")),
 		.is_dest = json_object_get(item, "from") != NULL,
 	};
-	int err = text_name_parse("vm", text_in(item, "vm"), here.at.vm);
+	int err = text_name_parse("vm", handover_text_in(item, "vm"), here.at.vm);
 
 	if (!err)
-		err = handover_id_parse(text_in(item, "id"), here.at.id);
+		err = handover_id_parse(handover_text_in(item, "id"), here.at.id);
 	if (err)
 		return fail(-EPROTO, "handover: roamd's answer is not understood");
-	(void)snprintf(here.state, sizeof(here.state), "%s", text_in(item, "state"));
-	(void)snprintf(here.reason, sizeof(here.reason), "%s", text_in(item, "reason"));
+	(void)snprintf(here.state, sizeof(here.state), "%s", handover_text_in(item, "state"));
+	(void)snprintf(here.reason, sizeof(here.reason), "%s", handover_text_in(item, "reason"));
 	standing->here = here;
 	return 0;
 }
@@ -92,7 +59,7 @@ static int note(json_t *item, void *arg)
 /* fn of `show`: the newest comes first, behind what is expected. -EALREADY ends it. */
 static int until_newest(json_t *item, void *arg)
 {
-	if (!strcmp(text_in(item, "state"), "expected"))
+	if (!strcmp(handover_text_in(item, "state"), "expected"))
 		return 0;
 	return note_item(item, arg) ? -EPROTO : -EALREADY;
 }
@@ -304,7 +271,7 @@ static int run(struct standing *standing)
 		.hooks = &hooks,
 		.arg = standing,
 	};
-	int err = catch_signals();
+	int stop_fd, err = handover_stop_catch(&stop_fd);
 
 	(void)snprintf(id, sizeof(id), "roam-%s", standing->vm);
 	if (!err)
@@ -313,7 +280,7 @@ static int run(struct standing *standing)
 		return err;
 	out_list(standing->cmd->out);
 	print_text(standing, "ready", "id_list", id);
-	return out_list_end(standing->cmd->out, vmstate_serve(vmstate, stop_pipe[0]));
+	return out_list_end(standing->cmd->out, vmstate_serve(vmstate, stop_fd));
 }
 
 int handover_barrier(struct cmd *cmd)

@@ -5,14 +5,13 @@
  * the migration begins once rounds are short, and at pre-switchover roamd freezes and sends what is
  * left. No process is started while the VM waits, and there is one wait for QEMU and roamd.
  */
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "follow.h"
 #include "handover_ask.h"
 #include "handover_follow.h"
+#include "handover_stop.h"
 
 #define ANSWER_MS   3000
 #define WATCHDOG_MS 2000 /* roamd's own default */
@@ -34,35 +33,6 @@ struct following {
 	uint64_t heard_by_ns;
 };
 
-/* ---- signals: the VM is not to be left standing still ---- */
-
-static int stop_pipe[2] = { -1, -1 };
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number)
-{
-	const int err = errno;
-
-	(void)number;
-	stopped = 1;
-	(void)!write(stop_pipe[1], "", 1);
-	errno = err;
-}
-
-/* Without SA_RESTART: waiting for roamd ends as well. */
-static int catch_signals(void)
-{
-	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal };
-
-	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK))
-		return fail_errno(-errno, "handover: no pipe");
-	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
-		sigaction(ending[i], &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return 0;
-}
-
 /* ---- roamd ---- */
 
 static json_t *request_of(const struct following *f, const char *what)
@@ -70,20 +40,13 @@ static json_t *request_of(const struct following *f, const char *what)
 	return json_pack("{s:s, s:s}", "do", what, "vm", f->vm);
 }
 
-static const char *text_in(json_t *item, const char *name)
-{
-	const char *text = json_string_value(json_object_get(item, name));
-
-	return text ? text : "";
-}
-
 /* Of this handover; it has another id when it has begun anew with another policy. */
 static int note_item(json_t *item, void *arg)
 {
 	struct following *f = arg;
 
-	(void)snprintf(f->id, sizeof(f->id), "%s", text_in(item, "id"));
-	(void)snprintf(f->state, sizeof(f->state), "%s", text_in(item, "state"));
+	(void)snprintf(f->id, sizeof(f->id), "%s", handover_text_in(item, "id"));
+	(void)snprintf(f->state, sizeof(f->state), "%s", handover_text_in(item, "state"));
 	f->is_short = json_is_true(json_object_get(item, "short"));
 	return 0;
 }
@@ -93,7 +56,7 @@ static int note_shown(json_t *item, void *arg)
 {
 	const struct following *f = arg;
 
-	return strcmp(text_in(item, "id"), f->id) != 0 ? 0 : note_item(item, arg);
+	return strcmp(handover_text_in(item, "id"), f->id) != 0 ? 0 : note_item(item, arg);
 }
 
 static bool is_state(const struct following *f, const char *state)
@@ -124,7 +87,7 @@ static int watch(struct following *f, handover_item_fn until)
 {
 	int err = handover_ask(f->cmd->control, request_of(f, "watch"), until, f);
 
-	if (stopped)
+	if (handover_stopped())
 		return fail(-EINTR, "handover: told to stop");
 	return err == -EALREADY ? 0 : err;
 }
@@ -293,12 +256,11 @@ static int run(struct following *f, struct follow *how)
 {
 	const json_t *watchdog = json_object_get(f->start, "watchdog_ms");
 	struct follow_result result;
-	int err = catch_signals();
+	int err = handover_stop_catch(&how->stop_fd);
 
 	if (err)
 		return err;
 	how->fence_ms = (watchdog ? json_integer_value(watchdog) : WATCHDOG_MS) + SLACK_MS;
-	how->stop_fd = stop_pipe[0];
 	out_list(f->cmd->out);
 	err = follow(how, &result);
 	if (f->id[0]) /* else nothing was begun */
