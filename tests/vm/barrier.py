@@ -15,16 +15,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import guest  # noqa: E402
 import live  # noqa: E402
 
-KSFT_SKIP = 4
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -73,6 +70,9 @@ class World(live.World):
         lines = (self.scratch / f"{name}.barrier").read_text().splitlines()
         return lines[-1] if lines else ""
 
+    def last_words(self):
+        return super().last_words() + [self.told(name) for name in self.barriers]
+
     def build(self):
         for name in ("a", "b"):
             self.make_bus(name)
@@ -94,10 +94,6 @@ def wait_until(what, name, patience_s=live.PATIENCE_S):
         time.sleep(0.02)
 
 
-def pairs(line):
-    return live.pairs(line)
-
-
 def forget_all(host):
     """As a host that was started anew: neither maps nor a journal."""
     host.down()
@@ -106,24 +102,14 @@ def forget_all(host):
 
 
 class Test:
-    def __init__(self, world, number=0):
-        self.world, self.number, self.failed = world, number, 0
-
-    def check(self, name, ok, *details):
-        self.number += 1
-        self.failed += not ok
-        for detail in details if not ok else ():
-            print("\n".join(f"# {line}" for line in str(detail).splitlines()))
-        print(f"{'ok' if ok else 'not ok'} {self.number} {name}", flush=True)
-
-    def equal(self, name, got, expected):
-        self.check(name, got == expected, f"expected {expected}", f"got      {got}")
+    def __init__(self, world, results):
+        self.world, self.check, self.equal = world, results.check, results.equal
 
     # ---- migrations ---------------------------------------------------------------------------
 
     def told(self, source, dest):
         """Both barriers have said the same."""
-        saved, loaded = pairs(self.world.told(source)), pairs(self.world.told(dest))
+        saved, loaded = live.pairs(self.world.told(source)), live.pairs(self.world.told(dest))
         self.equal(f"{source}'s barrier goes into the stream", saved.pop("barrier", None), "saved")
         self.equal(f"{dest}'s takes it", loaded.pop("barrier", None), "loaded")
         self.equal("it is the same", loaded, saved)
@@ -181,7 +167,7 @@ class Test:
         barrier.send_signal(signal.SIGSTOP)  # QEMU will wait for it in Save
 
         def drop(line):
-            if pairs(line).get("step") == "device":
+            if live.pairs(line).get("step") == "device":
                 forget_all(dest)
                 barrier.send_signal(signal.SIGCONT)
 
@@ -189,7 +175,7 @@ class Test:
         barrier.send_signal(signal.SIGCONT)
         self.check("a destination that has lost it: it stays", steps.end == "stayed", steps.end,
                    steps.errors)
-        self.equal("it was in the stream", pairs(world.told(source.name))["barrier"], "saved")
+        self.equal("it was in the stream", live.pairs(world.told(source.name))["barrier"], "saved")
         self.check("the destination refused it", world.told(dest.name).endswith(
             "handover: vm 'web' has no handover here"), world.told(dest.name))
         self.stays("lost", "has no handover here")
@@ -200,7 +186,7 @@ class Test:
         world.wait_at_destination()
         world.dest().tap_up()
         self.equal("without a handover it fails", self.migrate()["status"], "failed")
-        self.check("the source refused it", pairs(world.told(world.at))["barrier"] == "refused",
+        self.check("the source refused it", live.pairs(world.told(world.at))["barrier"] == "refused",
                    world.told(world.at))
         self.stays("none", "handover: ")
 
@@ -244,36 +230,10 @@ class Test:
         self.contrast()
 
 
-def stop(_number, _frame):
-    raise KeyboardInterrupt
-
-
 def main():
-    signal.signal(signal.SIGTERM, stop)
-    print("TAP version 13")
-    for there, what in ((os.path.exists("/dev/net/tun"), "/dev/net/tun"),
-                        (shutil.which("dbus-daemon"), "dbus-daemon")):
-        if not there:
-            print(f"1..0 # SKIP there is no {what}")
-            return KSFT_SKIP
-    with tempfile.TemporaryDirectory(prefix="roam-barrier.") as scratch:
-        world = None
-        test = Test(None)
-        try:
-            test.world = world = World(scratch)
-            test.run()
-        except guest.Missing as missing:
-            print(f"1..0 # SKIP {missing}")
-            return KSFT_SKIP
-        except RuntimeError as error:
-            test.check("runs to its end", False, error, world.tell(),
-                       *(world.told(name) for name in world.barriers),
-                       *(qemu.last_words() for qemu in world.qemu.values()))
-        finally:
-            if world:
-                world.remove()
-    print(f"1..{test.number}")
-    return 1 if test.failed else 0
+    return live.run_test("roam-barrier.", World,
+                         lambda world, results: Test(world, results).run(),
+                         [(shutil.which("dbus-daemon"), "dbus-daemon")])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 """Two hosts, a client, a foe, and a real VM that QEMU migrates from host to host while its clients go
-on. Used by tests/vm/migrate.py, tools/demo-qemu and tools/bench/downtime.py.
+on. Used by tests/vm/migrate.py, tests/vm/barrier.py, tools/demo-qemu and tools/bench/downtime.py.
 
     client, foe ── net: br0 ─┬─ up0 :a: br0 ── tap0 ── QEMU
                              └─ up0 :b: br0 ── tap0 ── QEMU, which waits
@@ -11,6 +11,7 @@ Addresses are those of tools/demo, whose forbidden traffic and foe (tools/demo.d
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ ROAM = os.environ.get("ROAM", str(guest.BUILD / "roam"))
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 ROAMD = str(Path(ROAM).parent / "roamd")
 PATIENCE_S = 60  # with a peer
+KSFT_SKIP = 4
 GONE_S = 20  # until a source has forgotten a VM that has moved
 PREFIX = f"roam-{os.getpid()}-"
 SPACES = ("net", "a", "b", "client", "foe")
@@ -364,6 +366,10 @@ class World:
         return ((host.roam("stats", "show") + host.roam("ct", "show")).decode() +
                 "".join(host.roamd_log() for host in self.hosts.values()))
 
+    def last_words(self):
+        """The same of all there is, as texts."""
+        return [self.tell(), *(qemu.last_words() for qemu in self.qemu.values())]
+
     def remove(self):
         for peer in self.peers:
             peer.stop()
@@ -460,3 +466,49 @@ def plain(world):
     world.forget(world.source(), False)
     world.at = world.dest().name
     return found["downtime"]
+
+
+class Results:
+    """Counts checks and prints them as KTAP."""
+
+    def __init__(self):
+        self.number, self.failed = 0, 0
+
+    def check(self, name, ok, *details):
+        self.number += 1
+        self.failed += not ok
+        for detail in details if not ok else ():
+            print("\n".join(f"# {line}" for line in str(detail).splitlines()))
+        print(f"{'ok' if ok else 'not ok'} {self.number} {name}", flush=True)
+
+    def equal(self, name, got, expected):
+        self.check(name, got == expected, f"expected {expected}", f"got      {got}")
+
+
+def run_test(prefix, make_world, run, needs=()):
+    """The main() of a test of these hosts: run(world, results); exit status. needs: (there, name)…"""
+    def stop(_number, _frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    results = Results()
+    print("TAP version 13")
+    for there, what in ((os.path.exists("/dev/net/tun"), "/dev/net/tun"), *needs):
+        if not there:
+            print(f"1..0 # SKIP there is no {what}")
+            return KSFT_SKIP
+    with tempfile.TemporaryDirectory(prefix=prefix) as scratch:
+        world = None
+        try:
+            world = make_world(scratch)
+            run(world, results)
+        except guest.Missing as missing:
+            print(f"1..0 # SKIP {missing}")
+            return KSFT_SKIP
+        except RuntimeError as error:
+            results.check("runs to its end", False, error, *(world.last_words() if world else ()))
+        finally:
+            if world:
+                world.remove()
+    print(f"1..{results.number}")
+    return 1 if results.failed else 0

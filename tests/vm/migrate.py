@@ -7,36 +7,17 @@ destination's roamd that hangs; a destination that dies while the VM is held), a
 contrast, the policy alone. Forbidden traffic runs all the time, in both directions, and a source that
 was blocked tries on: nothing of it may arrive, at either host. What is where: live.py.
 """
-import os
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import guest  # noqa: E402
 import live  # noqa: E402
 
-KSFT_SKIP = 4
 SETTLE_S = 1
 REASONS = ("spoof_mac", "spoof_addr", "acl_default", "midstream", "outside_mac", "ips_blocked")
-
-
-class Results:
-    def __init__(self):
-        self.number, self.failed = 0, 0
-
-    def check(self, name, ok, *details):
-        self.number += 1
-        self.failed += not ok
-        for detail in details if not ok else ():
-            print("\n".join(f"# {line}" for line in str(detail).splitlines()))
-        print(f"{'ok' if ok else 'not ok'} {self.number} {name}", flush=True)
-
-    def equal(self, name, got, expected):
-        self.check(name, got == expected, f"expected {expected}", f"got      {got}")
 
 
 class Test:
@@ -155,33 +136,9 @@ class Test:
         self.nothing_arrived()
 
 
-def stop(_number, _frame):
-    raise KeyboardInterrupt
-
-
 def main():
-    signal.signal(signal.SIGTERM, stop)
-    results = Results()
-    print("TAP version 13")
-    if not os.path.exists("/dev/net/tun"):
-        print("1..0 # SKIP there is no /dev/net/tun")
-        return KSFT_SKIP
-    with tempfile.TemporaryDirectory(prefix="roam-migrate.") as scratch:
-        world = None
-        try:
-            world = live.World(scratch)
-            Test(world, results).run()
-        except guest.Missing as missing:
-            print(f"1..0 # SKIP {missing}")
-            return KSFT_SKIP
-        except RuntimeError as error:
-            results.check("runs to its end", False, error, world.tell(),
-                          *(qemu.last_words() for qemu in world.qemu.values()))
-        finally:
-            if world:
-                world.remove()
-    print(f"1..{results.number}")
-    return 1 if results.failed else 0
+    return live.run_test("roam-migrate.", live.World,
+                         lambda world, results: Test(world, results).run())
 
 
 if __name__ == "__main__":
