@@ -4,12 +4,12 @@
  * the kernel takes them through all that is behind the device. For tools/bench/packets.py, and for
  * tests/e2e/flood.sh.
  *
- *   blast DEV 4|6 in|out same|new|vip|syn COUNT [decile]
+ *   blast DEV 4|6 in|out same|new|vip|syn COUNT [decile|median]
  *
  * UDP between the client and the VM of world.py: all of one flow, each of another (IPv4 only), or
  * all of one through the VIP of balance.py. `syn`: openings of TCP to the VM's port 443, each with
  * another forged source.
- * Prints nanoseconds a packet: the mean; with `decile`, the first decile of the means of all
+ * Prints nanoseconds a packet: the mean; with `decile` or `median` that one of the means of all
  * batches of 64, each shorter than a time slice, so that other work on the machine counts for less.
  */
 #include <errno.h>
@@ -141,17 +141,17 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Of the times between the beginnings of batches. */
-static double decile(const struct programs *skel, int count)
+/* Of the times between the beginnings of batches: the one below which `part` of all are. */
+static double quantile(const struct programs *skel, int count, double part)
 {
 	static double ns[BATCHES];
 	int batches = count / BATCH - 1;
 
-	must(batches > 10 && batches < BATCHES, "COUNT for a decile");
+	must(batches > 10 && batches < BATCHES, "COUNT for decile and median");
 	for (int i = 0; i < batches; i++)
 		ns[i] = skel->bss->blast_begin_ns[i + 1] - skel->bss->blast_begin_ns[i];
 	qsort(ns, batches, sizeof(*ns), compare);
-	return ns[batches / 10] / BATCH;
+	return ns[(int)(batches * part)] / BATCH;
 }
 
 int main(int argc, char **argv)
@@ -164,7 +164,8 @@ int main(int argc, char **argv)
 	struct programs *skel = programs__open_and_load();
 	double mean;
 
-	must(argc == 6 || argc == 7, "usage: blast DEV 4|6 in|out same|new|vip|syn COUNT [decile]");
+	must(argc == 6 || argc == 7,
+	     "usage: blast DEV 4|6 in|out same|new|vip|syn COUNT [decile|median]");
 	must(skel != NULL, "loading the program");
 	make_frame(atoi(argv[2]), !strcmp(argv[3], "out"), !strcmp(argv[4], "vip"), &packet);
 	must(packet.len == FRAME_LEN, "the frame");
@@ -180,7 +181,9 @@ int main(int argc, char **argv)
 	must(ctx.ingress_ifindex, argv[1]);
 	opts.repeat = atoi(argv[5]);
 	mean = send_frames(skel, &opts);
-	printf("%.1f\n", argc == 7 ? decile(skel, opts.repeat) : mean);
+	if (argc == 7)
+		mean = quantile(skel, opts.repeat, strcmp(argv[6], "median") ? 0.1 : 0.5);
+	printf("%.1f\n", mean);
 	programs__destroy(skel);
 	return 0;
 }
