@@ -518,6 +518,25 @@ TEST_F(pair, another_policy_needs_another_base)
 		 -ESTALE);
 }
 
+/* While the base is written, once the policy has been read. */
+static int write_and_edit(const void *bytes, size_t size, void *arg)
+{
+	struct roam_qos qos = { .is_set = 1, .rate_Bps = 1000000, .burst = 100000 };
+	struct pair *self = arg;
+
+	CHECK_OK(qos_set(self->here->host, self->slot, ROAM_DIR_IN, &qos));
+	return image_bytes_write(bytes, size, &self->image);
+}
+
+TEST_F(pair, another_policy_within_a_base_needs_another)
+{
+	CHECK_OK(move_source_open(self->here->host, "vm", &usual, &self->source));
+	fresh(self);
+	CHECK_OK(move_source_base(self->source, write_and_edit, self));
+	CHECK_EQ(move_source_delta(self->source, image_bytes_write, fresh(self), &self->stats),
+		 -ESTALE);
+}
+
 /* ---- processes that die ---- */
 
 TEST_F(pair, either_end_is_gone_on_with_by_another_process)

@@ -223,12 +223,18 @@ int move_source_base(struct move_source *source, image_write_fn write, void *arg
 		.write = move_source_write,
 		.arg = source,
 	};
+	struct roam_vm vm;
 	int err;
 
 	source->write = write;
 	source->write_arg = arg;
 	state_refs_close(&source->refs);
 	source->lost = __atomic_load_n(&source->gate->lost, __ATOMIC_SEQ_CST);
+	/* Before the policy is read: what is edited from here on makes it another one, 0. */
+	err = vm_get(source->host, source->slot, &vm);
+	if (err)
+		return err;
+	__atomic_store_n(&source->gate->gen, vm.gen, __ATOMIC_SEQ_CST);
 	/* What a packet wrote in the old round, and logged before, is not logged in it again. */
 	err = move_source_collect(source, true);
 	move_keys_clear(&source->logged.urgent);
@@ -242,11 +248,10 @@ int move_source_base(struct move_source *source, image_write_fn write, void *arg
 	source->scan = false;
 	source->gate->sequence = 0;
 	source->gate->base_ns = source->refs.maps.now_ns;
-	__atomic_store_n(&source->gate->gen, source->refs.vm.gen, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
-/* What the deltas refer to is what the base has. */
+/* What the deltas refer to is what the base has. `staged`: a change that could not be finished. */
 static int check_policy(struct move_source *source)
 {
 	struct roam_vm vm;
@@ -254,7 +259,7 @@ static int check_policy(struct move_source *source)
 
 	if (err)
 		return err;
-	if (vm.gen != source->refs.vm.gen ||
+	if (vm.gen != source->refs.vm.gen || vm.staged != ROAM_VM_NONE ||
 	    __atomic_load_n(&source->gate->gen, __ATOMIC_SEQ_CST) != vm.gen)
 		return fail(-ESTALE, "move: the policy of vm '%s' has changed since its base",
 			    source->vm);
