@@ -50,9 +50,9 @@ struct roam_gate {
 	__u64 lost;          /* programs: records that found no room; user space: unlogged writes */
 	__u64 epoch;         /* of this handover */
 	__u64 sequence;      /* source: of the last delta that was made; destination: applied */
-	__u32 gen;           /* source: of the policy that the base image has */
-	__u32 scans;         /* destination: whole scans that came; marks their rows */
-	__u8 id[16];         /* of this handover */
+	__u32 gen;   /* source: of the policy that the base has; destination: that its flows get */
+	__u32 scans; /* destination: whole scans that came; marks their rows */
+	__u8 id[16]; /* of this handover */
 	__u32 own_policy; /* destination: the VM was here before, shut, with a policy of its own */
 	__u32 pad;
 	__u64 base_ns; /* that all ages are counted from, in the base and in its deltas */

@@ -126,6 +126,7 @@ int move_dest_base(struct host *host, const struct move_dest_options *options, i
 	dest->refs.late = (struct excess){};
 	dest->gate = &dest->maps.gates[dest->slot];
 	dest->gate->base_ns = dest->refs.maps.now_ns;
+	__atomic_store_n(&dest->gate->gen, dest->refs.maps.gen, __ATOMIC_SEQ_CST);
 	dest->has_refs = dest->has_stats = true;
 	*ret_dest = TAKE_PTR(dest);
 	return 0;

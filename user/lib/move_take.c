@@ -360,7 +360,8 @@ static int begin_taking(struct taking *taking)
 		qsort(taking->own_rules.recs, taking->own_rules.count,
 		      sizeof(*taking->own_rules.recs), compare_names);
 	taking->maps.now_ns = dest->gate->base_ns;
-	taking->maps.gen = dest->gate->own_policy ? 0 : taking->vm.gen;
+	/* As the base's, whoever took that. What is edited here since, is asked about its flows. */
+	taking->maps.gen = __atomic_load_n(&dest->gate->gen, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
