@@ -46,9 +46,12 @@ static int read_life(void *object, const char *text)
 
 static bool show_life(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
 {
+	uint32_t life = ((const struct policy *)object)->vm.life;
+
 	(void)i;
-	return policy_say(text,
-			  text_enum_name(&text_life, ((const struct policy *)object)->vm.life));
+	if (life == ROAM_LIFE_GATED) /* by a handover; what was wished for is that it runs */
+		life = ROAM_LIFE_ACTIVE;
+	return policy_say(text, text_enum_name(&text_life, life));
 }
 
 static int read_midstream(void *object, const char *text)

@@ -88,14 +88,52 @@ test_ready_destination_rebooted()
 	stays restarted
 }
 
-# What is edited at a when all has been sent is not b's (docs/handover-faults.md).
+# What would be edited at a when all has been sent would not be b's, nor does b have it yet: both
+# refuse that, and the one that it runs at in the end does not. A set is the host's, and goes nowhere.
 test_ready_policy_edited()
 {
+	local id before there
+	check "a set" roam_on a set add friends addr 192.0.2.0/24
 	ready
-	allow a later tcp 9999
+	id=$(shown_at a id)
+	before=$(roam_on a policy show vm web)
+	there=$(roam_on b policy show vm web)
+	printf '%s\n' "$before" > "$TMP/same"
+	sed s/8443/9443/ "$TMP/same" > "$TMP/edited"
+	echo "acl add vm web name later in allow tcp dport 9999" > "$TMP/batch"
+	edits_refused a "is leaving this host (handover $id, frozen)"
+	edits_refused b "is coming to this host (handover $id, staged)"
+	check "what is there already" roam_on a policy apply "$TMP/same"
+	check "another set" roam_on a set add friends addr 2001:db8::/32
+	check_eq "at a" "$(roam_on a policy show vm web)" "$before"
+	check_eq "at b" "$(roam_on b policy show vm web)" "$there"
+	check_eq "still" "$(state_at a)" ready
 	vm_run b
 	moves
-	check_eq "rules at b" "$(roam_on b acl show vm web | grep -c " name ")" 3
+	allow b later tcp 9999
+	check_eq "rules at b" "$(roam_on b acl show vm web | grep -c " name ")" 4
+}
+
+# $1: the host, $2: why, $3…: what
+refused()
+{
+	local host=$1 why=$2 status=0 said
+	shift 2
+	said=$(roam_on "$host" "$@" 2>&1) || status=$?
+	check_eq "status of $*" "$status" 1
+	check_eq "one line: $said" "$(printf '%s\n' "$said" | wc -l)" 1
+	check_has "why" "$said" "vm 'web': $why: not changed here; edit it "
+}
+
+edits_refused()
+{
+	refused "$@" acl add vm web name later in allow tcp dport 9999
+	refused "$@" -j acl del vm web name bulk
+	refused "$@" ips block vm web from 2001:db8::66
+	refused "$@" ct flush vm web
+	refused "$@" vm set web shut
+	refused "$@" policy apply "$TMP/edited"
+	refused "$@" batch "$TMP/batch"
 }
 
 # ---- open and moved ----

@@ -697,6 +697,7 @@ TEST_F(pair, a_late_delta_changes_nothing_that_packets_wrote)
 	}
 	free(all.rules.recs);
 	/* Deleted here, but alive there. */
+	CHECK_OK(move_source_thaw(self->source));
 	CHECK_OK(ct_flush(self->here->host, self->slot, &(uint64_t){ 0 }));
 	last(self);
 	collect(self->there, 0, &all);

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include "ct.h"
 #include "move.h"
+#include "move_own.h"
 #include "vm.h"
 
 int ct_drop(struct host *host, uint32_t table, const struct roam_flow_rec *rows, uint32_t count)
@@ -84,7 +85,14 @@ static int flush_some(struct flush flush, uint64_t *ret_count)
 
 int ct_flush(struct host *host, uint32_t slot, uint64_t *ret_count)
 {
-	return flush_some((struct flush){ .host = host, .slot = slot }, ret_count);
+	int err = host_lock(host);
+
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	err = move_may_change(locked, slot);
+	return err ? err : flush_some((struct flush){ .host = host, .slot = slot }, ret_count);
 }
 
 int ct_flush_translated(struct host *host, uint32_t slot, uint64_t *ret_count)

@@ -6,6 +6,7 @@
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 #include "ct.h"
 #include "ct_import.h"
+#include "move_own.h"
 #include "port.h"
 #include "vm.h"
 
@@ -179,7 +180,7 @@ static int store(struct host *host, uint32_t slot, struct importing *importing)
 	return err;
 }
 
-int ct_import(struct host *host, uint32_t slot, struct ct_imported *ret_imported)
+static int import_locked(struct host *host, uint32_t slot, struct ct_imported *ret_imported)
 {
 	_cleanup_importing_ struct importing importing = {};
 	int count = port_list(host, slot, importing.ports), err;
@@ -199,4 +200,16 @@ int ct_import(struct host *host, uint32_t slot, struct ct_imported *ret_imported
 	if (!err)
 		*ret_imported = importing.imported;
 	return err;
+}
+
+int ct_import(struct host *host, uint32_t slot, struct ct_imported *ret_imported)
+{
+	int err = host_lock(host);
+
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	err = move_may_change(locked, slot);
+	return err ? err : import_locked(locked, slot, ret_imported);
 }

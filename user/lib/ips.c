@@ -8,6 +8,7 @@
 #include "journal.h"
 #include "merge.h"
 #include "move.h"
+#include "move_own.h"
 #include "text.h"
 #include "vm.h"
 
@@ -478,7 +479,9 @@ int ips_block_add(struct host *host, uint32_t slot, const struct roam_addr *addr
 		return err;
 	_cleanup_unlock_ struct host *locked = host;
 
-	err = ips_get(locked, slot, &conf);
+	err = move_may_change(locked, slot);
+	if (!err)
+		err = ips_get(locked, slot, &conf);
 	if (!err && !conf.is_set) {
 		conf = ips_defaults();
 		err = set_locked(host, slot, &conf);
@@ -494,7 +497,7 @@ int ips_block_add(struct host *host, uint32_t slot, const struct roam_addr *addr
 	return err;
 }
 
-int ips_block_del(struct host *host, uint32_t slot, const struct roam_addr *addr)
+static int release_locked(struct host *host, uint32_t slot, const struct roam_addr *addr)
 {
 	_cleanup_close_ int fd = host_inner(host, HOST_MAP_ips_block, slot);
 	char text[TEXT_ADDR_LEN];
@@ -509,4 +512,16 @@ int ips_block_del(struct host *host, uint32_t slot, const struct roam_addr *addr
 		return fail(-ENOENT, "ips: %s is not blocked", text_addr(addr, text));
 	move_unlogged(host, slot);
 	return 0;
+}
+
+int ips_block_del(struct host *host, uint32_t slot, const struct roam_addr *addr)
+{
+	int err = host_lock(host);
+
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	err = move_may_change(locked, slot);
+	return err ? err : release_locked(locked, slot, addr);
 }

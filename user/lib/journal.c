@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <bpf/bpf.h>
 #include "journal.h"
+#include "move_own.h"
 
 #define JOURNAL_NAME_LEN 32
 #define JOURNAL_PATH_LEN 512
@@ -47,6 +48,13 @@ void journal_drop_kept(struct host *host, uint32_t slot)
 }
 
 int journal_begin(struct host *host, uint32_t slot, int *ret_fd)
+{
+	int err = slot < ROAM_VM_MAX ? move_may_change(host, slot) : 0;
+
+	return err ? err : journal_begin_any(host, slot, ret_fd);
+}
+
+int journal_begin_any(struct host *host, uint32_t slot, int *ret_fd)
 {
 	char name[JOURNAL_NAME_LEN], path[JOURNAL_PATH_LEN];
 	_cleanup_close_ int fd = -1;

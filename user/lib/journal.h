@@ -14,8 +14,14 @@
 
 #define JOURNAL_SETS ROAM_VM_MAX
 
-/* Opens the entry; the descriptor holds its lock. Needs the host's lock. */
+/*
+ * Opens the entry; the descriptor holds its lock. Needs the host's lock. Refuses (-EBUSY) a VM
+ * whose policy is not to be changed here now (move_may_change()), so that no writer need think of
+ * it.
+ */
 int journal_begin(struct host *host, uint32_t slot, int *ret_fd);
+/* The same for what is not policy: a handover's own steps, binding, a VM that goes. */
+int journal_begin_any(struct host *host, uint32_t slot, int *ret_fd);
 /* All steps are done. Closes the descriptor. */
 void journal_end(struct host *host, uint32_t slot, int *fd);
 

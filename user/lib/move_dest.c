@@ -70,7 +70,7 @@ int move_prepare(struct host *host, const char *vm, const uint8_t id[16])
 	if (row.life != ROAM_LIFE_SHUT)
 		return fail(-EBUSY, "move: vm '%s' is %s here, not shut", vm,
 			    text_enum_name(&text_life, row.life));
-	err = journal_begin(host, slot, &entry);
+	err = journal_begin_any(host, slot, &entry);
 	if (err)
 		return err;
 	err = move_gate_put(host, slot, &gate);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include "handover_id.h"
 #include "journal.h"
 #include "late.h"
 #include "move.h"
@@ -213,6 +214,42 @@ int move_may_load(struct host *host, uint32_t slot)
 		    text_enum_name(&text_gate, gate.state));
 }
 
+int move_may_change(struct host *host, uint32_t slot)
+{
+	char id[HANDOVER_ID_TEXT];
+	struct roam_gate gate;
+	struct roam_vm vm;
+	int err = vm_get(host, slot, &vm);
+
+	if (!err)
+		err = move_gate_get(host, slot, &gate);
+	if (err)
+		return err;
+	handover_id_text(gate.id, id);
+	switch (gate.state) {
+	case ROAM_GATE_FROZEN:
+		return fail(-EBUSY,
+			    "vm '%s': is leaving this host (handover %s, frozen): not changed "
+			    "here; edit it at the destination when it runs there, or abort the "
+			    "handover",
+			    vm.name, id);
+	case ROAM_GATE_MOVED:
+		return fail(-EBUSY,
+			    "vm '%s': has left this host (handover %s, moved): not changed here; "
+			    "edit it at the destination",
+			    vm.name, id);
+	case ROAM_GATE_STAGED:
+		if (gate.own_policy)
+			return 0;
+		return fail(-EBUSY,
+			    "vm '%s': is coming to this host (handover %s, staged): not changed "
+			    "here; edit it when it runs here, or at the source",
+			    vm.name, id);
+	default:
+		return 0;
+	}
+}
+
 /* With the host's lock: the row first, so that no packet meets a gate that is cleared. */
 static int settle_locked(struct host *host, uint32_t slot)
 {
@@ -251,7 +288,7 @@ int move_settle(struct host *host, uint32_t slot)
 		return err;
 	_cleanup_unlock_ struct host *locked = host;
 
-	err = journal_begin(locked, slot, &entry);
+	err = journal_begin_any(locked, slot, &entry);
 	if (err)
 		return err;
 	err = settle_locked(locked, slot);
@@ -286,8 +323,13 @@ int move_freeze(struct host *host, const char *vm)
 	struct roam_gate gate, *gates;
 	uint32_t slot;
 	bool frozen;
-	int err = vm_find(host, vm, &slot);
+	int err = host_lock(host); /* see move_source_freeze() */
 
+	if (err)
+		return err;
+	_cleanup_unlock_ struct host *locked = host;
+
+	err = vm_find(locked, vm, &slot);
 	if (!err)
 		err = move_gate_get(host, slot, &gate);
 	if (err)

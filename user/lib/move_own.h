@@ -20,6 +20,13 @@ void move_policy_changed(struct host *host, uint32_t slot);
 bool move_runs_here(struct host *host, uint32_t slot);
 /* Whether an image may take the place of a gated VM: only of one that is `prepared`. */
 int move_may_load(struct host *host, uint32_t slot);
+/*
+ * -EBUSY where a change of a VM's policy, or of its state by hand, would be lost without a word: at
+ * a source that has frozen it or where it has moved from, and at a destination that has nothing of
+ * it but what the source sends. With the host's lock, which a freeze takes as well: what was begun
+ * before is done and in the last delta, or makes that fail.
+ */
+int move_may_change(struct host *host, uint32_t slot);
 /* Waits until no program runs that began before: slow, for when nothing waits. */
 int move_wait_rcu(struct host *host);
 

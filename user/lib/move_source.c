@@ -137,7 +137,7 @@ int move_source_open(struct host *host, const char *vm, const struct move_source
 	if (!err)
 		err = check_begin(options, &row);
 	if (!err)
-		err = journal_begin(host, source->slot, &entry);
+		err = journal_begin_any(host, source->slot, &entry);
 	if (err)
 		return err;
 	source->gate = &source->maps.gates[source->slot];
@@ -390,7 +390,11 @@ int move_source_resume(struct move_source *source, uint64_t applied)
 	return 0;
 }
 
-int move_source_freeze(struct move_source *source)
+/*
+ * With the host's lock, so that no writer of policy is half-way: what it has done is found by the
+ * last delta (check_policy()), and who comes later finds the VM frozen (move_may_change()).
+ */
+static int freeze_locked(struct move_source *source)
 {
 	enum roam_gate_state state = move_gate_state(source->gate);
 
@@ -404,6 +408,19 @@ int move_source_freeze(struct move_source *source)
 		return fail(-EINVAL, "move: vm '%s' is %s", source->vm,
 			    text_enum_name(&text_gate, state));
 	source->froze = true;
+	return 0;
+}
+
+int move_source_freeze(struct move_source *source)
+{
+	int err = host_lock(source->host);
+
+	if (err)
+		return err;
+	err = freeze_locked(source);
+	host_unlock(source->host);
+	if (err)
+		return err;
 	/* What was begun of a delta would not be all. */
 	if (source->work_at < source->work.count) {
 		int err = move_all(&source->work, &source->logged.soft);
@@ -505,7 +522,7 @@ int move_source_abort(struct move_source *source)
 		return err;
 	_cleanup_unlock_ struct host *locked = source->host;
 
-	err = journal_begin(locked, source->slot, &entry);
+	err = journal_begin_any(locked, source->slot, &entry);
 	if (err)
 		return err;
 	err = end_locked(source);

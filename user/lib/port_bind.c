@@ -143,7 +143,7 @@ static bool is_missing(const struct roam_port *port, const char *dev)
 /* The journal, because a row tells of the binding before the program is attached. */
 static int bind_locked(struct host *host, uint32_t slot)
 {
-	int entry, err = journal_begin(host, slot, &entry);
+	int entry, err = journal_begin_any(host, slot, &entry);
 
 	if (err)
 		return err;

@@ -162,6 +162,10 @@ static int publish_locked(struct placing *placing)
 	    (vm_get(placing->host, placing->replaces, &now) || now.gen != placing->replaces_gen))
 		return fail(-EBUSY, "state: the policy of vm '%s' changed meanwhile; try again",
 			    placing->vm.name);
+	if (placing->replaces) /* it may be on its way by now */
+		err = move_may_load(placing->host, placing->replaces);
+	if (err)
+		return err;
 	err = placing->gate
 		      ? move_gate_put(placing->host, draft_slot(placing->draft), placing->gate)
 		      : 0;

@@ -177,6 +177,7 @@ void vm_free_slot(struct host *host, uint32_t slot)
 	vm_put(host, slot, &none);
 }
 
+/* In whatever phase of a handover: who deletes a VM has no policy to lose, and its peer is told. */
 int vm_del(struct host *host, const char *name)
 {
 	char key[ROAM_NAME_LEN];
@@ -190,7 +191,7 @@ int vm_del(struct host *host, const char *name)
 
 	err = vm_find(locked, name, &slot);
 	if (!err)
-		err = journal_begin(host, slot, &entry);
+		err = journal_begin_any(host, slot, &entry);
 	if (err)
 		return err;
 	text_name_parse("vm", name, key);
@@ -208,7 +209,9 @@ static int set_locked(struct host *host, uint32_t slot, const struct roam_vm *wa
 	int err, entry;
 	bool resize, lists;
 
-	err = vm_get(host, slot, &vm);
+	err = move_may_change(host, slot);
+	if (!err)
+		err = vm_get(host, slot, &vm);
 	if (!err && (vm.life == ROAM_LIFE_GATED) != (wanted->life == ROAM_LIFE_GATED))
 		err = fail(-EBUSY, "vm '%s': a handover is under way, which says what it is",
 			   vm.name);
