@@ -173,7 +173,7 @@ clean_up()
 		done < "$TMP/netns"
 	fi
 	# The kernel may still hold it for some ms after the last `roam monitor` has ended.
-	if mountpoint -q "$BPFFS"; then
+	if grep -q " $BPFFS bpf " /proc/mounts; then
 		wait_for 10 umount "$BPFFS" || echo "# $SCRIPT: cannot unmount $BPFFS"
 	fi
 }

@@ -87,7 +87,7 @@ class Qemu:
         self.console = self.scratch / f"{name}.console"
         self.errors = open(self.scratch / f"{name}.errors", "w+b")
         command = [
-            *inside, guest.QEMU, "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MB),
+            *inside, guest.QEMU, "-accel", "tcg", "-cpu", guest.CPU, "-m", str(MEMORY_MB),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-kernel", kernel, "-initrd", initrd,
             "-append", "console=ttyS0 quiet panic=-1 rdinit=/init no_timer_check mitigations=off",
