@@ -8,7 +8,8 @@
 #   client: eth0 ── :net: br0 ── up0 :a: br0 ── port0 ── at-a :vm: eth0
 #                        └────── up0 :b: br0 ── port0 ── at-b
 #
-#   live_make              namespaces, `host init`, certificates, a roamd on each, VM `web` at a
+#   live_nets              namespaces, `host init`; whatever VM there is, is plugged in at a
+#   live_make              the same with certificates, and a roamd on each
 #   certificate NAME [DNS [OPTION…]]  $TMP/pki/NAME.pem and .key for that name
 #   configure HOST [LINE…] the configuration of its roamd
 #   roamd_start HOST       waits until it answers; sets $ROAMD_a, $ROAMD_b
@@ -23,14 +24,14 @@
 #   reaches HOST STATE     waits for that
 #   owns HOST              the VM is an active one there
 #   is_gone HOST           nothing of it is there
-#   forbid_begin           frames that may not arrive, all the time; forbid_end: how many did
 #
 # With LIVE_LATE=4 or 6, late packets are carried in that family, on cables with room for it, and
 # the hosts have uplinks.
 #
-# With what moving.sh has. It brings a `teardown`; live_setup is all or most of a `setup`.
+# With what moving.sh and forbidding.sh have. It brings a `teardown`; live_setup is all or most of a `setup`.
 
 . "$TOP/tests/moving.sh"
+. "$TOP/tests/forbidding.sh"
 
 ROAMD=${ROAMD:-$BUILD/asan/roamd}
 
@@ -79,15 +80,11 @@ live_host()
 	ns "$host" sysctl -qw net.ipv6.conf.port0.disable_ipv6=1
 	ns "$host" ip link set port0 master br0
 	check "init $host" roam_on "$host" host init ${LIVE_LATE:+uplink up0}
-	certificate "$host"
-	configure "$host"
 }
 
-live_make()
+live_nets()
 {
 	moving_net client a b vm
-	mkdir "$TMP/pki"
-	authority
 	ns vm ip link add eth0 type bridge mcast_snooping 0
 	ns vm ip link set eth0 address "$VM_MAC"
 	cable client eth0
@@ -95,9 +92,23 @@ live_make()
 	live_host b
 	ends client 10.9.0.1 fd09::1
 	ends vm "$VM4" "$VM6"
-	roamd_start a
-	roamd_start b
 	ns vm ip link set at-a master eth0
+}
+
+live_roamd()
+{
+	certificate "$1"
+	configure "$1"
+	roamd_start "$1"
+}
+
+live_make()
+{
+	live_nets
+	mkdir "$TMP/pki"
+	authority
+	live_roamd a
+	live_roamd b
 }
 
 live_setup()
@@ -285,54 +296,6 @@ hand_over()
 	check "freeze at $1" handover "$1" freeze vm web
 	vm_run "$2"
 	reaches "$2" "done"
-}
-
-# ---- what is forbidden ----
-
-# Denied openings, segments of no connection, forged sources, both families; counted where they must
-# not come. The client's source MAC is not its own, so that its stack answers to nothing.
-FORBIDDEN_IN="in-denied4 in-denied6 in-ack4 in-ack6 in-rst4"
-FORBIDDEN_OUT="vm-mac4 vm-addr4 vm-addr6 vm-udp4 vm-ack4"
-
-forbid_loop()
-{
-	local name=$1
-	shift
-	while :; do
-		ns "$name" "$PYTHON" -S "$TOP/tests/e2e/frames.py" send eth0 2 "$@"
-		sleep 0.01
-	done
-}
-
-forbid_begin()
-{
-	local name
-	for name in vm client; do
-		spawn nsenter --net="$(ns_path "$name")" "$PYTHON" -S "$TOP/tests/e2e/frames.py" \
-			catch eth0
-		eval "CATCH_$name=$SPAWNED CAUGHT_$name=$TMP/spawn.$SPAWN_COUNT"
-		wait_for 20 grep -q "^ready" "$TMP/spawn.$SPAWN_COUNT"
-	done
-	# shellcheck disable=SC2086 # lists
-	spawn forbid_loop client $FORBIDDEN_IN
-	FORBID_IN=$SPAWNED
-	# shellcheck disable=SC2086 # lists
-	spawn forbid_loop vm $FORBIDDEN_OUT
-	FORBID_OUT=$SPAWNED
-}
-
-caught_by()
-{
-	eval "kill \$CATCH_$1; wait \$CATCH_$1 2> \"$TMP/killed\"; cat \"\$CAUGHT_$1\"" | sed 1d
-}
-
-forbid_end()
-{
-	kill_tree "$FORBID_IN"
-	kill_tree "$FORBID_OUT"
-	sleep 0.2
-	check_eq "leaks to the VM" "$(caught_by vm)" ""
-	check_eq "leaks of the VM" "$(caught_by client)" ""
 }
 
 # What both roamds had to say, when a test has failed.

@@ -1,34 +1,53 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* A handover by hand, through a pipe: see state_follow.h. */
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/signalfd.h>
 #include "state_follow.h"
 #include "text.h"
 #include "vm.h"
 
 #define PIECE   65536U
-#define NAP_NS  5000000L
+#define NAP_MS  5
 #define SIGNALS (sizeof(ending) / sizeof(ending[0]))
 
 static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
 
-static volatile sig_atomic_t ended;
+static int told_to_end = -1; /* a signalfd: whenever one comes, it is there to be seen */
 
-static void on_signal(int number)
+static int catch_signals(void)
 {
-	(void)number;
-	ended = 1;
+	sigset_t held;
+
+	sigemptyset(&held);
+	for (size_t i = 0; i < SIGNALS; i++)
+		sigaddset(&held, ending[i]);
+	told_to_end = signalfd(-1, &held, SFD_CLOEXEC);
+	if (told_to_end < 0 || sigprocmask(SIG_BLOCK, &held, NULL))
+		return fail_errno(-errno, "state: cannot wait for signals");
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
 }
 
-static void catch_signals(void)
+/* Until the pipe takes or has bytes, or so long (-1: forever). Notices that nobody reads it. */
+static int wait_for_pipe(int fd, short events, int timeout_ms)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct pollfd polls[] = {
+		{ .fd = told_to_end, .events = POLLIN },
+		{ .fd = fd, .events = events },
+	};
 
-	for (size_t i = 0; i < SIGNALS; i++)
-		sigaction(ending[i], &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	while (poll(polls, ARRAY_SIZE(polls), timeout_ms) < 0)
+		if (errno != EINTR)
+			return fail_errno(-errno, "state: cannot wait for the pipe");
+	if (polls[0].revents)
+		return fail(-EINTR, "state: the handover was broken off");
+	if (polls[1].revents & POLLERR)
+		return fail_errno(-EPIPE, "state: cannot write to the pipe");
+	return 0;
 }
 
 /* ---- pieces: a length, so many bytes; 0 ends an image ---- */
@@ -45,10 +64,13 @@ static int put_all(const void *bytes, size_t size)
 	const uint8_t *from = bytes;
 
 	while (size) {
-		ssize_t put = write(STDOUT_FILENO, from, size);
+		/* No more than a pipe that can be written to takes at once. */
+		ssize_t put = size < PIPE_BUF ? size : PIPE_BUF;
+		int err = wait_for_pipe(STDOUT_FILENO, POLLOUT, -1);
 
-		if (put < 0 && errno == EINTR && !ended)
-			continue;
+		if (err)
+			return err;
+		put = write(STDOUT_FILENO, from, put);
 		if (put < 0)
 			return fail_errno(-errno, "state: cannot write to the pipe");
 		from += put;
@@ -98,10 +120,12 @@ static int get_all(void *bytes, size_t size)
 	uint8_t *to = bytes;
 
 	while (size) {
-		ssize_t got = read(STDIN_FILENO, to, size);
+		ssize_t got;
+		int err = wait_for_pipe(STDIN_FILENO, POLLIN, -1);
 
-		if (got < 0 && errno == EINTR && !ended)
-			continue;
+		if (err)
+			return err;
+		got = read(STDIN_FILENO, to, size);
 		if (got < 0)
 			return fail_errno(-errno, "state: cannot read from the pipe");
 		if (!got)
@@ -172,15 +196,12 @@ static int send_last(struct move_source *source, struct pipe *pipe)
 /* Deltas until the VM is frozen: by `roam state freeze`, in another process. */
 static int send_deltas(struct move_source *source, struct host *host, struct pipe *pipe)
 {
-	struct timespec nap = { .tv_nsec = NAP_NS };
 	struct roam_gate gate;
 	int err = 0;
 
 	while (!err) {
 		struct move_stats stats;
 
-		if (ended)
-			return fail(-EINTR, "state: the handover was broken off");
 		err = move_gate_get(host, move_source_slot(source), &gate);
 		if (!err && gate.state == ROAM_GATE_FROZEN)
 			return send_last(source, pipe);
@@ -188,8 +209,8 @@ static int send_deltas(struct move_source *source, struct host *host, struct pip
 			err = move_source_delta(source, pipe_write, pipe, &stats);
 		if (!err && stats.sequence)
 			err = pipe_write_end(pipe);
-		if (!err && !stats.more)
-			nanosleep(&nap, NULL);
+		if (!err)
+			err = wait_for_pipe(STDOUT_FILENO, 0, stats.more ? 0 : NAP_MS);
 	}
 	return err;
 }
@@ -220,8 +241,9 @@ int state_follow_save(struct cmd *cmd, const char *vm)
 		err = move_source_open(cmd->host, vm, &options, &source);
 	if (err)
 		return err;
-	catch_signals();
-	err = move_source_base(source, pipe_write, pipe);
+	err = catch_signals();
+	if (!err)
+		err = move_source_base(source, pipe_write, pipe);
 	if (!err)
 		err = pipe_write_end(pipe);
 	if (!err)
@@ -265,8 +287,9 @@ int state_follow_load(struct cmd *cmd, const struct move_dest_options *options)
 
 	if (!pipe)
 		return fail(-ENOMEM, "state: out of memory");
-	catch_signals();
-	err = move_dest_base(cmd->host, options, pipe_read, pipe, &dest);
+	err = catch_signals();
+	if (!err)
+		err = move_dest_base(cmd->host, options, pipe_read, pipe, &dest);
 	if (err)
 		return err;
 	err = take_deltas(dest, pipe);

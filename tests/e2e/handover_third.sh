@@ -11,7 +11,7 @@ third_host()
 	ns_add c
 	ns c sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
 	live_host c
-	roamd_start c
+	live_roamd c
 }
 
 # says HOST NAME: what a peer with NAME's certificate says by the lines of standard input; what it
