@@ -119,6 +119,37 @@ test_offer_expected_until_before_roamd_was_started()
 	refused not_expected
 }
 
+# others HOST update|delete: names of as many VMs as a host can have but one, without any VM
+others()
+{
+	"$PYTHON" - "$BPFFS/$1/maps/vm_slot" "$2" > "$TMP/names" << 'END'
+import sys
+for slot in range(1, 4095):
+    name = f"other-{slot}".encode().ljust(64, b"\0")
+    value = f"value hex {slot.to_bytes(4, 'little').hex(' ')}" if sys.argv[2] == "update" else ""
+    print(f"map {sys.argv[2]} pinned {sys.argv[1]} key hex {name.hex(' ')} {value}")
+END
+	check "$2 names" bpftool batch file "$TMP/names"
+}
+
+# A host has room for 4,095 VMs.
+test_offer_no_room_for_another_vm()
+{
+	others b update
+	check "the last one" roam_on b vm add last
+	expect_from a b
+	check_not "check" handover a check vm web to b
+	check_has "says why" "$(cat "$TMP/out")" "handover: no_room_vms: "
+	check_not "start" handover a start vm web to b wait
+	check_has "says why" "$(cat "$TMP/out")" "handover: no_room_vms: "
+	reaches a aborted
+	check "another goes" roam_on b vm del last
+	expect_from a b
+	check "there is room for one" handover a start vm web to b late 1 wait
+	others b delete
+	finish
+}
+
 # What cannot be kept is not promised.
 test_offer_expected_and_no_room_to_write_it_down()
 {
