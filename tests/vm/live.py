@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import guest  # noqa: E402
+from results import Results  # noqa: E402
 import live_guest  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -466,23 +467,6 @@ def plain(world):
     world.forget(world.source(), False)
     world.at = world.dest().name
     return found["downtime"]
-
-
-class Results:
-    """Counts checks and prints them as KTAP."""
-
-    def __init__(self):
-        self.number, self.failed = 0, 0
-
-    def check(self, name, ok, *details):
-        self.number += 1
-        self.failed += not ok
-        for detail in details if not ok else ():
-            print("\n".join(f"# {line}" for line in str(detail).splitlines()))
-        print(f"{'ok' if ok else 'not ok'} {self.number} {name}", flush=True)
-
-    def equal(self, name, got, expected):
-        self.check(name, got == expected, f"expected {expected}", f"got      {got}")
 
 
 def run_test(prefix, make_world, run, needs=()):

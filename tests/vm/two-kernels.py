@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import guest  # noqa: E402
+from results import Results  # noqa: E402
 
 LIMIT_S = 240
 WAIT_S = 45
@@ -132,22 +133,6 @@ def flows(text):
             raise ValueError(f"flow twice: {key}")
         rows[key] = row
     return rows
-
-
-class Results:
-    def __init__(self):
-        self.number, self.failed = 0, 0
-
-    def check(self, name, ok, *details):
-        self.number += 1
-        self.failed += not ok
-        if not ok:
-            for detail in details:
-                print("\n".join(f"# {line}" for line in str(detail).splitlines()))
-        print(f"{'ok' if ok else 'not ok'} {self.number} {name}", flush=True)
-
-    def equal(self, name, got, expected):
-        self.check(name, got == expected, f"expected {expected}", f"got      {got}")
 
 
 AGES = ("age_s", "idle_s")
