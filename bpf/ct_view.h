@@ -38,59 +38,13 @@ static __always_inline bool note_translation(struct roam_pkt *pkt, const struct 
 	return true;
 }
 
-/* The packet's key becomes the flow's own: at one end of it stands this. */
-static __always_inline void view_end(struct roam_pkt *pkt, __u8 role, const struct roam_addr *addr,
-				     __be16 port)
-{
-	bool client = role == ROAM_LB_ROLE_CLIENT;
-	struct roam_addr *end = client ? &pkt->key.remote : &pkt->key.local;
-	__be16 *end_port = client ? &pkt->key.rport : &pkt->key.lport;
-
-	pkt->lb_role = role;
-	pkt->lb_addr = *end;
-	pkt->lb_port = *end_port;
-	*end = *addr;
-	*end_port = port;
-}
-
-/*
- * A packet toward the VM, seen as its application does: with the key of the flow whose tuple on the
- * wire it has. lb_addr and lb_port are what it had there. The server's end of a hairpin has the
- * same tuple on both sides; its opening must know the other end.
- */
-static __always_inline void view(struct roam_pkt *pkt, const struct roam_ct_wire *row)
-{
-	switch (row->role) {
-	case ROAM_LB_ROLE_CLIENT:
-		view_end(pkt, ROAM_LB_ROLE_CLIENT, &row->key.remote, row->key.rport);
-		break;
-	case ROAM_LB_ROLE_BACKEND:
-		view_end(pkt, ROAM_LB_ROLE_BACKEND, &row->key.local, row->key.lport);
-		break;
-	default:
-		pkt->lb_role = ROAM_LB_ROLE_NONE;
-		pkt->lb_hairpin = 1;
-		pkt->lb_addr = row->key.local;
-		pkt->lb_port = row->key.rport;
-	}
-}
-
 __noinline enum roam_verdict ct_view(struct roam_pkt *pkt)
 {
-	const struct roam_ct_wire *row = NULL;
 	struct roam_flow_key key;
 
 	if (!pkt)
 		return ROAM_DROP;
-	key = pkt->key;
-	for (__u32 i = 0; i < ROAM_CT_BANKS && !row; i++) {
-		__u32 index = ROAM_CT_WIRE(pkt->vm, (pkt->ct_bank + i) & 1);
-		void *rows = bpf_map_lookup_elem(&ct_wire, &index);
-
-		row = rows ? bpf_map_lookup_elem(rows, &key) : NULL;
-	}
-	if (row)
-		view(pkt, row);
+	ct_look(pkt, &key);
 	return ROAM_CONTINUE;
 }
 

@@ -12,21 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include <roam/pkt.h>
 #include <roam/vm.h>
-
-struct ct_wire_rows {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, ROAM_QUOTA_MIN);
-	__uint(key_size, sizeof(struct roam_flow_key));
-	__uint(value_size, sizeof(struct roam_ct_wire));
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, ROAM_VM_MAX *ROAM_CT_BANKS);
-	__type(key, __u32);
-	__array(values, struct ct_wire_rows);
-} ct_wire SEC(".maps");
+#include "ct_look.h"
 
 /*
  * What does not fit on the stack, each field with one user. Packets are judged with softirqs off,

@@ -13,6 +13,7 @@
 #include <roam/pkt.h>
 #include <roam/port.h>
 #include "lb_hash.h"
+#include "lb_tally.h"
 #include "stages.h"
 
 struct {
@@ -22,13 +23,6 @@ struct {
 	__type(key, struct roam_lb_key);
 	__type(value, struct roam_lb_service);
 } lb_service SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ROAM_LB_BACKENDS);
-	__type(key, __u32);
-	__type(value, struct roam_lb_backend);
-} lb_backend SEC(".maps");
 
 struct lb_table_rows {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -51,13 +45,6 @@ struct {
 	__type(key, struct roam_lb_member_key);
 	__type(value, struct roam_lb_member);
 } lb_member SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, ROAM_LB_BACKENDS);
-	__type(key, __u32);
-	__type(value, struct roam_lb_stats);
-} lb_stats SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -192,37 +179,6 @@ __noinline enum roam_verdict lb_view(struct roam_pkt *pkt)
 	return ROAM_CONTINUE;
 }
 
-/* Whether the number is still that of the flow's backend. */
-static __always_inline bool is_counted(const struct roam_pkt *pkt,
-				       const struct roam_lb_backend *backend)
-{
-	bool here = pkt->lb_role == ROAM_LB_ROLE_BACKEND;
-
-	return backend->port == (here ? pkt->key.lport : pkt->lb_port) &&
-	       addr_equal(&backend->addr, here ? &pkt->key.local : &pkt->lb_addr);
-}
-
-__noinline enum roam_verdict lb_count(struct roam_pkt *pkt)
-{
-	const struct roam_lb_backend *backend;
-	struct roam_lb_stats *row;
-	__u32 number, dir;
-
-	if (!pkt)
-		return ROAM_DROP;
-	number = pkt->lb_backend;
-	backend = bpf_map_lookup_elem(&lb_backend, &number);
-	row = bpf_map_lookup_elem(&lb_stats, &number);
-	if (!number || !backend || !row || !is_counted(pkt, backend) || pkt->dry_run)
-		return ROAM_CONTINUE;
-	if (has_opened(pkt) || pkt->reason == ROAM_REASON_AUDITED)
-		row->sessions++;
-	dir = pkt->dir & 1;
-	row->packets[dir]++;
-	row->bytes[dir] += pkt->len;
-	return ROAM_CONTINUE;
-}
-
 static __always_inline bool is_opening(const struct roam_pkt *pkt)
 {
 	return (pkt->tcp_flags & (ROAM_TCP_SYN | ROAM_TCP_ACK)) == ROAM_TCP_SYN;
@@ -303,6 +259,6 @@ __noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
 	pkt->lb_from = backend->from;
 	pkt->tunnel_tag = backend->tag;
 	if (!is_error(pkt))
-		lb_count(pkt);
+		lb_tally(pkt);
 	return ROAM_CONTINUE;
 }

@@ -31,10 +31,14 @@
 
 #include <roam/vm.h>
 #include "front.h"
+#include "lb_tally.h"
 #include "note.h"
 #include "parse.h"
+#include "port_look.h"
+#include "qos_take.h"
 #include "rewrite.h"
 #include "stages.h"
+#include "stats_count.h"
 
 /* Not inlined, as its likes below: their stack is free again when the stages need theirs. */
 static __noinline enum roam_reason read_frame(frame_ctx *ctx, struct roam_pkt *pkt)
@@ -69,7 +73,7 @@ static __always_inline enum roam_verdict qos(struct roam_pkt *pkt)
 {
 	if (!(pkt->features & ROAM_VM_QOS))
 		return ROAM_CONTINUE;
-	return note(pkt, ROAM_STAGE_QOS, qos_check(pkt));
+	return note(pkt, ROAM_STAGE_QOS, qos_take(pkt));
 }
 
 /* The last word on what passes. */
@@ -253,7 +257,7 @@ static __always_inline enum roam_verdict port_judge(frame_ctx *ctx, struct roam_
 	if (!pkt->reason && is_error(pkt))
 		pkt->reason = read_quote(ctx, pkt);
 	note(pkt, ROAM_STAGE_PARSE, pkt->reason ? ROAM_DROP : ROAM_CONTINUE);
-	verdict = note(pkt, ROAM_STAGE_PORT, port_check(pkt));
+	verdict = note(pkt, ROAM_STAGE_PORT, port_look(pkt, NULL));
 	if (verdict == ROAM_CONTINUE && pkt->gate)
 		verdict = gate(ctx, pkt);
 	if (verdict == ROAM_CONTINUE && pkt->mark)
@@ -274,7 +278,7 @@ static __always_inline enum roam_verdict port_judge(frame_ctx *ctx, struct roam_
 		note(pkt, ROAM_STAGE_REWRITE, verdict);
 	}
 	if (verdict == ROAM_PASS && pkt->lb_role && !is_error(pkt))
-		lb_count(pkt);
+		lb_tally(pkt);
 	if (verdict != ROAM_PASS && pkt->frag_noted)
 		frag_forget(pkt);
 	return verdict;

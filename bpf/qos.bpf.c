@@ -3,79 +3,9 @@
  * The qos stage: the VM's rate in this direction, and the mark that its packets get. Last of the
  * list, so that only what everybody else lets pass takes tokens. Owns the profiles and buckets.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include <roam/pkt.h>
-#include <roam/qos.h>
-#include <roam/vm.h>
-#include "bucket.h"
-#include "stages.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ROAM_VM_MAX *ROAM_DIR_COUNT);
-	__type(key, __u32);
-	__type(value, struct roam_qos);
-} qos_conf SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ROAM_VM_MAX *ROAM_DIR_COUNT);
-	__type(key, __u32);
-	__type(value, struct roam_qos_state);
-} qos_state SEC(".maps");
-
-/* Whether the direction's rate admits the packet. */
-static __always_inline bool within_rate(const struct roam_pkt *pkt, const struct roam_qos *conf,
-					struct roam_qos_state *state)
-{
-	struct bucket_take take = {
-		.now_ns = pkt->now_ns,
-		.burst_ns = conf->burst_ns,
-		.lag_ns = pkt_lag_ns(pkt),
-		.dry_run = pkt->dry_run,
-	};
-
-	if (!conf->rate_Bps)
-		return true;
-	take.cost_ns = (pkt->len * NS_PER_S + conf->rate_Bps / 2) / conf->rate_Bps;
-	return bucket_take(&state->paid_ns, &take);
-}
-
-static __always_inline void count(const struct roam_pkt *pkt, struct roam_qos_state *state,
-				  bool passes)
-{
-	if (passes) {
-		__sync_fetch_and_add(&state->passed_packets, 1);
-		__sync_fetch_and_add(&state->passed_bytes, pkt->len);
-	} else {
-		__sync_fetch_and_add(&state->dropped_packets, 1);
-		__sync_fetch_and_add(&state->dropped_bytes, pkt->len);
-	}
-}
+#include "qos_take.h"
 
 __noinline enum roam_verdict qos_check(struct roam_pkt *pkt)
 {
-	struct roam_qos_state *state;
-	const struct roam_qos *conf;
-	bool passes;
-	__u32 index;
-
-	if (!pkt)
-		return ROAM_DROP;
-	index = ROAM_QOS(pkt->vm, pkt->dir & 1);
-	conf = bpf_map_lookup_elem(&qos_conf, &index);
-	state = bpf_map_lookup_elem(&qos_state, &index);
-	if (!conf || !state)
-		return drop(pkt, ROAM_REASON_NO_TABLE);
-	if (!conf->is_set)
-		return ROAM_CONTINUE;
-	passes = within_rate(pkt, conf, state);
-	if (!pkt->dry_run)
-		count(pkt, state, passes);
-	if (!passes)
-		return drop(pkt, ROAM_REASON_QOS_RATE);
-	pkt->has_dscp = conf->has_dscp;
-	pkt->dscp = conf->dscp;
-	return ROAM_CONTINUE;
+	return pkt ? qos_take(pkt) : ROAM_DROP;
 }

@@ -2,7 +2,8 @@
 /*
  * What a stage is: a global function that the verifier checks once, linked from its own object. It
  * gets the packet as plain data and says CONTINUE, PASS or DROP; with the latter two it has set the
- * reason. pipeline.h calls them in order.
+ * reason. pipeline.h calls them in order; of port and qos it inlines the body, which is in
+ * port_look.h and qos_take.h.
  *
  * Inside a stage, keys are copied to its own stack before a look-up: Linux 6.1 refuses a pointer
  * into the argument as map key ("R2 type=mem expected=fp").
@@ -56,13 +57,12 @@ enum roam_verdict qos_check(struct roam_pkt *pkt);
  * its key into the application's: those of known flows, those of openings to a VIP of which the VM
  * is a backend. lb_check finishes an opening: the backend that the VM's gets, or what is to be
  * noted in the flow; ct_claim makes sure of its tuple on the wire: if it says lb_clash, another
- * lb_try may find a free one. lb_count is for what has passed.
+ * lb_try may find a free one. What has passed is counted in lb_tally.h.
  */
 enum roam_verdict ct_view(struct roam_pkt *pkt);
 enum roam_verdict ct_claim(struct roam_pkt *pkt);
 enum roam_verdict lb_view(struct roam_pkt *pkt);
 enum roam_verdict lb_check(struct roam_pkt *pkt);
-enum roam_verdict lb_count(struct roam_pkt *pkt);
 
 /*
  * Fragments. Before spoof, frag_view gives a later one toward the VM the application's addresses;
@@ -119,9 +119,6 @@ int move_note(__u32 vm, const struct roam_log_rec *rec);
 
 /* Tells those who listen what has become of a packet. Returns its argument's verdict. */
 enum roam_verdict monitor_tell(const struct roam_pkt *pkt, enum roam_verdict verdict);
-
-/* The end of every packet: counts it under its reason. Returns its argument's verdict. */
-enum roam_verdict stats_count(struct roam_pkt *pkt, enum roam_verdict verdict);
 
 static __always_inline bool addr_equal(const struct roam_addr *a, const struct roam_addr *b)
 {

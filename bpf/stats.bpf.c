@@ -7,21 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include <roam/pkt.h>
 #include <roam/stats.h>
-#include "stages.h"
-
-struct stats_row {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct roam_stats));
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, ROAM_VM_MAX);
-	__type(key, __u32);
-	__array(values, struct stats_row);
-} stats SEC(".maps");
+#include "stats_count.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -29,32 +15,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct roam_stats);
 } stats_xfer SEC(".maps");
-
-__noinline enum roam_verdict stats_count(struct roam_pkt *pkt, enum roam_verdict verdict)
-{
-	__u32 slot, first = 0, reason, dir;
-	struct roam_stats *row;
-	void *inner;
-
-	if (!pkt)
-		return ROAM_DROP;
-	if (pkt->dry_run)
-		return verdict;
-	slot = pkt->vm;
-	inner = bpf_map_lookup_elem(&stats, &slot);
-	if (!inner)
-		return verdict;
-	row = bpf_map_lookup_elem(inner, &first);
-	if (!row)
-		return verdict;
-	reason = pkt->reason;
-	if (reason >= ROAM_REASON_MAX)
-		reason = ROAM_REASON_NONE;
-	dir = pkt->dir & 1;
-	row->by_reason[reason][dir].packets++;
-	row->by_reason[reason][dir].bytes += pkt->len;
-	return verdict;
-}
 
 /* A packet of this CPU may come between: each addition is one instruction. */
 SEC("syscall")
