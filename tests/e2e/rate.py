@@ -3,10 +3,12 @@
 
   rate.py send tcp|udp ADDR PORT RATE   more than RATE (UDP: twice as much), until it is killed
   rate.py take PORT                takes all that comes over TCP and UDP and throws it away
-  rate.py measure MAC SECONDS RATE BURST   of frames from MAC that come in at eth0, as long as they
-                                   are on the wire: prints the mean rate in per mille of RATE
+  rate.py measure MAC SECONDS RATE BURST BEGINS   of frames from MAC that come in at eth0, as long as
+                                   they are on the wire: prints the mean rate in per mille of RATE
                                    (bytes a second), and by how many bytes the worst interval of
-                                   100 ms is above RATE and BURST together (0: none)
+                                   100 ms is above RATE and BURST together (0: none). The mean is of
+                                   SECONDS or more, from one of the moments in the file BEGINS (ns of
+                                   the clock, a line each) to another
 """
 import socket
 import sys
@@ -18,6 +20,7 @@ SO_TIMESTAMPNS_OLD = 35
 PAYLOAD = 1400
 STREAMS = 8
 INTERVAL_NS = 100_000_000
+AROUND_S = 5  # seen beyond what is measured: moves begin every 1.5 s or so
 
 
 def family(address):
@@ -107,9 +110,17 @@ def worst(seen, rate, burst):
     return max(0, round(most - rate * INTERVAL_NS / 1e9 - burst))
 
 
-def measure(mac, seconds, rate, burst):
-    seen = list(frames(mac, float(seconds)))
-    mean = sum(size for _, size in seen) / float(seconds)
+def window(begins, seen, seconds):
+    """From one moment of which frames were seen to another, as far apart as asked if there is one."""
+    begins = [at for at in begins if seen[0][0] <= at] + [seen[-1][0]]
+    return begins[0], next((at for at in begins if at >= begins[0] + seconds * 1e9), begins[-1])
+
+
+def measure(mac, seconds, rate, burst, begins):
+    seen = list(frames(mac, float(seconds) + AROUND_S))
+    with open(begins, encoding="ascii") as lines:
+        first, last = window([int(line) for line in lines], seen, float(seconds))
+    mean = sum(size for when, size in seen if first <= when < last) / (last - first) * 1e9
     print(round(1000 * mean / float(rate)), worst(seen, float(rate), float(burst)))
 
 
