@@ -79,3 +79,25 @@ finish()
 	vm_run b
 	moves
 }
+
+# ---- a peer that says what it likes ----
+
+# says HOST NAME: what a peer with NAME's certificate says by the lines of standard input; what it
+# is told is in $TMP/told.
+says()
+{
+	timeout 60 nsenter --net="$(ns_path a)" "$PYTHON" "$TOP/tests/e2e/peer.py" "$(addr_of "$1")" \
+		4790 "$TMP/pki" "$2" > "$TMP/told" 2>&1 || fail "peer: $(cat "$TMP/told")"
+}
+
+was_told()
+{
+	grep -q "^$1" "$TMP/told" || fail "$1 was not told: $(cat "$TMP/told")"
+}
+
+# The OFFER of a host's newest handover, as its journal has it.
+offer_of()
+{
+	"$PYTHON" -c 'import json, sys
+print(json.dumps(json.load(open(sys.argv[1]))["offer"]))' "$TMP/state-$1/$(shown_at "$1" id).json"
+}

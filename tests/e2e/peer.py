@@ -9,6 +9,11 @@
   send TYPE JSON         a message; TYPE by name
   frame TYPE TEXT        the same with any body
   data COUNT             DATA of so many bytes that are no image
+  image FILE             DATA of what is in it
+  flood COUNT SIZE       so many DATA of so many bytes each, at once
+  deltas FROM COUNT ID   so many deltas of nothing, BEGIN and END, at once
+  many COUNT             so many connections more, each with the half of a frame of DATA
+  ask COUNT ID           so many times RESUME of that handover, or of none, at once
   skip                   the next frame has a number that is one too high
   wait TYPE              until one comes; fails if it does not
   end                    until the other end closes
@@ -18,14 +23,18 @@ import socket
 import ssl
 import struct
 import sys
+import time
+from pathlib import Path
 
 TYPES = ["none", "hello", "offer", "accept", "refuse", "begin", "data", "end", "ack", "last",
          "ready", "claim", "release", "done", "abort", "aborted", "resume", "stale", "ping"]
 PATIENCE_S = 20
+STUCK_S = 4  # the other end does not read
 
 
 class Peer:
     def __init__(self, address, port, pki, name):
+        self.where = address, port, pki, name
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.load_verify_locations(f"{pki}/ca.pem")
@@ -35,8 +44,47 @@ class Peer:
         self.name, self.number, self.come = name, 0, b""
 
     def frame(self, kind, body):
+        self.wire.sendall(self.packed(kind, body))
+
+    def packed(self, kind, body):
         self.number += 1
-        self.wire.sendall(struct.pack("!IHHI", len(body), TYPES.index(kind), 0, self.number) + body)
+        return struct.pack("!IHHI", len(body), TYPES.index(kind), 0, self.number) + body
+
+    def at_once(self, frames):
+        """What roamd does not read for a while may wait here; that is no failure."""
+        self.wire.settimeout(STUCK_S)
+        try:
+            self.wire.sendall(b"".join(self.packed(kind, body) for kind, body in frames))
+        except TimeoutError:
+            print("stuck", flush=True)
+            sys.exit()
+        self.wire.settimeout(PATIENCE_S)
+
+    def many(self, count):
+        others = []
+        for _ in range(count):
+            try:
+                other = Peer(*self.where)
+                other.hello(1, 1)
+                other.wire.settimeout(STUCK_S)
+                other.wire.sendall(other.packed("data", bytes(1 << 20))[:1 << 19])
+                others.append(other)
+            except OSError:
+                pass
+        time.sleep(1)
+        open_still = sum(other.is_open() for other in others)
+        print("open", open_still, flush=True)
+
+    def is_open(self):
+        self.wire.settimeout(0.05)
+        try:
+            while self.wire.recv(65536):
+                pass
+        except TimeoutError:
+            return True
+        except OSError:
+            pass
+        return False
 
     def hello(self, version, oldest):
         self.frame("hello", json.dumps({"version": int(version), "oldest": int(oldest),
@@ -70,6 +118,20 @@ class Peer:
             self.frame(words[1], words[2].encode())
         elif words[0] == "data":
             self.frame("data", b"roam?" * (int(words[1]) // 5))
+        elif words[0] == "image":
+            self.frame("data", Path(words[1]).read_bytes())
+        elif words[0] == "flood":
+            self.at_once([("data", b"r" * int(words[2]))] * int(words[1]))
+        elif words[0] == "deltas":
+            count, name = words[2].split()
+            bodies = [json.dumps({"id": name, "sequence": int(words[1]) + i}).encode()
+                      for i in range(int(count))]
+            self.at_once([(kind, body) for body in bodies for kind in ("begin", "end")])
+        elif words[0] == "many":
+            self.many(int(words[1]))
+        elif words[0] == "ask":
+            body = json.dumps({"id": words[2], "state": "rounds", "sequence": 0}).encode()
+            self.at_once([("resume", body)] * int(words[1]))
         elif words[0] == "skip":
             self.number += 1
         elif words[0] == "wait":

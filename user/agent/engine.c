@@ -9,9 +9,14 @@
 #include "engine_jobs.h"
 #include "events.h"
 
-/* What may wait on the way out; what may wait on the way in is refused beyond that. */
-#define OUT_MOST (2U << 20)
-#define IN_MOST  (64U << 20)
+/*
+ * What may wait on the way out; what waits on the way in before the network is made to, and beyond
+ * what it is refused. Jobs are what a peer begins by a message, so they are bounded as well.
+ */
+#define OUT_MOST    (2U << 20)
+#define IN_ENOUGH   (4U << 20)
+#define IN_MOST     (64U << 20)
+#define JOBS_ENOUGH (WORKER_JOBS / 2)
 
 static void post_work(struct worker *worker, const struct handover_work *work)
 {
@@ -139,11 +144,11 @@ static int push_in(struct worker *worker, enum chunk_kind kind, const void *byte
 	if (bytes)
 		memcpy(chunk->bytes, bytes, size);
 	pthread_mutex_lock(&worker->lock);
-	if (worker->in_bytes + size > IN_MOST) {
+	if (bytes && worker->in_bytes + size > IN_MOST) {
 		err = fail(-ENOBUFS, "more than %u MiB wait", IN_MOST >> 20);
 		free(chunk);
 	} else {
-		worker->in_bytes += size;
+		worker->in_bytes += sizeof(*chunk) + size;
 		*worker->in_last = chunk;
 		worker->in_last = &chunk->next;
 		pthread_cond_broadcast(&worker->wake);
@@ -167,17 +172,18 @@ static void engine_broken(struct handover *h)
 		abort();
 }
 
-size_t engine_waiting(struct entry *entry)
+bool engine_is_full(struct entry *entry, bool waits)
 {
 	struct worker *worker = entry->worker;
-	size_t bytes;
+	const uint32_t part = waits ? 2 : 1;
+	bool full;
 
 	if (!worker)
-		return 0;
+		return false;
 	pthread_mutex_lock(&worker->lock);
-	bytes = worker->in_bytes;
+	full = worker->in_bytes >= IN_ENOUGH / part || worker->job_count >= JOBS_ENOUGH / part;
 	pthread_mutex_unlock(&worker->lock);
-	return bytes;
+	return full;
 }
 
 void engine_sent(struct entry *entry, void *bytes, size_t size)
@@ -352,7 +358,7 @@ void worker_pop(struct worker *worker)
 	worker->in_first = chunk->next;
 	if (!worker->in_first)
 		worker->in_last = &worker->in_first;
-	worker->in_bytes -= chunk->size;
+	worker->in_bytes -= sizeof(*chunk) + chunk->size;
 	free(chunk);
 }
 

@@ -20,8 +20,11 @@ void engine_close(struct agent *agent);
 void engine_sent(struct entry *entry, void *bytes, size_t size);
 /* The connection is another one, or none: nobody waits for the old one any more. */
 void engine_link_changed(struct entry *entry);
-/* How much of what came still waits for the worker. */
-size_t engine_waiting(struct entry *entry);
+/*
+ * Whether the network is to wait for the worker: too much of what came does. `waits`: it does so
+ * already, until half of that is left.
+ */
+bool engine_is_full(struct entry *entry, bool waits);
 uint32_t engine_number(const struct entry *entry);
 /* The worker ends when what it is at is done; EVENT_GONE says so. */
 void engine_end(struct entry *entry);

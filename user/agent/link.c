@@ -19,8 +19,11 @@
 #define PING_NS     (2 * NS_PER_S)
 #define SILENT_NS   (10 * NS_PER_S)
 #define OFFER_NS    (8 * NS_PER_S) /* an OFFER waits for another handover to end */
-/* Past this, the network waits for the worker. */
-#define IN_ENOUGH (16U << 20)
+/* Past this, a peer that does not read what it is told is not read either. */
+#define OUT_ENOUGH        (8U << 20)
+#define OUT_ENOUGH_NOBODY (64U << 10) /* of no handover yet */
+/* Connections of one peer: two for each handover that there may be, and some that only ask. */
+#define PEER_LINKS(config) (2 * (config)->handovers + 32)
 
 struct link {
 	struct agent *agent;
@@ -308,8 +311,7 @@ static int got_frame(struct link *link, const struct frame *frame, const uint8_t
 	int err;
 
 	if (frame->type == MESSAGE_DATA)
-		return link->entry ? handover_data(&link->entry->h, body, frame->size, now_ns())
-				   : fail(-EBADMSG, "data that belong to nothing");
+		return handover_data(&link->entry->h, body, frame->size, now_ns());
 	err = message_read(frame->type, (const char *)body, frame->size, &message);
 	return err ? err : got_message(link, &message);
 }
@@ -329,6 +331,8 @@ static int read_one(struct link *link, struct evbuffer *in)
 	/* Before it has said who it is, a peer needs no more than a HELLO. */
 	if (!link->greeted && frame.type != MESSAGE_HELLO)
 		return fail(-EBADMSG, "%s before hello", message_type_name(frame.type));
+	if (frame.type == MESSAGE_DATA && !link->entry)
+		return fail(-EBADMSG, "data that belong to nothing");
 	if (evbuffer_get_length(in) < FRAME_HEADER_LEN + frame.size)
 		return 0;
 	link->in_number = frame.number;
@@ -339,9 +343,23 @@ static int read_one(struct link *link, struct evbuffer *in)
 	return err ? err : 1;
 }
 
+/* The network is to wait for the worker. */
+static bool worker_is_full(const struct link *link)
+{
+	return link->entry && engine_is_full(link->entry, link->paused);
+}
+
+static bool is_full(const struct link *link)
+{
+	const size_t most = link->entry ? OUT_ENOUGH : OUT_ENOUGH_NOBODY;
+
+	return worker_is_full(link) ||
+	       evbuffer_get_length(bufferevent_get_output(link->bev)) >= most;
+}
+
 static void pause_if_full(struct link *link)
 {
-	if (link->paused || !link->entry || engine_waiting(link->entry) < IN_ENOUGH)
+	if (link->paused || !is_full(link))
 		return;
 	link->paused = true;
 	bufferevent_disable(link->bev, EV_READ);
@@ -353,16 +371,18 @@ static void on_read(struct bufferevent *bev, void *arg)
 	int got = 1;
 
 	link->heard_ns = now_ns();
-	while (got > 0 && !link->ending)
+	while (got > 0 && !link->ending && !link->paused) {
 		got = read_one(link, bufferevent_get_input(bev));
+		/* After each one: what is there may be thousands. */
+		if (got > 0 && !link->ending)
+			pause_if_full(link);
+	}
 	if (got < 0)
 		drop(link,
 		     link->entry && link->entry->h.lost_reason == HANDOVER_REASON_VERSION
 			     ? HANDOVER_REASON_VERSION
 			     : HANDOVER_REASON_CORRUPT,
 		     fail_line());
-	else
-		pause_if_full(link);
 }
 
 static void on_write(struct bufferevent *bev, void *arg)
@@ -391,6 +411,16 @@ static void failed(struct link *link)
 		     evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
 }
 
+static bool too_many(const struct link *link, const char *peer)
+{
+	const struct agent *agent = link->agent;
+	uint32_t count = 0;
+
+	for (const struct link *one = agent->links; one && !link->outgoing; one = one->next)
+		count += !one->dead && !one->outgoing && !strcmp(one->peer, peer);
+	return count >= PEER_LINKS(&agent->config);
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct link *link = arg;
@@ -403,6 +433,10 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		(void)setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		if (!peer) {
 			drop(link, HANDOVER_REASON_NOT_AUTHORISED, "not on the list of peers");
+			return;
+		}
+		if (too_many(link, peer)) {
+			drop(link, HANDOVER_REASON_BUSY, "too many connections of one peer");
 			return;
 		}
 		memcpy(link->peer, peer, strlen(peer) + 1);
@@ -509,7 +543,7 @@ static void tick_one(struct link *link, uint64_t now)
 {
 	const struct message ping = { .type = MESSAGE_PING };
 
-	if (link->paused && link->entry && engine_waiting(link->entry) < IN_ENOUGH / 2) {
+	if (link->paused && !is_full(link)) {
 		link->paused = false;
 		link->heard_ns = now;
 		bufferevent_enable(link->bev, EV_READ);
@@ -529,7 +563,7 @@ static void tick_one(struct link *link, uint64_t now)
 			link_free(link);
 	} else if (!link->greeted && now >= link->begun_ns + GREETING_NS) {
 		drop(link, HANDOVER_REASON_PEER_TIMEOUT, "no greeting in time");
-	} else if (!link->paused && now >= link->heard_ns + SILENT_NS) {
+	} else if (!(link->paused && worker_is_full(link)) && now >= link->heard_ns + SILENT_NS) {
 		drop(link, HANDOVER_REASON_PEER_TIMEOUT, "the peer is silent");
 	} else if (link->greeted && now >= link->ping_ns + PING_NS) {
 		link->ping_ns = now;
