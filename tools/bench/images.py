@@ -218,9 +218,11 @@ class ConntrackLimits:
         for path, value in ((CT_LIMIT, "2000000"), (CT_BUCKETS, "524288")):
             try:
                 with open(path, "r+", encoding="ascii") as setting:
-                    self.before[path] = setting.read().strip()
+                    before = setting.read().strip()
                     setting.seek(0)
                     setting.write(value)
+                    setting.flush()
+                    self.before[path] = before
             except OSError:
                 pass
 
