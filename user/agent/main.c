@@ -7,10 +7,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <bpf/libbpf.h>
+#include <systemd/sd-daemon.h>
 #include "agent.h"
 #include "engine.h"
 #include "events.h"
@@ -25,23 +24,12 @@
 #define IDLE_US 200000
 #define END_NS  (3 * NS_PER_S)
 
-/* sd_notify(3), which is one datagram. */
 static void notify(const char *state)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	const char *path = getenv("NOTIFY_SOCKET");
-	_cleanup_close_ int fd = -1;
-	size_t len = path ? strlen(path) : 0;
+	const int err = sd_notify(0, state);
 
-	if (!len || len >= sizeof(to.sun_path) || (path[0] != '/' && path[0] != '@'))
-		return;
-	memcpy(to.sun_path, path, len);
-	if (to.sun_path[0] == '@')
-		to.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
-			      offsetof(struct sockaddr_un, sun_path) + len) < 0)
-		say(SAY_WARNING, "cannot tell the service manager: %s", strerror(errno));
+	if (err < 0)
+		say(SAY_WARNING, "cannot tell the service manager: %s", strerror(-err));
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
