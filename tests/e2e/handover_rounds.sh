@@ -127,6 +127,60 @@ is_short()
 	[ "$(shown_at "$1" short)" = true ]
 }
 
+# At 1 Mbit/s no delta is through in 20 ms.
+test_rounds_not_converging()
+{
+	expect_from a b
+	check_not "start" handover a start vm web to b late 1 rate 1 timeout 2 wait
+	check_has "says why" "$(cat "$TMP/out")" "handover: not_converging: "
+	stays not_converging
+}
+
+test_rounds_not_converging_and_frozen_all_the_same()
+{
+	copy a b rate 1 timeout 2 converge freeze
+	finish
+}
+
+# many_flows COUNT: of datagrams that are answered
+many_flows()
+{
+	ns client "$PYTHON" -c 'import socket, sys
+for port in range(20000, 20000 + int(sys.argv[2])):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("", port))
+        one.settimeout(5)
+        one.sendto(b"1", (sys.argv[1], 5300))
+        one.recv(100)' "$VM4" "$1"
+}
+
+# watched STATE NAME: its values in that state, one a line
+watched()
+{
+	sed -n "s/.* state $1 .* $2 \\([0-9]*\\) .*/\\1/p" "$WATCHED"
+}
+
+# A base that the limit makes last a second or two.
+test_rounds_watched()
+{
+	check "room" roam_on a vm set web flows 20000
+	check "flows" many_flows 12000
+	expect_from a b
+	check "start" handover a start vm web to b late 1 rate 1
+	spawn handover a watch vm web
+	WATCHED=$TMP/spawn.$SPAWN_COUNT
+	wait_for 60 grep -q "state rounds.* rounds [1-9]" "$WATCHED" || fail "watch: $(cat "$WATCHED")"
+	half=$(watched base bytes | tail -1)
+	check "bytes of half a base: $half" test "${half:-0}" -gt 0
+	check "and of all of it" test "$(watched rounds bytes | head -1)" -gt "$half"
+	check "its entries" test "$(watched rounds entries | head -1)" -ge 12000
+	check "expected freeze" test "$(watched rounds expected_freeze_us | tail -1)" -ge 20000
+	check "what has changed" test "$(watched rounds dirty_per_s | tail -1)" -ge 1
+	check "bytes at b" test "$(shown_at b bytes)" -gt "$half"
+	check "abort" handover a abort vm web
+	stays operator
+}
+
 # Whoever waits for rounds to be short waits on; once it is given up by hand it does not begin again.
 test_rounds_policy_edited_and_aborted()
 {

@@ -164,7 +164,6 @@ static void take(struct handover *h, const struct handover_work *work, uint64_t 
 		return;
 	}
 	h->progress.entries += work->entries;
-	h->progress.bytes += work->bytes;
 	h->progress.rounds += work->sequence != 0;
 	h->sequence = work->sequence;
 	h->staged = true;
@@ -191,6 +190,8 @@ int handover_data(struct handover *h, const void *bytes, size_t size, uint64_t n
 {
 	if (h->role != HANDOVER_DEST)
 		return fail(-EBADMSG, "data are not for a source");
+	if (h->taking)
+		h->progress.bytes += size;
 	if (h->taking && h->engine->data(h, bytes, size)) {
 		h->engine->broken(h);
 		h->taking = false;

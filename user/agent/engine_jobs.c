@@ -12,6 +12,7 @@
 #include "vm.h"
 
 #define FRAME_BYTES (64U << 10)
+#define PACED_BYTES (8U << 10) /* with a rate, so that a low one does not come in bursts */
 #define DRAIN_NS    (5 * (NS_PER_S / 1000))
 #define GATES_BYTES (ROAM_VM_MAX * sizeof(struct roam_gate))
 
@@ -116,6 +117,7 @@ static int flush_out(struct worker *worker)
 static int write_out(const void *bytes, size_t size, void *arg)
 {
 	struct worker *worker = arg;
+	const size_t most = worker->entry->h.options.rate_mbps ? PACED_BYTES : FRAME_BYTES;
 	const uint8_t *from = bytes;
 	int err = 0;
 
@@ -123,10 +125,10 @@ static int write_out(const void *bytes, size_t size, void *arg)
 		worker_say(worker, MESSAGE_BEGIN, worker->out_sequence);
 	worker->out_begun = true;
 	while (size && !err) {
-		size_t part = FRAME_BYTES - worker->out_size;
+		size_t part = most - worker->out_size;
 
 		if (!worker->out)
-			worker->out = malloc(FRAME_BYTES);
+			worker->out = malloc(most);
 		if (!worker->out)
 			return fail(-ENOMEM, "out of memory");
 		if (part > size)
@@ -135,7 +137,7 @@ static int write_out(const void *bytes, size_t size, void *arg)
 		worker->out_size += part;
 		from += part;
 		size -= part;
-		if (worker->out_size == FRAME_BYTES)
+		if (worker->out_size == most)
 			err = flush_out(worker);
 	}
 	return err;
@@ -184,7 +186,6 @@ static void note(struct handover_work *work, const struct worker *worker,
 {
 	work->sequence = worker->sequence;
 	work->entries += stats->rows;
-	work->bytes += stats->bytes;
 }
 
 /* Deltas are sent as soon as there is one, but not more often than every few milliseconds. */
@@ -196,6 +197,7 @@ static int run_export(struct worker *worker, struct handover_work *work)
 	work->sequence = worker->sequence;
 	if (!err && worker->job.first) {
 		err = send_one(worker, &stats);
+		stats.rows = err ? 0 : move_source_flows(worker->source);
 		note(work, worker, &stats);
 		return err;
 	}

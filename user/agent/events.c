@@ -27,10 +27,12 @@ static void on_data(struct agent_event *event)
 {
 	struct entry *entry = event->entry;
 
-	if (entry->link && event->links == entry->h.links)
+	if (entry->link && event->links == entry->h.links) {
+		entry->h.progress.bytes += event->size; /* as they go: a base may take minutes */
 		link_send_data(entry->link, event->bytes, event->size);
-	else
+	} else {
 		engine_sent(entry, event->bytes, event->size);
+	}
 }
 
 static void run(struct agent_event *event)

@@ -152,12 +152,12 @@ static void note(struct handover *h, const struct handover_work *work, uint64_t 
 {
 	if (work->began_ns)
 		h->job_ns = work->began_ns;
+	/* Not those of the base: what there is has not changed. */
 	if (h->round_ns && now > h->round_ns)
 		h->progress.dirty_per_s = work->entries * NS_PER_S / (now - h->round_ns);
 	h->round_ns = now;
 	h->sequence = work->sequence;
 	h->progress.entries += work->entries;
-	h->progress.bytes += work->bytes;
 }
 
 static void got_ack(struct handover *h, uint64_t sequence, uint64_t now);

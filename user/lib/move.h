@@ -109,6 +109,8 @@ int move_source_abort(struct move_source *source);
 int move_release(struct host *host, const char *vm, const uint8_t id[16], uint64_t epoch);
 
 uint32_t move_source_slot(const struct move_source *source);
+/* Flows of the base. */
+uint64_t move_source_flows(const struct move_source *source);
 /* Leaves the handover as it is. */
 void move_source_close(struct move_source *source);
 

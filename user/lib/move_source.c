@@ -71,6 +71,11 @@ uint32_t move_source_slot(const struct move_source *source)
 	return source->slot;
 }
 
+uint64_t move_source_flows(const struct move_source *source)
+{
+	return source->refs.flows;
+}
+
 void move_source_at(struct move_source *source, uint64_t now_ns)
 {
 	source->now_ns = now_ns;

@@ -34,6 +34,7 @@ struct state_refs {
 	int port_count;
 	struct acl_list rules;
 	uint64_t digest;
+	uint64_t flows; /* how many there were */
 	/* Loaded: what the image says of sources and blocks, the counters that it has, and rows for
 	 * which there was no place yet. */
 	struct roam_ips image_ips;
