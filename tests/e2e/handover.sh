@@ -112,6 +112,14 @@ test_metrics()
 	all_went_on
 }
 
+test_health_of_a_host_that_is_taken_down()
+{
+	check_has "health" "$(fetch b /healthz)" ok
+	check "teardown" roam_on b host teardown
+	check_not "health" fetch b /healthz
+	check_has "says so" "$(cat "$TMP/out")" "503: Service Unavailable"
+}
+
 # The format of Prometheus: comments, and names with labels and a number; no name in two places.
 check_metrics()
 {
