@@ -39,7 +39,7 @@ test_units()
 	check "a folder for VMs" test -d "$TMP/root/etc/roam/vms.d"
 	check_not "a place that was not filled in" grep -r @PREFIX@ "$TMP/root/usr/lib"
 	command -v systemd-analyze > /dev/null || return 0
-	for unit in roam.service roam-port@.service roamd.service; do
+	for unit in roam.service roam-port@.service roamd.service roam-libvirt-events.service; do
 		sed "s,=/usr/,=$TMP/root/usr/," "$installed/$unit" > "$TMP/$unit"
 		check "$unit" systemd-analyze verify --man=no "$TMP/$unit"
 	done

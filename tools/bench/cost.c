@@ -269,15 +269,20 @@ static void copying(struct test_host *copied, struct test_host *plain)
 	struct move_source_options options = { .id = { 1 } };
 	struct move_source *source;
 
-	establish(copied, 4);
-	establish(plain, 4);
+	for (int family = 4; family <= 6; family += 2) {
+		establish(copied, family);
+		establish(plain, family);
+	}
 	must(!move_source_open(copied->host, "vm", &options, &source), "copying");
-	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
-		struct packet ack = tcp(4, dir, ROAM_TCP_ACK);
+	for (int i = 0; i < 2 * ROAM_DIR_COUNT; i++) {
+		const int family = i < ROAM_DIR_COUNT ? 4 : 6, dir = i % ROAM_DIR_COUNT;
+		struct packet ack = tcp(family, dir, ROAM_TCP_ACK);
 		struct side a = side_of(copied, dir, &ack), b = side_of(plain, dir, &ack);
+		char name[64];
 
-		compare(dir == ROAM_DIR_IN ? "copying_in:not_copied" : "copying_out:not_copied", &a,
-			&b);
+		(void)snprintf(name, sizeof(name), "copying_ipv%d_%s:not_copied", family,
+			       dir == ROAM_DIR_IN ? "in" : "out");
+		compare(name, &a, &b);
 	}
 	must(!move_source_abort(source), "not copying");
 	move_source_close(source);
