@@ -64,9 +64,11 @@ int acl_set_proto_number(struct roam_acl_rule *rule, const char *text)
 
 	if (!err && number > UINT8_MAX)
 		err = fail(-EINVAL, "proto %u is above 255", number);
-	if (!err)
-		rule->proto = number;
-	return err;
+	if (err)
+		return err;
+	rule->proto = number;
+	rule->any_proto = 0;
+	return 0;
 }
 
 int acl_set_proto(struct roam_acl_rule *rule, const char *text)
@@ -83,6 +85,25 @@ int acl_set_proto(struct roam_acl_rule *rule, const char *text)
 	rule->proto = proto->proto;
 	rule->any_proto = proto->any;
 	return set_family(rule, proto->family);
+}
+
+bool acl_proto_says_family(const struct roam_acl_rule *rule)
+{
+	return !rule->any_proto &&
+	       ((rule->proto == IPPROTO_ICMP && rule->family == ROAM_FAMILY_IPV4) ||
+		(rule->proto == IPPROTO_ICMPV6 && rule->family == ROAM_FAMILY_IPV6));
+}
+
+const char *acl_say_proto(const struct roam_acl_rule *rule, char buf[ACL_PROTO_LEN])
+{
+	if (rule->any_proto)
+		return "any";
+	if ((rule->proto == IPPROTO_ICMP || rule->proto == IPPROTO_ICMPV6) &&
+	    !acl_proto_says_family(rule)) {
+		snprintf(buf, ACL_PROTO_LEN, "%u", rule->proto);
+		return buf;
+	}
+	return text_proto(rule->proto, buf);
 }
 
 /* "set:NAME" in place of what it holds. */

@@ -21,6 +21,11 @@ int acl_set_proto(struct roam_acl_rule *rule, const char *text);
 int acl_set_proto_number(struct roam_acl_rule *rule, const char *text);
 /* Whether it is one of the names. */
 bool acl_is_proto(const char *text);
+/* Whether the name of its protocol is for one family, the rule's: no prefix has to say so. */
+bool acl_proto_says_family(const struct roam_acl_rule *rule);
+#define ACL_PROTO_LEN 4
+/* What acl_set_proto() takes: a number in `buf` where there is no name, or it says too much. */
+const char *acl_say_proto(const struct roam_acl_rule *rule, char buf[ACL_PROTO_LEN]);
 
 /* A prefix, "any", "any4", "any6", or "set:NAME" */
 int acl_set_from(struct roam_acl_rule *rule, const char *text);

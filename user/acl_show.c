@@ -48,16 +48,14 @@ void acl_show_rule(struct out *out, const struct roam_acl_rule *rule)
 {
 	bool is_out = rule->dir == ROAM_DIR_OUT;
 	struct end from = end_of(rule, is_out), to = end_of(rule, !is_out);
-	char text[4], flags[TEXT_FLAGS_LEN], type[TEXT_ICMP_LEN];
-	const char *proto = text_proto(rule->proto, text);
+	char text[ACL_PROTO_LEN], flags[TEXT_FLAGS_LEN], type[TEXT_ICMP_LEN];
+	const char *proto = acl_say_proto(rule, text);
 
 	out_text(out, "name", rule->name);
 	out_bare(out, "dir", text_enum_name(&text_dir, rule->dir));
 	out_number(out, "prio", rule->prio);
 	out_bare(out, "action", text_enum_name(&text_action, rule->action));
-	if (rule->any_proto)
-		out_bare(out, "proto", "any");
-	else if (proto == text)
+	if (proto == text)
 		out_text(out, "proto", proto);
 	else
 		out_bare(out, "proto", proto);

@@ -61,11 +61,10 @@ static int read_proto(void *object, const char *text)
 
 static bool show_proto(const void *object, uint32_t i, char text[POLICY_TEXT_LEN])
 {
-	const struct roam_acl_rule *rule = object;
-	char number[4];
+	char number[ACL_PROTO_LEN];
 
 	(void)i;
-	return policy_say(text, rule->any_proto ? "any" : text_proto(rule->proto, number));
+	return policy_say(text, acl_say_proto(object, number));
 }
 
 static int read_from(void *object, const char *text)
@@ -91,10 +90,7 @@ static int read_dport(void *object, const char *text)
 /* The family where neither prefix nor protocol tells it. */
 static bool say_family(char text[POLICY_TEXT_LEN], const struct roam_acl_rule *rule)
 {
-	bool icmp = !rule->any_proto &&
-		    (rule->proto == IPPROTO_ICMP || rule->proto == IPPROTO_ICMPV6);
-
-	if (!rule->family || icmp || rule->local.bits || rule->remote.bits)
+	if (!rule->family || acl_proto_says_family(rule) || rule->local.bits || rule->remote.bits)
 		return false;
 	return policy_say(text, rule->family == ROAM_FAMILY_IPV4 ? "any4" : "any6");
 }

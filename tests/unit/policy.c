@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
+#include "acl_words.h"
 #include "harness.h"
 #include "policy_text.h"
 #include "policy_tree.h"
@@ -173,6 +174,13 @@ static bool same_trees(const struct policy *a, const struct policy *b)
 	return CHECK(count);
 }
 
+/* The rules themselves, not what is said of them. */
+static void same_rules(const struct policy *a, const struct policy *b)
+{
+	if (CHECK_EQ(a->rule_count, b->rule_count) && a->rule_count)
+		CHECK_MEM(a->rules, b->rules, a->rule_count * sizeof(*a->rules));
+}
+
 /* Names and values that other readers of YAML take for something else. */
 static const struct policy_round rounds[] = {
 	{ "everything", whole },
@@ -187,6 +195,11 @@ static const struct policy_round rounds[] = {
 		       "dport: 36412}, {name: q, dir: in, action: allow, proto: gre}, "
 		       "{name: r, dir: in, action: allow, proto: esp}, "
 		       "{name: s, dir: in, action: allow, proto: ah}]" },
+	{ "protocols by number",
+	  "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, proto: 99}, "
+	  "{name: q, dir: in, action: allow, proto: 1}, "
+	  "{name: r, dir: in, action: allow, proto: 1, from: any6}, "
+	  "{name: s, dir: out, action: allow, proto: 58, to: 'fd00::/8'}]" },
 	{ "any4", "vm: {name: a}\nacl: [{name: p, dir: in, action: allow, to: any4}]" },
 	{ "all IPv4", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, to: 0.0.0.0/0}]" },
 	{ "ranges", "vm: {name: a}\nacl: [{name: p, dir: out, action: allow, proto: udp, "
@@ -219,16 +232,69 @@ TEST_EACH(shows_what_it_reads, rounds)
 		return;
 	tree = policy_tree(&first.all[0]);
 	text = policy_text_yaml(tree);
-	if (policy_text_vm(text, &yaml))
+	if (policy_text_vm(text, &yaml)) {
 		same_trees(&first.all[0], &yaml.all[0]);
-	else
+		same_rules(&first.all[0], &yaml.all[0]);
+	} else {
 		note("%s", text);
+	}
 	free(text);
 	text = json_dumps(tree, JSON_COMPACT);
-	if (policy_text_vm(text, &json))
+	if (policy_text_vm(text, &json)) {
 		same_trees(&first.all[0], &json.all[0]);
+		same_rules(&first.all[0], &json.all[0]);
+	}
 	free(text);
 	json_decref(tree);
+}
+
+/* A rule in a file is the one that the command makes of the same words. */
+static const struct as_command {
+	const char *name;
+	const char *file; /* behind name, dir and action */
+	char *words[12];  /* the same */
+} as_commands[] = {
+	{ "nothing", "", {} },
+	{ "any", ", proto: any", { "any" } },
+	{ "a protocol", ", proto: tcp", { "tcp" } },
+	{ "a number", ", proto: 99", { "proto", "99" } },
+	{ "0", ", proto: 0", { "proto", "0" } },
+	{ "a number with a name", ", proto: 47", { "proto", "47" } },
+	{ "ICMP by number", ", proto: 1", { "proto", "1" } },
+	{ "TCP by number", ", proto: 6, dport: 80", { "proto", "6", "dport", "80" } },
+	{ "a type", ", proto: icmp6, type: 2", { "icmp6", "type", "2" } },
+	{ "flags", ", proto: tcp, flags: 'syn/syn,ack'", { "tcp", "flags", "syn/syn,ack" } },
+	{ "ends",
+	  ", prio: 7, proto: udp, from: 10.0.0.0/8, to: any4, sport: 1-2, dport: 53",
+	  { "udp", "from", "10.0.0.0/8", "to", "any4", "sport", "1-2", "dport", "53" } },
+	{ "sets",
+	  ", proto: tcp, from: 'set:a', dport: 'set:b'",
+	  { "tcp", "from", "set:a", "dport", "set:b" } },
+	{ "the rest",
+	  ", log: 5, conns: 9, perremote: 3",
+	  { "log", "5", "conns", "9", "perremote", "3" } },
+	{ "stateless", ", stateless: on", { "stateless" } },
+};
+
+TEST_EACH(a_rule_is_the_command_s, as_commands)
+{
+	char *word[24] = { "name", "r", "in" }, text[256];
+	struct words words = { .word = word, .count = 3 };
+	_cleanup_policies_ struct policies policies = {};
+	struct roam_acl_rule rule;
+
+	if (strstr(row->file, "prio: 7")) {
+		word[words.count++] = "prio";
+		word[words.count++] = "7";
+	}
+	word[words.count++] = "allow";
+	for (int i = 0; row->words[i]; i++)
+		word[words.count++] = row->words[i];
+	snprintf(text, sizeof(text), "vm: {name: a}\nacl: [{name: r, dir: in, action: allow%s}]",
+		 row->file);
+	if (CHECK_OK(acl_words_rule(&words, &rule)) && policy_text_vm(text, &policies) &&
+	    CHECK_EQ(policies.all[0].rule_count, 1))
+		CHECK_MEM(&policies.all[0].rules[0], &rule, sizeof(rule));
 }
 
 /* ---- differences ---- */
