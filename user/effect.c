@@ -22,3 +22,11 @@ void effect_show(struct cmd *cmd, uint32_t slot)
 	out_number(cmd->out, "end", answer.end);
 	out_item_end(cmd->out);
 }
+
+void effect_show_many(struct cmd *cmd, const uint32_t *slots, uint32_t count)
+{
+	out_list(cmd->out);
+	for (uint32_t i = 0; i < count; i++)
+		effect_show(cmd, slots[i]);
+	out_list_end(cmd->out, 0);
+}

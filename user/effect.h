@@ -11,5 +11,7 @@
  * noted.
  */
 void effect_show(struct cmd *cmd, uint32_t slot);
+/* A list of such items, of one change that was about all of them. */
+void effect_show_many(struct cmd *cmd, const uint32_t *slots, uint32_t count);
 
 #endif

@@ -149,7 +149,6 @@ static int apply_vms(struct cmd *cmd, struct policies *policies)
 {
 	int err = 0;
 
-	out_list(cmd->out);
 	for (uint32_t i = 0; i < policies->count && !err; i++) {
 		struct policy *policy = &policies->all[i];
 
@@ -161,17 +160,20 @@ static int apply_vms(struct cmd *cmd, struct policies *policies)
 		if (err)
 			err = say_which(err, policy);
 	}
-	return out_list_end(cmd->out, err);
+	return err;
 }
 
-static int lock_and_apply_sets(struct host *host, const struct sets *sets, bool keep_others)
+static int lock_and_apply_sets(struct cmd *cmd, const struct sets *sets, bool keep_others)
 {
-	int err = host_lock(host);
+	static struct sets_users users;
+	int err = host_lock(cmd->host);
 
 	if (err)
 		return err;
-	err = sets_apply(host, sets, keep_others);
-	host_unlock(host);
+	err = sets_apply(cmd->host, sets, keep_others, &users);
+	for (uint32_t i = 0; i < users.count && !err; i++)
+		effect_show(cmd, users.slots[i]);
+	host_unlock(cmd->host);
 	return err ? say_what(err, "sets") : 0;
 }
 
@@ -187,21 +189,31 @@ static int lock_and_apply_services(struct host *host, const struct lb_policy *se
 }
 
 /* Sets come before the rules that refer to them, and go after those that do not any more. */
+static int apply_all(struct cmd *cmd, struct policies *policies, bool keep)
+{
+	int err = 0;
+
+	if (policies->sets)
+		err = lock_and_apply_sets(cmd, policies->sets, keep || policies->count);
+	if (!err && policies->services)
+		err = lock_and_apply_services(cmd->host, policies->services);
+	if (!err)
+		err = apply_vms(cmd, policies);
+	if (!err && policies->sets && policies->count && !keep)
+		err = lock_and_apply_sets(cmd, policies->sets, false);
+	return err;
+}
+
 static int policy_apply_cmd(struct cmd *cmd)
 {
 	_cleanup_policies_ struct policies policies = {};
 	bool keep = words_take(&cmd->words, "keep");
 	int err = read_files(cmd, &policies);
 
-	if (!err && policies.sets)
-		err = lock_and_apply_sets(cmd->host, policies.sets, keep || policies.count);
-	if (!err && policies.services)
-		err = lock_and_apply_services(cmd->host, policies.services);
-	if (!err)
-		err = apply_vms(cmd, &policies);
-	if (!err && policies.sets && policies.count && !keep)
-		err = lock_and_apply_sets(cmd->host, policies.sets, false);
-	return err;
+	if (err)
+		return err;
+	out_list(cmd->out);
+	return out_list_end(cmd->out, apply_all(cmd, &policies, keep));
 }
 
 struct show_changes {

@@ -2,6 +2,7 @@
 /* `roam set`: sets by name of the host, to which rules of its VMs refer. */
 #include <string.h>
 #include "cmd.h"
+#include "effect.h"
 #include "set.h"
 #include "set_show.h"
 #include "text.h"
@@ -89,6 +90,16 @@ static int change_entries(struct set_value *set, const struct set_value *by, cha
 	return err ? err : set_finish(set);
 }
 
+static int apply(struct cmd *cmd, const struct sets *sets)
+{
+	static struct sets_users users;
+	int err = sets_apply(cmd->host, sets, false, &users);
+
+	if (!err)
+		effect_show_many(cmd, users.slots, users.count);
+	return err;
+}
+
 static int set_add_cmd(struct cmd *cmd)
 {
 	_cleanup_words_ struct set_words words = {};
@@ -102,7 +113,7 @@ static int set_add_cmd(struct cmd *cmd)
 		err = get_set(cmd, words.name, true, &sets, &set);
 	if (!err)
 		err = change_entries(set, &words.entries, set_add_entry);
-	return err ? err : sets_apply(cmd->host, &sets, false);
+	return err ? err : apply(cmd, &sets);
 }
 
 static int set_replace_cmd(struct cmd *cmd)
@@ -122,7 +133,7 @@ static int set_replace_cmd(struct cmd *cmd)
 	if (!set->has_kind && !words.entries.count)
 		return usage("'addr PREFIX' or 'port PORT' is missing");
 	err = change_entries(set, &words.entries, set_add_entry);
-	return err ? err : sets_apply(cmd->host, &sets, false);
+	return err ? err : apply(cmd, &sets);
 }
 
 /* The set is gone. */
@@ -150,7 +161,7 @@ static int set_del_cmd(struct cmd *cmd)
 		err = change_entries(set, &words.entries, set_del_entry);
 	else
 		remove_set(&sets, set);
-	return err ? err : sets_apply(cmd->host, &sets, false);
+	return err ? err : apply(cmd, &sets);
 }
 
 static int set_show_cmd(struct cmd *cmd)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 #
 # A change of policy says what it did to live flows, and what it says comes true with their next
-# packets, for a rule, a list of them, a default and a policy file.
+# packets, for a rule, a list of them, a set, a default and a policy file.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../world.sh"
 
@@ -79,6 +79,29 @@ test_rules_of_a_batch()
 		> "$TMP/batch"
 	check_eq "once for all" "$(host batch "$TMP/batch")" "vm web live 30 stay 20 end 10"
 	comes_true "0 0 10 10"
+}
+
+# Of each VM whose rules refer to it.
+test_a_set()
+{
+	check "nobody's" host set add ends port 80 port 443
+	check_eq "says nothing" "$(cat "$TMP/out")" ""
+	check "rule" host acl add vm web name ends in prio 1 allow tcp dport set:ends
+	check "rule" host acl del vm web name http
+	check "rule" host acl del vm web name https
+	check_eq "less in it" "$(host set del ends port 80)" "vm web live 30 stay 20 end 10"
+	check_eq "the same again" "$(host set replace ends port 443)" ""
+	check_eq "as JSON" "$(host -j set add ends port 81 | tr -d '\n')" \
+		'[{"vm":"web","live":30,"stay":20,"end":10}]'
+	check_eq "another one" "$(host set add others port 1)" ""
+	check "another VM without flows" host vm add other
+	check "rule" host acl add vm other name ends in allow tcp dport set:ends
+	printf 'sets: [{name: ends, ports: [443]}]\n' > "$TMP/sets.yaml"
+	check_eq "a file of them" "$(host policy apply "$TMP/sets.yaml")" \
+		"vm web live 30 stay 20 end 10"
+	check_eq "and changes nothing" "$(flows) $(revoked)" "30 0"
+	comes_true "0 0 10 10"
+	check_eq "each ends with one packet" "$(revoked)" 10
 }
 
 test_a_default()

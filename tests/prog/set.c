@@ -28,8 +28,10 @@ static void make_set(struct sets *sets, const char *name, const char *const *add
 	sets_sort(sets);
 }
 
-static void apply(struct set_test *self, const char *const *friends, bool others)
+/* How many VMs' rules refer to what has changed. */
+static uint32_t apply(struct set_test *self, const char *const *friends, bool others)
 {
+	static struct sets_users users;
 	static const char *const none[] = { NULL };
 	_cleanup_sets_ struct sets sets = {};
 
@@ -38,8 +40,9 @@ static void apply(struct set_test *self, const char *const *friends, bool others
 	if (others)
 		make_set(&sets, "others", none);
 	CHECK_OK(host_lock(self->host->host));
-	CHECK_OK(sets_apply(self->host->host, &sets, false));
+	CHECK_OK(sets_apply(self->host->host, &sets, false, &users));
 	host_unlock(self->host->host);
+	return users.count;
 }
 
 /* A rule that refers to them. */
@@ -93,16 +96,16 @@ TEST_F(set_test, what_is_the_same_changes_nothing)
 	static const char *const more[] = { "192.0.2.0/24", "2001:db8::/32", "198.51.100.1", NULL };
 	uint32_t before = gen(self), all = map_of(self, HOST_MAP_set_all, 0);
 
-	apply(self, again, false);
+	CHECK_EQ(apply(self, again, false), 0);
 	CHECK_EQ(gen(self), before);
 	CHECK_EQ(map_of(self, HOST_MAP_set_all, 0), all);
 	/* One that is new, one that is gone, and one that holds more, are changes. */
-	apply(self, again, true);
+	CHECK_EQ(apply(self, again, true), 0);
 	CHECK(map_of(self, HOST_MAP_set_all, 0) != all);
 	CHECK_EQ(gen(self), before);
 	all = map_of(self, HOST_MAP_set_all, 0);
 	apply(self, again, false);
 	CHECK(map_of(self, HOST_MAP_set_all, 0) != all);
-	apply(self, more, false);
+	CHECK_EQ(apply(self, more, false), 1);
 	CHECK(gen(self) != before);
 }

@@ -18,12 +18,19 @@ int sets_get_all(struct host *host, struct sets *ret_sets);
 /* What a set of sets_get() holds. */
 int set_load(struct host *host, struct set_value *set);
 
+/* VMs whose rules refer to sets that have changed: their flows are matched again. */
+struct sets_users {
+	uint32_t slots[ROAM_VM_MAX];
+	uint32_t count;
+};
+
 /*
  * The host has these sets, which are sorted, and no others, unless those are to be kept; what is
  * not loaded is as it was. All of it or nothing. Needs the host's lock. -EBUSY: a rule refers to
  * one that would be gone or be of another kind.
  */
-int sets_apply(struct host *host, const struct sets *wanted, bool keep_others);
+int sets_apply(struct host *host, const struct sets *wanted, bool keep_others,
+	       struct sets_users *ret_users);
 
 /* Lists that could be of older sets are compiled anew, rows that no set has removed. */
 int sets_recover(struct host *host);

@@ -18,8 +18,7 @@ struct change {
 	struct sets is;                            /* rows of set_all to be, without entries */
 	const struct set_value *wanted[ROAM_SETS]; /* of each: its entries; NULL: it stays */
 	bool used[ROAM_SET_ROWS];                  /* places of what was or will be */
-	uint32_t users[ROAM_VM_MAX]; /* slots of VMs whose rules refer to one of these */
-	uint32_t user_count;
+	struct sets_users users;                   /* whose rules refer to one that is wanted */
 };
 
 static void change_free(struct change *change)
@@ -83,7 +82,7 @@ static int look_at_vm(struct host *host, uint32_t slot, void *arg)
 		}
 	}
 	if (!err && uses)
-		change->users[change->user_count++] = slot;
+		change->users.slots[change->users.count++] = slot;
 	return err;
 }
 
@@ -230,12 +229,12 @@ static int clear_places(struct host *host)
 }
 
 /* Every packet of theirs meets the new sets, and flows are matched again. */
-static int sync_users(struct host *host, const uint32_t *users, uint32_t count)
+static int sync_users(struct host *host, const struct sets_users *users)
 {
-	int err = acl_compile_many(host, users, count);
+	int err = acl_compile_many(host, users->slots, users->count);
 
-	for (uint32_t i = 0; i < count && !err; i++)
-		err = vm_sync_ports(host, users[i]);
+	for (uint32_t i = 0; i < users->count && !err; i++)
+		err = vm_sync_ports(host, users->slots[i]);
 	return err;
 }
 
@@ -248,19 +247,20 @@ static int commit(struct change *change)
 	if (!err)
 		err = write_all(host, &change->is);
 	if (!err)
-		err = sync_users(host, change->users, change->user_count);
+		err = sync_users(host, &change->users);
 	if (err) {
 		_cleanup_free_ char *why = strdup(fail_line());
 
 		if (!write_all(host, &change->was))
-			sync_users(host, change->users, change->user_count);
+			sync_users(host, &change->users);
 		clear_places(host);
 		return fail(err, "%s", why ? why : "set: out of memory");
 	}
 	return clear_places(host);
 }
 
-int sets_apply(struct host *host, const struct sets *wanted, bool keep_others)
+int sets_apply(struct host *host, const struct sets *wanted, bool keep_others,
+	       struct sets_users *ret_users)
 {
 	_cleanup_change_ struct change *change = calloc(1, sizeof(*change));
 	int err, entry;
@@ -269,14 +269,18 @@ int sets_apply(struct host *host, const struct sets *wanted, bool keep_others)
 		return fail(-ENOMEM, "set: out of memory");
 	change->host = host;
 	err = plan(change, wanted, keep_others);
-	if (!err && !changes(change))
+	if (!err && !changes(change)) {
+		*ret_users = (struct sets_users){};
 		return 0;
+	}
 	if (!err)
 		err = journal_begin(host, JOURNAL_SETS, &entry);
 	if (err)
 		return err;
 	err = commit(change);
 	journal_end(host, JOURNAL_SETS, &entry);
+	if (!err)
+		*ret_users = change->users;
 	return err;
 }
 
@@ -290,7 +294,7 @@ static int add_user(struct host *host, uint32_t slot, void *arg)
 	for (uint32_t i = 0; i < rules.count && !err; i++) {
 		if (!set_refs(&rules.recs[i].rule, refs))
 			continue;
-		change->users[change->user_count++] = slot;
+		change->users.slots[change->users.count++] = slot;
 		break;
 	}
 	return err;
@@ -302,6 +306,6 @@ int sets_recover(struct host *host)
 	int err = change ? vm_each(host, add_user, change) : fail(-ENOMEM, "set: out of memory");
 
 	if (!err)
-		err = sync_users(host, change->users, change->user_count);
+		err = sync_users(host, &change->users);
 	return err ? err : clear_places(host);
 }
