@@ -102,6 +102,39 @@ test_what_conntrack_knows()
 	check_has "all are known" "$(cat "$TMP/again")" "imported 0"
 }
 
+# An entry made by hand; $1: what it is of, then conntrack's words.
+entry()
+{
+	local what=$1
+	shift
+	check "$what" ns host conntrack -I -t 300 "$@"
+}
+
+# In a zone for each bridge port, say, the kernel knows one connection twice, and may have seen the
+# answers in one of them only.
+test_what_conntrack_knows_twice()
+{
+	command -v conntrack > /dev/null || skip "no conntrack"
+	policy
+	check "port" port
+	check "a table" ns host sh -c 'conntrack -L > /dev/null'
+	for ends in "$CLIENT4 $VM4" "$CLIENT6 $VM6"; do
+		set -- -s "${ends% *}" -d "${ends#* }"
+		entry "answered" "$@" -p udp --sport 5 --dport 6 -u SEEN_REPLY,ASSURED
+		entry "not answered" "$@" -p udp --sport 5 --dport 6 --zone 7
+		entry "another protocol" "$@" -p esp
+		entry "an association" "$@" -p sctp --sport 7 --dport 8 --state ESTABLISHED \
+			--orig-vtag 1 --reply-vtag 2 -u SEEN_REPLY
+	done
+	entry "a call" -s "$CLIENT4" -d "$VM4" -p gre --srckey 1 --dstkey 2
+	entry "the same tunnel" -s "$VM4" -d "$CLIENT4" -p gre --srckey 3 --dstkey 4 -u SEEN_REPLY
+	check_eq "each once" "$(host ct import vm web)" "imported 7 known 0 skipped 0"
+	check_eq "as it was answered" "$(flows '"state":"udp_stream"') $(flows '"state":"udp_new"')" "2 0"
+	check_eq "the tunnel, too" "$(flows '"proto":"gre"[^}]*"state":"other_replied"')" 1
+	check_eq "all there are" "$(flows '"state":')" 7
+	check_eq "again" "$(host ct import vm web)" "imported 0 known 7 skipped 0"
+}
+
 # Without conntrack: as they are seen. What policy does not admit ends when the time is over.
 test_as_they_are_seen()
 {

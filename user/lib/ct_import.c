@@ -108,8 +108,14 @@ static void tidy(struct rows *rows)
 		qsort(rows->recs, kept, sizeof(*rows->recs), compare_keys);
 }
 
-/* Of several entries for what the VM sees as one (in two zones of conntrack's, say), one counts. */
-static void drop_doubles(struct rows *rows)
+static struct roam_flow_rec *find_row(const struct rows *rows, const struct roam_flow_rec *rec)
+{
+	if (!rows->count)
+		return NULL;
+	return bsearch(rec, rows->recs, rows->count, sizeof(*rows->recs), compare_keys);
+}
+
+static void drop_doubles_of_kind(struct rows *rows)
 {
 	tidy(rows);
 	for (uint32_t i = 1; i < rows->count; i++) {
@@ -119,6 +125,23 @@ static void drop_doubles(struct rows *rows)
 	tidy(rows);
 }
 
+/*
+ * Of several entries for what the VM sees as one (in two zones of conntrack's, or calls within one
+ * tunnel of GRE), one counts: one that has been answered, if there is one.
+ */
+static void drop_doubles(struct rows rows[ROAM_CT_KINDS])
+{
+	struct rows *half = &rows[ROAM_CT_HALF];
+
+	for (int kind = 0; kind < ROAM_CT_KINDS; kind++)
+		drop_doubles_of_kind(&rows[kind]);
+	for (uint32_t i = 0; i < half->count; i++) {
+		if (find_row(&rows[ROAM_CT_FLOWS], &half->recs[i]))
+			half->recs[i].flow.state = ROAM_CT_NONE;
+	}
+	tidy(half);
+}
+
 /* What the VM has already, in whichever table, is struck out. */
 static int drop_known(const struct roam_flow_rec *rows, uint32_t count, void *arg)
 {
@@ -126,11 +149,8 @@ static int drop_known(const struct roam_flow_rec *rows, uint32_t count, void *ar
 
 	for (uint32_t i = 0; i < count * ROAM_CT_KINDS; i++) {
 		struct rows *ours = &importing->rows[i % ROAM_CT_KINDS];
-		struct roam_flow_rec *found = NULL;
+		struct roam_flow_rec *found = find_row(ours, &rows[i / ROAM_CT_KINDS]);
 
-		if (ours->count)
-			found = bsearch(&rows[i / ROAM_CT_KINDS], ours->recs, ours->count,
-					sizeof(*ours->recs), compare_keys);
 		if (!found || found->flow.state == ROAM_CT_NONE)
 			continue;
 		found->flow.state = ROAM_CT_NONE;
@@ -193,8 +213,7 @@ static int import_locked(struct host *host, uint32_t slot, struct ct_imported *r
 		.now_ns = now_ns(),
 	};
 	err = read_table(&importing);
-	for (int kind = 0; kind < ROAM_CT_KINDS; kind++)
-		drop_doubles(&importing.rows[kind]);
+	drop_doubles(importing.rows);
 	if (!err)
 		err = store(host, slot, &importing);
 	if (!err)
