@@ -223,9 +223,10 @@ TEST_46_F(reject_test, errors_resets_groups_and_options_are_not_answered)
 	CHECK(!self->fixture.answered);
 }
 
-TEST_F(reject_test, so_many_a_second)
+TEST_46_F(reject_test, so_many_a_second)
 {
-	struct packet_spec spec = cast_packet(4, ROAM_DIR_IN, IPPROTO_UDP);
+	struct packet_spec spec = cast_packet(family, ROAM_DIR_IN, IPPROTO_UDP);
+	struct packet_spec other = cast_tcp(10 - family, ROAM_DIR_OUT, ROAM_TCP_SYN);
 	uint32_t answered = 0;
 
 	for (uint32_t ms = 0; ms < 400; ms++) {
@@ -234,6 +235,11 @@ TEST_F(reject_test, so_many_a_second)
 		self->fixture.now_ns += 1000000;
 	}
 	CHECK_EQ(answered, ROAM_ACL_ANSWERS + 39);
+	/* The limit is the VM's, whatever is rejected. */
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &other, ROAM_REASON_REJECTED);
+	answered = self->fixture.answered;
+	cast_expect(&self->fixture, ROAM_DIR_OUT, &other, ROAM_REASON_REJECTED);
+	CHECK_EQ(answered + self->fixture.answered, 1);
 }
 
 TEST_46_F(reject_test, a_tag_stays)
