@@ -7,6 +7,8 @@
 #include "port.h"
 #include "text.h"
 
+#define QUOTE_LEN 548
+
 /* Who is at the other end of the link: of no weight, but a frame needs one. */
 static const uint8_t peer_mac[ROAM_MAC_LEN] = { 0x02, 0, 0, 0, 0, 0x01 };
 static const uint8_t router_mac[ROAM_MAC_LEN] = { 0x02, 0, 0, 0, 0, 0x02 };
@@ -75,11 +77,15 @@ static bool is_zero(const uint8_t mac[ROAM_MAC_LEN])
 	return !memcmp(mac, (uint8_t[ROAM_MAC_LEN]){}, ROAM_MAC_LEN);
 }
 
-/* MACs that no word has given. */
-static void fill_macs(struct explain_ask *ask, const uint8_t *here, const uint8_t *there)
+/* What no word has given: MACs, and how much of a packet an error quotes (RFC 1812, 4.3.2.3). */
+static void fill(struct explain_ask *ask, const uint8_t *here, const uint8_t *there)
 {
 	struct packet_spec *spec = &ask->spec;
 
+	if (ask->has_about) {
+		spec->quote = &ask->about;
+		spec->quote_len = QUOTE_LEN;
+	}
 	if (!ask->has_smac)
 		memcpy(spec->smac, here, ROAM_MAC_LEN);
 	if (!ask->has_dmac && !group_mac(spec, spec->dmac))
@@ -102,9 +108,9 @@ int explain_frame(struct host *host, struct explain_at *at, const struct explain
 	if (err)
 		return err;
 	if (at->dir == ROAM_DIR_OUT)
-		fill_macs(&whole, port.mac, peer_mac);
+		fill(&whole, port.mac, peer_mac);
 	else
-		fill_macs(&whole, peer_mac, port.mac);
+		fill(&whole, peer_mac, port.mac);
 	packet_build(&whole.spec, ret_packet);
 	at->ifindex = port.ifindex;
 	return 0;
@@ -139,7 +145,7 @@ int explain_frame_outside(struct host *host, const struct explain_ask *ask,
 	if (ask->dev)
 		return fail(-EINVAL,
 			    "explain: an uplink is a device already: 'dev' is one too many");
-	fill_macs(&whole, peer_mac, found ? port.mac : router_mac);
+	fill(&whole, peer_mac, found ? port.mac : router_mac);
 	packet_build(&whole.spec, ret_packet);
 	return 0;
 }

@@ -8,15 +8,16 @@
 #include "explain_words.h"
 #include "text.h"
 
-#define ND_SOLICIT   135
-#define ND_ADVERTISE 136
-#define ECHO_IPV4    8
-#define ECHO_IPV6    128
-#define ARP_REQUEST  1
-#define RARP_REVERSE 3
-#define EXT_MAX      16
-#define WORDS_MAX    64
-#define LINE_MAX_LEN 512
+#define ND_SOLICIT    135
+#define ND_ADVERTISE  136
+#define ECHO_IPV4     8
+#define ECHO_IPV6     128
+#define ARP_REQUEST   1
+#define RARP_REVERSE  3
+#define SCTP_INIT_LEN 16 /* behind the chunk's own header */
+#define EXT_MAX       16
+#define WORDS_MAX     64
+#define LINE_MAX_LEN  512
 
 static const struct kind {
 	const char *name;
@@ -27,6 +28,7 @@ static const struct kind {
 } kinds[] = {
 	{ "tcp", IPPROTO_TCP, 0, 0, true },
 	{ "udp", IPPROTO_UDP, 0, 0, true },
+	{ "sctp", IPPROTO_SCTP, 0, 0, true },
 	{ "icmp", IPPROTO_ICMP, ROAM_FAMILY_IPV4, 0, false },
 	{ "icmp6", IPPROTO_ICMPV6, ROAM_FAMILY_IPV6, 0, false },
 	{ "arp", 0, ROAM_FAMILY_IPV4, ETH_P_ARP, false },
@@ -47,6 +49,7 @@ static const struct flag {
 enum with {
 	WITH_ANY,
 	WITH_TCP,
+	WITH_SCTP,
 	WITH_ICMP,
 	WITH_ARP,
 	WITH_IP,
@@ -64,6 +67,7 @@ static const struct number {
 	{ "ackseq", UINT32_MAX, WITH_TCP, AT(ack) },
 	{ "window", UINT16_MAX, WITH_TCP, AT(window) },
 	{ "scale", 14, WITH_TCP, AT(tcp_scale) },
+	{ "chunk", UINT8_MAX, WITH_SCTP, AT(sctp_chunk) },
 	{ "type", UINT8_MAX, WITH_ICMP, AT(icmp_type) },
 	{ "code", UINT8_MAX, WITH_ICMP, AT(icmp_code) },
 	{ "id", UINT16_MAX, WITH_ICMP, AT(icmp_id) },
@@ -140,7 +144,8 @@ static int parse_kind(struct words *words, const struct kind **ret_kind, struct 
 	while (i < ARRAY_SIZE(kinds) && strcmp(text, kinds[i].name) != 0)
 		i++;
 	if (i == ARRAY_SIZE(kinds))
-		return usage("'%.80s' is neither tcp, udp, icmp, icmp6, arp, rarp nor proto", text);
+		return usage("'%.80s' is neither tcp, udp, sctp, icmp, icmp6, arp, rarp nor proto",
+			     text);
 	*ret_kind = &kinds[i];
 	spec->proto = kinds[i].proto;
 	spec->ethertype = kinds[i].ethertype;
@@ -161,6 +166,8 @@ static bool fits(enum with with, const struct packet_spec *spec)
 	switch (with) {
 	case WITH_TCP:
 		return spec->proto == IPPROTO_TCP;
+	case WITH_SCTP:
+		return spec->proto == IPPROTO_SCTP;
 	case WITH_ICMP:
 		return spec->proto == IPPROTO_ICMP || spec->proto == IPPROTO_ICMPV6;
 	case WITH_ARP:
@@ -226,6 +233,32 @@ static int parse_lladdr(struct words *words, struct packet_spec *spec)
 	return parse_mac(words, "lladdr", spec->lladdr);
 }
 
+static int parse(struct words *words, struct explain_ask *ret_ask);
+
+/* The rest of the words are the packet that an error is about. */
+static int parse_about(struct words *words, struct explain_ask *ask)
+{
+	struct packet_spec *spec = &ask->spec;
+	struct explain_ask about;
+	int err;
+
+	if (!fits(WITH_ICMP, spec) || spec->payload)
+		return usage("'about' is for errors of ICMP, which have no other 'len'");
+	if (!words_peek(words))
+		return usage("the packet behind 'about' is missing");
+	err = parse(words, &about);
+	if (err)
+		return err;
+	if (about.has_about || about.has_smac || about.has_dmac || about.dev ||
+	    about.spec.vlan[0] || about.spec.vlan[1] || about.spec.ethertype)
+		return usage("'about' is no packet that an error quotes");
+	if (addr_family(&about.spec.src) != addr_family(&spec->src))
+		return fail(-EINVAL, "explain: IPv4 and IPv6 in one packet");
+	ask->about = about.spec;
+	ask->has_about = true;
+	return 0;
+}
+
 static int parse_more(struct words *words, struct explain_ask *ask, bool *ret_flags)
 {
 	struct packet_spec *spec = &ask->spec;
@@ -251,6 +284,8 @@ static int parse_more(struct words *words, struct explain_ask *ask, bool *ret_fl
 		return ask->has_dmac = true, parse_mac(words, "dmac", spec->dmac);
 	if (words_take(words, "lladdr"))
 		return parse_lladdr(words, spec);
+	if (words_take(words, "about"))
+		return parse_about(words, ask);
 	if (words_take(words, "dev"))
 		return words_value(words, "dev", &ask->dev);
 	if (!words_take(words, "target"))
@@ -268,6 +303,10 @@ static struct packet_spec usual(struct packet_spec spec)
 {
 	spec.icmp_type = spec.proto == IPPROTO_ICMP ? ECHO_IPV4 : ECHO_IPV6;
 	spec.icmp_id = 1;
+	if (spec.proto == IPPROTO_SCTP) {
+		spec.sctp_chunk = ROAM_SCTP_INIT;
+		spec.payload = SCTP_INIT_LEN;
+	}
 	spec.arp_op = spec.ethertype == ETH_P_RARP ? RARP_REVERSE : ARP_REQUEST;
 	return spec;
 }

@@ -130,13 +130,9 @@ bool script_packet(struct explain_test *self, enum roam_dir dir, const char *lin
 {
 	struct explain_at at = { .slot = self->slot, .dir = dir };
 	const char *rest = rest_of(line);
-	struct explain_ask ask, about;
+	struct explain_ask ask;
 	int err = read_words(self, dir, line, &ask);
 
-	if (!err && !strncmp(rest, "about ", 6)) {
-		err = read_words(self, !dir, rest + 6, &about);
-		ask.spec.quote = &about.spec;
-	}
 	if (!err && self->outside)
 		err = explain_frame_outside(self->host->host, &ask, ret_packet);
 	else if (!err)

@@ -10,7 +10,6 @@
  * come, after '|',
  *
  *   cut LO HI [ID]   only these bytes of it, as a fragment
- *   about WORDS      it is an ICMP error, and quotes this packet of the other direction
  *   tunnelled        it is within a tunnel from NEAR to FAR, with the tag of VM
  */
 #ifndef ROAM_TESTS_EXPLAIN_SCRIPT_H

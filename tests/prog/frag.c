@@ -363,7 +363,7 @@ TEST_F(frag_test, what_a_link_lives_by)
 
 	spec.icmp_type = 135;
 	spec.target = cast_peer_addr(6);
-	spec.frag = 1;
+	spec.frag = PACKET_DONT_FRAGMENT;
 	cast_expect(&self->fixture, ROAM_DIR_OUT, &spec, ROAM_REASON_FRAGMENT);
 	spec.frag = 0;
 	spec.payload = 64;

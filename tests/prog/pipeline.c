@@ -75,7 +75,7 @@ TEST_46_F(pipeline_test, fragments)
 	expect(self, ROAM_DIR_OUT, &part, ROAM_REASON_FRAG_NO_FIRST);
 	if (family == 4)
 		return;
-	spec.frag = 1; /* a header, but nothing else follows (RFC 6946) */
+	spec.frag = PACKET_DONT_FRAGMENT; /* a header, but nothing else follows (RFC 6946) */
 	expect_spec(self, ROAM_DIR_OUT, &spec, ROAM_REASON_OPENED);
 }
 

@@ -8,11 +8,10 @@
 #include "cast.h"
 #include "harness.h"
 
-#define SECOND     1000000000ULL
-#define IPV4_LEN   20
-#define IPV6_LEN   40
-#define CUT        8 /* bytes of the transport that every error quotes */
-#define MORE_FRAGS 0x2000
+#define SECOND   1000000000ULL
+#define IPV4_LEN 20
+#define IPV6_LEN 40
+#define CUT      8 /* bytes of the transport that every error quotes */
 
 enum { SYN = ROAM_TCP_SYN, ACK = ROAM_TCP_ACK, RST = ROAM_TCP_RST };
 static const enum roam_dir IN = ROAM_DIR_IN, OUT = ROAM_DIR_OUT;
@@ -225,14 +224,12 @@ TEST_46_F(related, quoted_fragments)
 	struct packet_spec ask = cast_packet(family, OUT, IPPROTO_UDP), sent = ask;
 
 	cast_expect(&self->fixture, OUT, &ask, ROAM_REASON_OPENED);
-	if (family == 4) {
-		sent.frag = MORE_FRAGS;
-		errors(self, IN, &sent, ROAM_REASON_RELATED);
-		sent.frag = MORE_FRAGS | 1;
-	} else {
-		sent.frag = 1;
-	}
-	errors(self, IN, &sent, family == 4 ? ROAM_REASON_QUOTE : ROAM_REASON_RELATED);
+	sent.frag = PACKET_DONT_FRAGMENT; /* in IPv6 a header, but nothing else follows */
+	errors(self, IN, &sent, ROAM_REASON_RELATED);
+	sent.frag = PACKET_MORE_FRAGMENTS;
+	errors(self, IN, &sent, ROAM_REASON_RELATED);
+	sent.frag = PACKET_MORE_FRAGMENTS | 1;
+	errors(self, IN, &sent, ROAM_REASON_QUOTE);
 }
 
 TEST_F(related, extension_headers_in_the_quote)

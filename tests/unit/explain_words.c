@@ -67,6 +67,16 @@ static const struct packet_row {
 	  "10.0.0.1",
 	  "10.0.0.2",
 	  { .proto = IPPROTO_UDP, .sport = 53, .dport = 53, .vlan = { 10, 20 }, .frag = 8192 } },
+	{ "association",
+	  "sctp [fd00::1]:9 to [fd00::2]:36412",
+	  "fd00::1",
+	  "fd00::2",
+	  { .proto = IPPROTO_SCTP, .sport = 9, .dport = 36412, .sctp_chunk = 1, .payload = 16 } },
+	{ "chunk",
+	  "sctp 10.0.0.1:9 to 10.0.0.2:8 chunk 0 len 40",
+	  "10.0.0.1",
+	  "10.0.0.2",
+	  { .proto = IPPROTO_SCTP, .sport = 9, .dport = 8, .payload = 40 } },
 	{ "echo",
 	  "icmp 10.0.0.1 to 10.0.0.2",
 	  "10.0.0.1",
@@ -107,10 +117,10 @@ static const struct packet_row {
 	    .arp_op = 2,
 	    .arp_sender = { 2, 0, 0, 0, 0, 5 } } },
 	{ "number",
-	  "proto 132 fd00::1 to fd00::2 ext 3 smac 02:00:00:00:00:06",
+	  "proto 99 fd00::1 to fd00::2 ext 3 smac 02:00:00:00:00:06",
 	  "fd00::1",
 	  "fd00::2",
-	  { .proto = 132,
+	  { .proto = 99,
 	    .icmp_type = 128,
 	    .icmp_id = 1,
 	    .ext_headers = 3,
@@ -128,7 +138,7 @@ TEST_EACH(understood, packets)
 	CHECK_MEM(&quoted.spec, &ask.spec, sizeof(ask.spec));
 	CHECK_OK(text_addr_parse(row->src, &want.src));
 	CHECK_OK(text_addr_parse(row->dst, &want.dst));
-	if (want.proto == IPPROTO_TCP || want.proto == IPPROTO_UDP) { /* no matter there */
+	if (want.sport) { /* no matter there */
 		want.icmp_type = ask.spec.icmp_type;
 		want.icmp_id = ask.spec.icmp_id;
 		want.arp_op = ask.spec.arp_op;
@@ -141,6 +151,31 @@ TEST_EACH(understood, packets)
 	CHECK_EQ(ask.has_smac, strstr(row->words, "smac") != NULL);
 	packet_build(&ask.spec, &packet);
 	CHECK_OP(packet.len, >=, 42);
+}
+
+/* The packet that an error quotes is described as any other. */
+TEST(about)
+{
+	struct explain_ask ask, about;
+	struct packet packet, whole;
+
+	CHECK_OK(parse("icmp6 fd00::9 to fd00::1 type 2 about "
+		       "tcp [fd00::1]:5 to [fd00::2]:443 ack seq 7 len 1400",
+		       true, &ask));
+	CHECK_OK(parse("tcp [fd00::1]:5 to [fd00::2]:443 ack seq 7 len 1400", true, &about));
+	CHECK(ask.has_about);
+	CHECK_EQ(ask.spec.icmp_type, 2);
+	CHECK_MEM(&ask.about, &about.spec, sizeof(about.spec));
+	/* The largest there can be. */
+	CHECK_OK(parse("icmp6 fd00::9 to fd00::1 type 2 ext 16 frag 1 vlan 10.20 about "
+		       "tcp [fd00::1]:5 to [fd00::2]:443 ack len 1400 ext 16 frag 1 scale 14",
+		       true, &ask));
+	ask.spec.quote = &ask.about;
+	packet_build(&ask.about, &whole);
+	CHECK_OP(whole.len, >, 1400);
+	ask.spec.quote_len = 548; /* as explain_frame() has it */
+	packet_build(&ask.spec, &packet);
+	CHECK_OP(packet.len, >, 548);
 }
 
 TEST(device)
@@ -157,7 +192,7 @@ static const struct refusal {
 	const char *line;
 } refusals[] = {
 	{ "nothing", "", "the packet is missing" },
-	{ "kind", "sctp 10.0.0.1:1 to 10.0.0.2:2", "'sctp' is neither tcp, udp" },
+	{ "kind", "dccp 10.0.0.1:1 to 10.0.0.2:2", "'dccp' is neither tcp, udp" },
 	{ "no_destination", "tcp 10.0.0.1:1", "'to DST' is missing" },
 	{ "half_a_destination", "tcp 10.0.0.1:1 to", "the word behind 'to' is missing" },
 	{ "no_port", "tcp 10.0.0.1 to 10.0.0.2:1", "'10.0.0.1' is neither ADDR:PORT" },
@@ -178,6 +213,23 @@ static const struct refusal {
 	{ "proto", "proto 256 10.0.0.1 to 10.0.0.2", "proto 256 is above 255" },
 	{ "mac", "arp 10.0.0.1 to 10.0.0.2 smac 1", "mac '1' is not of the form" },
 	{ "value", "tcp 10.0.0.1:1 to 10.0.0.2:2 dev", "the word behind 'dev' is missing" },
+	{ "chunk_of_tcp", "tcp 10.0.0.1:1 to 10.0.0.2:2 chunk 1", "'chunk' means nothing" },
+	{ "about_of_tcp", "tcp 10.0.0.1:1 to 10.0.0.2:2 about icmp 10.0.0.2 to 10.0.0.1",
+	  "'about' is for errors of ICMP" },
+	{ "about_and_len", "icmp 10.0.0.1 to 10.0.0.2 len 4 about icmp 10.0.0.2 to 10.0.0.1",
+	  "which have no other 'len'" },
+	{ "about_nothing", "icmp 10.0.0.1 to 10.0.0.2 type 3 about", "behind 'about' is missing" },
+	{ "about_a_family", "icmp 10.0.0.1 to 10.0.0.2 type 3 about udp [fd00::1]:1 to [fd00::2]:2",
+	  "IPv4 and IPv6 in one packet" },
+	{ "about_arp", "icmp 10.0.0.1 to 10.0.0.2 type 3 about arp 10.0.0.1 to 10.0.0.2",
+	  "no packet that an error quotes" },
+	{ "about_a_device", "icmp 10.0.0.1 to 10.0.0.2 about icmp 10.0.0.2 to 10.0.0.1 dev tap0",
+	  "no packet that an error quotes" },
+	{ "about_about",
+	  "icmp 10.0.0.1 to 10.0.0.2 about icmp 10.0.0.2 to 10.0.0.1 about "
+	  "icmp 10.0.0.1 to 10.0.0.2",
+	  "no packet that an error quotes" },
+	{ "about_half", "icmp 10.0.0.1 to 10.0.0.2 about udp 10.0.0.2:1", "'to DST' is missing" },
 	{ "word", "tcp 10.0.0.1:1 to 10.0.0.2:2 fast", "'fast' is not understood here" },
 };
 

@@ -13,6 +13,7 @@
 
 #define IPPROTO_FRAGMENT_HEADER 44
 #define IPPROTO_DEST_OPTIONS    60
+#define FRAG_OFFSET             0x1fff /* of packet_spec.frag, in units of 8 bytes */
 
 /* Headers stand wherever the ones before them end. */
 typedef struct iphdr ipv4_header __attribute__((aligned(1)));
@@ -43,6 +44,12 @@ static void append_be16(struct packet *packet, uint16_t value)
 {
 	value = htons(value);
 	memcpy(append(packet, sizeof(value)), &value, sizeof(value));
+}
+
+static void put_be16(uint8_t *at, uint16_t value)
+{
+	at[0] = value >> 8;
+	at[1] = value;
 }
 
 static bool is_ipv4(const struct roam_addr *addr)
@@ -274,7 +281,9 @@ static void append_ipv6(const struct packet_spec *spec, struct packet *packet)
 	memcpy(&ip->daddr, spec->dst.bytes, 16);
 	if (spec->frag) {
 		uint8_t *fragment = append(packet, 8);
+		uint16_t offset = (spec->frag & FRAG_OFFSET) << 3; /* in bytes there */
 
+		put_be16(fragment + 2, offset | !!(spec->frag & PACKET_MORE_FRAGMENTS));
 		fragment[0] = spec->ext_headers ? IPPROTO_DEST_OPTIONS : spec->proto;
 	}
 	for (int i = 0; i < spec->ext_headers; i++) {
@@ -368,12 +377,6 @@ void packet_wrap(const struct packet_spec *outer, uint16_t tag, const struct pac
 static uint16_t get_be16(const uint8_t *at)
 {
 	return at[0] << 8 | at[1];
-}
-
-static void put_be16(uint8_t *at, uint16_t value)
-{
-	at[0] = value >> 8;
-	at[1] = value;
 }
 
 static void cut_ipv4(struct packet *packet, struct packet_cut cut, bool last)

@@ -12,7 +12,10 @@
 #include <netinet/in.h>
 #include <roam/pkt.h>
 
-#define PACKET_MAX         2048
+#define PACKET_MAX            2048
+#define PACKET_DONT_FRAGMENT  0x4000
+#define PACKET_MORE_FRAGMENTS 0x2000
+
 #define PACKET_PAYLOAD_MAX 1400 /* behind all the headers that a frame may have */
 
 struct packet {
@@ -54,7 +57,9 @@ struct packet_spec {
 	const struct packet_spec *quote;
 	uint16_t quote_len;
 	uint8_t ext_headers; /* IPv6 destination options headers before the transport */
-	uint16_t frag; /* IPv4: offset and flags, host order; IPv6: an atomic fragment if not 0 */
+	/* Offset and flags as IPv4 has them, host order; IPv6: a fragment header that says so,
+	 * which is that of an atomic one with PACKET_DONT_FRAGMENT alone */
+	uint16_t frag;
 	uint16_t payload; /* bytes behind the transport header */
 	/* Neighbour discovery */
 	struct roam_addr target;
