@@ -13,15 +13,8 @@
 #include <roam/move.h>
 #include <roam/pkt.h>
 #include <roam/vm.h>
+#include "move_flight.h"
 #include "stages.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, ROAM_VM_MAX);
-	__type(key, __u32);
-	__type(value, struct roam_gate);
-} move_gate SEC(".maps");
 
 struct move_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -35,63 +28,10 @@ struct {
 	__array(values, struct move_ring);
 } move_log SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, ROAM_FLIGHT_CPUS);
-	__type(key, __u32);
-	__type(value, struct roam_flight);
-} move_flight SEC(".maps");
-
-static __always_inline struct roam_gate *gate_of(__u32 slot)
-{
-	return bpf_map_lookup_elem(&move_gate, &slot);
-}
-
-static __always_inline struct roam_flight *flight(void)
-{
-	__u32 cpu = bpf_get_smp_processor_id() & (ROAM_FLIGHT_CPUS - 1);
-
-	return bpf_map_lookup_elem(&move_flight, &cpu);
-}
-
 /* As it is now, not as it was when this was compiled. */
 static __always_inline __u32 state_of(const struct roam_gate *gate)
 {
 	return *(const volatile __u32 *)&gate->state;
-}
-
-/*
- * An atomic operation that returns something is a full barrier: what is read behind it is as new as
- * whoever waits for this packet to leave has written it.
- */
-__noinline enum roam_verdict gate_enter(struct roam_pkt *pkt)
-{
-	struct roam_flight *here;
-	struct roam_gate *gate;
-
-	if (!pkt)
-		return ROAM_DROP;
-	here = flight();
-	gate = gate_of(pkt->vm);
-	if (!here || !gate)
-		return ROAM_DROP;
-	if (!pkt->dry_run && __sync_fetch_and_add(&here->entered, 1) == ~0ULL)
-		return ROAM_DROP; /* never: so that what it returns is used */
-	pkt->round = *(volatile __u16 *)&gate->round;
-	return ROAM_CONTINUE;
-}
-
-__noinline enum roam_verdict gate_leave(const struct roam_pkt *pkt)
-{
-	struct roam_flight *here;
-
-	if (!pkt)
-		return ROAM_DROP;
-	here = flight();
-	if (here && !pkt->dry_run && __sync_fetch_and_add(&here->left, 1) == ~0ULL)
-		return ROAM_DROP; /* never, as above: what the packet has written comes first */
-	return ROAM_CONTINUE;
 }
 
 /* What comes for a VM that has left, or is about to: carried after it while it may, or dropped. */
@@ -178,7 +118,7 @@ __noinline enum roam_verdict gate_check(struct roam_pkt *pkt)
 	if (!pkt)
 		return ROAM_DROP;
 	gate = gate_of(pkt->vm);
-	if (!gate || gate_enter(pkt) != ROAM_CONTINUE)
+	if (!gate || flight_begin(pkt) != ROAM_CONTINUE)
 		return drop(pkt, ROAM_REASON_NO_TABLE);
 	return pkt->dir == ROAM_DIR_OUT ? check_out(pkt, gate) : check_in(pkt, gate);
 }
@@ -203,8 +143,6 @@ __noinline enum roam_verdict gate_heard(struct roam_pkt *pkt)
 
 	if (!pkt)
 		return ROAM_DROP;
-	if (pkt->dir != ROAM_DIR_OUT)
-		return ROAM_CONTINUE;
 	gate = gate_of(pkt->vm);
 	if (!gate)
 		return drop(pkt, ROAM_REASON_NO_TABLE);

@@ -32,6 +32,7 @@
 #include <roam/vm.h>
 #include "front.h"
 #include "lb_tally.h"
+#include "move_flight.h"
 #include "note.h"
 #include "parse.h"
 #include "port_look.h"
@@ -234,7 +235,7 @@ static __always_inline enum roam_verdict end(struct roam_pkt *pkt, enum roam_ver
 	    pkt->events)
 		monitor_tell(pkt, verdict);
 	if (pkt->gate)
-		gate_leave(pkt);
+		verdict = flight_end(pkt, verdict);
 	return stats_count(pkt, verdict);
 }
 
@@ -267,7 +268,8 @@ static __always_inline enum roam_verdict port_judge(frame_ctx *ctx, struct roam_
 	if (verdict == ROAM_CONTINUE) {
 		view(pkt);
 		verdict = spoof(pkt);
-		if (pkt->gate && verdict != ROAM_DROP && gate_heard(pkt) == ROAM_DROP)
+		if (pkt->gate && pkt->dir == ROAM_DIR_OUT && verdict != ROAM_DROP &&
+		    gate_heard(pkt) == ROAM_DROP)
 			verdict = note(pkt, ROAM_STAGE_GATE, ROAM_DROP);
 	}
 	if (verdict == ROAM_CONTINUE)
@@ -297,10 +299,10 @@ static __always_inline enum roam_verdict early(struct roam_pkt *pkt)
 	if (verdict != ROAM_CONTINUE || !(pkt->features & ROAM_VM_IPS))
 		return verdict;
 	if (pkt->gate)
-		gate_enter(pkt);
+		flight_begin(pkt);
 	verdict = note(pkt, ROAM_STAGE_IPS, ips_early(pkt));
 	if (pkt->gate)
-		gate_leave(pkt);
+		verdict = flight_end(pkt, verdict);
 	pkt->gate = ROAM_PKT_GATE_NONE;
 	return verdict;
 }

@@ -22,14 +22,12 @@
 enum roam_verdict uplink_check(struct roam_pkt *pkt);
 enum roam_verdict port_check(struct roam_pkt *pkt);
 /*
- * Of a VM for which a handover is under way (pkt->gate). Behind port: may the packet go on? Behind
- * spoof, which has found nothing wrong: a frame of the VM itself may open or thaw it, or not count
- * for what it is. gate_enter, gate_leave: a packet that may write rows begins and ends.
+ * Of a VM for which a handover is under way (pkt->gate). Behind port: may the packet go on? Then it
+ * is under way (move_flight.h). Behind spoof, which has found nothing wrong: a frame from the VM
+ * itself may open or thaw it, or not count for what it is.
  */
 enum roam_verdict gate_check(struct roam_pkt *pkt);
 enum roam_verdict gate_heard(struct roam_pkt *pkt);
-enum roam_verdict gate_enter(struct roam_pkt *pkt);
-enum roam_verdict gate_leave(const struct roam_pkt *pkt);
 /*
  * Late packets (late.h). late_carry, of what the gate would drop: PASS if it is to be carried,
  * CONTINUE if nothing is. At the uplink, of what has this header: late_end says whether it may be
