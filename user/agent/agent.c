@@ -272,6 +272,7 @@ void agent_load(struct agent *agent)
 	while (dir && (file = readdir(dir)) && count < ARRAY_SIZE(all)) {
 		const size_t len = strlen(file->d_name);
 
+		record_tidy(agent, file->d_name);
 		if (len != 2 * HANDOVER_ID_LEN + 5 || strcmp(file->d_name + len - 5, ".json") != 0)
 			continue;
 		if (record_load(agent, file->d_name, &all[count]))

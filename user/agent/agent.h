@@ -113,12 +113,15 @@ extern const struct handover_peer agent_ops;
 
 /* ---- record.c: one file a handover, STATE/ID.json, written whole ---- */
 
+/* Of a check nothing is kept: it says whether there would be room. -ENOSPC: there is not. */
 int record_save(struct entry *entry);
 int record_load(struct agent *agent, const char *file, struct entry **ret_entry);
 void record_remove(struct entry *entry);
+/* Removes what a process before this one was writing when it was killed. */
+void record_tidy(const struct agent *agent, const char *file);
 
 /* A file of the state's folder, whole or not at all. */
-int record_write(const char *path, const char *text);
+int record_write(const struct agent *agent, const char *path, const char *text);
 /* [{"mac", "dev"}] */
 struct json_t;
 struct json_t *record_devs_out(const struct state_dev *devs, uint32_t count);

@@ -143,6 +143,7 @@ static void say_where(struct handover *h)
 static void take(struct handover *h, const struct handover_work *work, uint64_t now)
 {
 	const bool open = h->state == HANDOVER_OPEN;
+	enum handover_reason unwritten = HANDOVER_REASON_NONE;
 
 	if (h->state != HANDOVER_PREPARED && h->state != HANDOVER_STAGED &&
 	    h->state != HANDOVER_READY && !open)
@@ -167,8 +168,10 @@ static void take(struct handover *h, const struct handover_work *work, uint64_t 
 	h->progress.rounds += work->sequence != 0;
 	h->sequence = work->sequence;
 	h->staged = true;
-	if (h->state == HANDOVER_PREPARED && handover_enter(h, HANDOVER_STAGED, now)) {
-		(void)dest_give_up(h, HANDOVER_REASON_INTERNAL, fail_line(), now);
+	if (h->state == HANDOVER_PREPARED)
+		unwritten = handover_enter(h, HANDOVER_STAGED, now);
+	if (unwritten) {
+		(void)dest_give_up(h, unwritten, fail_line(), now);
 		handover_send(h, MESSAGE_REFUSE);
 		return;
 	}
@@ -223,6 +226,8 @@ static void worked_prepare(struct handover *h, const struct handover_work *work,
 /* All that there is of the VM is here, and `in` is open where nobody can go on before. */
 static void worked_ready(struct handover *h, const struct handover_work *work, uint64_t now)
 {
+	enum handover_reason unwritten;
+
 	if (h->state == HANDOVER_OPEN) {
 		handover_send(h, MESSAGE_READY);
 		return;
@@ -234,8 +239,9 @@ static void worked_ready(struct handover *h, const struct handover_work *work, u
 		handover_send(h, MESSAGE_REFUSE);
 		return;
 	}
-	if (handover_enter(h, HANDOVER_READY, now)) {
-		(void)dest_give_up(h, HANDOVER_REASON_INTERNAL, fail_line(), now);
+	unwritten = handover_enter(h, HANDOVER_READY, now);
+	if (unwritten) {
+		(void)dest_give_up(h, unwritten, fail_line(), now);
 		handover_send(h, MESSAGE_REFUSE);
 		return;
 	}
@@ -474,10 +480,13 @@ void dest_tick(struct handover *h, uint64_t now)
 
 void dest_start(struct handover *h, uint64_t now)
 {
+	enum handover_reason unwritten;
+
 	h->role = HANDOVER_DEST;
 	h->progress.started_ns = now;
-	if (handover_enter(h, HANDOVER_PREPARED, now)) {
-		handover_why(h, HANDOVER_REASON_INTERNAL, fail_line());
+	unwritten = handover_enter(h, HANDOVER_PREPARED, now);
+	if (unwritten) {
+		handover_why(h, unwritten, fail_line());
 		handover_send(h, MESSAGE_REFUSE);
 		handover_enter_anyway(h, HANDOVER_ABORTED, now);
 		return;

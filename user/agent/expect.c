@@ -46,7 +46,7 @@ static int save(const struct agent *agent)
 	if (!text)
 		return fail(-ENOMEM, "no_memory: out of memory");
 	path_of(agent, path, sizeof(path));
-	return record_write(path, text);
+	return record_write(agent, path, text);
 }
 
 /* ---- the list ---- */

@@ -23,16 +23,19 @@ static int enter(struct handover *h, enum handover_state state, uint64_t now)
 	h->state = state;
 	h->deadline_ns = 0;
 	h->retry_ns = now;
-	return h->check ? 0 : h->ops->save(h);
+	return h->ops->save(h);
 }
 
-int handover_enter(struct handover *h, enum handover_state state, uint64_t now)
+enum handover_reason handover_enter(struct handover *h, enum handover_state state, uint64_t now)
 {
 	int err = enter(h, state, now);
 
-	if (!err)
+	if (!err) {
 		h->ops->changed(h);
-	return err;
+		return HANDOVER_REASON_NONE;
+	}
+	return err == -ENOSPC || err == -EDQUOT ? HANDOVER_REASON_NO_ROOM_JOURNAL
+						: HANDOVER_REASON_INTERNAL;
 }
 
 void handover_enter_anyway(struct handover *h, enum handover_state state, uint64_t now)

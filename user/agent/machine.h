@@ -85,7 +85,8 @@ struct handover_peer {
 	void (*send)(struct handover *h, const struct message *message);
 	/* A connection is needed; until there is one this is asked again now and then. */
 	void (*connect)(struct handover *h);
-	/* Writes the journal, before what it says is acted upon. */
+	/* Writes the journal, before what it says is acted upon. Of a check: whether it could be.
+	 */
 	int (*save)(struct handover *h);
 	/* For people and VM managers: h has changed. */
 	void (*changed)(struct handover *h);
@@ -224,8 +225,11 @@ bool handover_begins_anew(const struct handover *h);
 #define HANDOVER_ANEW_MOST 8
 /* ---- for the two machines ---- */
 
-/* Enters a state, and writes it down before anything is done; nobody hears of one that is not. */
-int handover_enter(struct handover *h, enum handover_state state, uint64_t now);
+/*
+ * Enters a state, and writes it down before anything is done; nobody hears of one that is not:
+ * then fail_line() says why, and this the reason. NONE: it is written.
+ */
+enum handover_reason handover_enter(struct handover *h, enum handover_state state, uint64_t now);
 /* One that is so whatever the journal says: the VM or the peer has made it. */
 void handover_enter_anyway(struct handover *h, enum handover_state state, uint64_t now);
 void handover_why(struct handover *h, enum handover_reason reason, const char *text);

@@ -61,6 +61,7 @@ enum message_type {
 	X(UUID_DIFFERS, "uuid_differs")     /* another VM of that name is there */                 \
 	X(NO_ROOM_FLOWS, "no_room_flows")                                                          \
 	X(NO_ROOM_VMS, "no_room_vms")                                                              \
+	X(NO_ROOM_JOURNAL, "no_room_journal") /* no disk for it, at either host */                 \
 	X(NO_MEMORY, "no_memory")                                                                  \
 	X(NO_DEVICE, "no_device") /* a port of the VM has no device there */                       \
 	X(POLICY_DIFFERS, "policy_differs")                                                        \

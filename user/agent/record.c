@@ -13,6 +13,10 @@
 #include "agent.h"
 #include "say.h"
 
+#define RECORD_PATH_LEN (CONFIG_PATH_LEN + 80)
+#define RECORD_NEW      ".new" /* what is being written */
+#define RECORD_TRY      ".try"
+
 static void path_of(const struct entry *entry, char *buf, size_t size)
 {
 	char id[HANDOVER_ID_TEXT];
@@ -73,41 +77,65 @@ static char *entry_out(const struct entry *entry)
 	return text;
 }
 
-static int write_file(const char *path, const char *text)
+/* The peer is told the line as well: it says whose journal it is. */
+static int write_file(const struct agent *agent, const char *path, const char *text)
 {
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	size_t size = strlen(text);
+	const size_t size = strlen(text);
+	ssize_t written = fd < 0 ? -1 : write(fd, text, size);
 
-	if (fd < 0)
-		return fail_errno(-errno, "journal: %s", path);
-	if (write(fd, text, size) != (ssize_t)size)
-		return fail_errno(errno ? -errno : -ENOSPC, "journal: %s", path);
-	return 0;
+	if (written == (ssize_t)size)
+		return 0;
+	return fail_errno(written < 0 ? -errno : -ENOSPC, "journal of %s: %s", agent->config.name,
+			  path);
 }
 
-int record_write(const char *path, const char *text)
+int record_write(const struct agent *agent, const char *path, const char *text)
 {
-	char temp[CONFIG_PATH_LEN + 80];
+	char temp[RECORD_PATH_LEN];
 	int err;
 
-	(void)snprintf(temp, sizeof(temp), "%s.new", path);
-	err = write_file(temp, text);
+	(void)snprintf(temp, sizeof(temp), "%s" RECORD_NEW, path);
+	err = write_file(agent, temp, text);
 	if (!err && rename(temp, path))
-		err = fail_errno(-errno, "journal: %s", path);
+		err = fail_errno(-errno, "journal of %s: %s", agent->config.name, path);
 	if (err)
 		(void)unlink(temp);
 	return err;
 }
 
+/* Whether the next one finds room beside what there is; or, with nothing there, two of them. */
+static int try_room(const struct agent *agent, const char *path, const char *text, bool two)
+{
+	char first[RECORD_PATH_LEN], second[RECORD_PATH_LEN];
+	int err;
+
+	(void)snprintf(first, sizeof(first), "%s" RECORD_NEW, path);
+	(void)snprintf(second, sizeof(second), "%s" RECORD_TRY, path);
+	err = write_file(agent, first, text);
+	if (!err && two)
+		err = write_file(agent, second, text);
+	(void)unlink(first);
+	(void)unlink(second);
+	return err;
+}
+
+/* One that begins is refused now, rather than when all of the VM has been copied. */
 int record_save(struct entry *entry)
 {
+	const struct handover *h = &entry->h;
+	const bool begins = h->state == HANDOVER_OFFERED || h->state == HANDOVER_PREPARED;
 	char path[CONFIG_PATH_LEN + 64];
 	_cleanup_free_ char *text = entry_out(entry);
+	int err;
 
 	if (!text)
 		return fail(-ENOMEM, "journal: out of memory");
 	path_of(entry, path, sizeof(path));
-	return record_write(path, text);
+	if (h->check)
+		return begins ? try_room(entry->agent, path, text, true) : 0;
+	err = record_write(entry->agent, path, text);
+	return err || !begins ? err : try_room(entry->agent, path, text, false);
 }
 
 void record_remove(struct entry *entry)
@@ -115,6 +143,23 @@ void record_remove(struct entry *entry)
 	char path[CONFIG_PATH_LEN + 64];
 
 	path_of(entry, path, sizeof(path));
+	(void)unlink(path);
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+	const size_t size = strlen(text), end_size = strlen(end);
+
+	return size > end_size && !strcmp(text + size - end_size, end);
+}
+
+void record_tidy(const struct agent *agent, const char *file)
+{
+	char path[CONFIG_PATH_LEN + 300];
+
+	if (!ends_in(file, RECORD_NEW) && !ends_in(file, RECORD_TRY))
+		return;
+	(void)snprintf(path, sizeof(path), "%s/%s", agent->config.state, file);
 	(void)unlink(path);
 }
 
@@ -186,8 +231,9 @@ static int entry_in(const json_t *all, struct entry *entry)
 		err = enum_in(all, "role", &text_handover_role, &role);
 	if (!err)
 		err = enum_in(all, "state", &text_handover_state, &state);
-	if (!err)
-		err = enum_in(all, "reason", &text_handover_reason, &reason);
+	/* One that a newer roamd has written is none to forget a VM for. */
+	if (!err && enum_in(all, "reason", &text_handover_reason, &reason))
+		reason = HANDOVER_REASON_INTERNAL;
 	if (!err)
 		err = peer ? text_name_parse("peer", peer, h->peer) : -EINVAL;
 	if (!err)

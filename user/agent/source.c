@@ -119,8 +119,10 @@ static void resume(struct handover *h, uint64_t now)
 
 static int freeze_now(struct handover *h, uint64_t now)
 {
-	if (handover_enter(h, HANDOVER_FROZEN, now)) {
-		source_abort(h, HANDOVER_REASON_INTERNAL, fail_line(), now);
+	const enum handover_reason unwritten = handover_enter(h, HANDOVER_FROZEN, now);
+
+	if (unwritten) {
+		source_abort(h, unwritten, fail_line(), now);
 		return -EIO;
 	}
 	h->frozen_ns = now;
@@ -244,6 +246,7 @@ static void judge_round(struct handover *h, uint64_t now)
 static void got_ack(struct handover *h, uint64_t sequence, uint64_t now)
 {
 	const uint64_t deadline = h->deadline_ns;
+	enum handover_reason unwritten;
 
 	/* It is looked at when the worker has said what it has sent. */
 	if (h->exporting) {
@@ -255,8 +258,9 @@ static void got_ack(struct handover *h, uint64_t sequence, uint64_t now)
 	if (sequence != h->sequence)
 		return;
 	if (h->state == HANDOVER_BASE) {
-		if (handover_enter(h, HANDOVER_ROUNDS, now)) {
-			source_abort(h, HANDOVER_REASON_INTERNAL, fail_line(), now);
+		unwritten = handover_enter(h, HANDOVER_ROUNDS, now);
+		if (unwritten) {
+			source_abort(h, unwritten, fail_line(), now);
 			return;
 		}
 		h->deadline_ns = deadline;
@@ -275,6 +279,8 @@ static void got_ack(struct handover *h, uint64_t sequence, uint64_t now)
 
 static void got_accept(struct handover *h, const struct message *message, uint64_t now)
 {
+	enum handover_reason unwritten;
+
 	if (h->state != HANDOVER_OFFERED)
 		return;
 	memcpy(h->late, message->late, sizeof(h->late));
@@ -282,8 +288,9 @@ static void got_accept(struct handover *h, const struct message *message, uint64
 		handover_enter_anyway(h, HANDOVER_DONE, now);
 		return;
 	}
-	if (handover_enter(h, HANDOVER_BASE, now)) {
-		source_abort(h, HANDOVER_REASON_INTERNAL, fail_line(), now);
+	unwritten = handover_enter(h, HANDOVER_BASE, now);
+	if (unwritten) {
+		source_abort(h, unwritten, fail_line(), now);
 		return;
 	}
 	h->deadline_ns = now + h->options.timeout_s * NS_PER_S;
@@ -310,13 +317,16 @@ static void got_refusal(struct handover *h, const struct message *message, uint6
 
 static void got_ready(struct handover *h, uint64_t now)
 {
+	enum handover_reason unwritten;
+
 	if (h->state != HANDOVER_FROZEN || !h->last_sent)
 		return;
 	h->progress.freeze_us = (now - h->frozen_ns) / 1000;
 	/* Written down before anybody can be told. */
-	if (handover_enter(h, HANDOVER_READY, now)) {
+	unwritten = handover_enter(h, HANDOVER_READY, now);
+	if (unwritten) {
 		h->state = HANDOVER_FROZEN;
-		source_abort(h, HANDOVER_REASON_INTERNAL, fail_line(), now);
+		source_abort(h, unwritten, fail_line(), now);
 		return;
 	}
 	if (h->claimed)
@@ -526,11 +536,14 @@ void source_tick(struct handover *h, uint64_t now)
 
 void source_start(struct handover *h, uint64_t now)
 {
+	enum handover_reason unwritten;
+
 	h->role = HANDOVER_SOURCE;
 	h->progress.started_ns = now;
 	h->lost_ns = now;
-	if (handover_enter(h, HANDOVER_OFFERED, now)) {
-		source_abort(h, HANDOVER_REASON_INTERNAL, fail_line(), now);
+	unwritten = handover_enter(h, HANDOVER_OFFERED, now);
+	if (unwritten) {
+		source_abort(h, unwritten, fail_line(), now);
 		return;
 	}
 	h->deadline_ns = now + HANDOVER_OFFER_NS;
