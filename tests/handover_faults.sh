@@ -23,6 +23,16 @@ restart()
 	roamd_start "$1"
 }
 
+# The host is started anew: its maps are gone, and so is a VM that has not left it (who calls this has
+# paused it). The journal is not.
+reboot()
+{
+	roamd_kill "$1"
+	check "maps of $1 go" roam_on "$1" host teardown
+	check "and come" roam_on "$1" host init
+	roamd_start "$1"
+}
+
 # ---- phases ----
 
 ready()
@@ -70,6 +80,25 @@ stays()
 	[ "$(state_at b)" = "" ] || reaches b aborted 40
 	check_eq "the reason" "$(reason_at a)" "$1"
 	ends_at a
+}
+
+# The VM is gone with a, which says so; b gives that reason. Neither has anything of it; started cold at
+# a, it moves as any.
+is_nowhere()
+{
+	reaches a aborted 40
+	reaches b aborted 60
+	check_eq "the reason at a" "$(reason_at a)" restarted
+	check_eq "and why" "$(shown_at a why)" "the source's host was started anew"
+	check_eq "the reason at b" "$(reason_at b)" "$1"
+	is_gone a
+	is_gone b
+	forbid_end
+	policy a
+	vm_run a
+	hand_over a b
+	is_gone a
+	owns b
 }
 
 finish()

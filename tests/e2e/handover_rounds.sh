@@ -37,6 +37,27 @@ test_rounds_destination_rebooted()
 	ends_at a
 }
 
+test_rounds_source_rebooted()
+{
+	copy a b
+	vm_pause a
+	reboot a
+	is_nowhere restarted
+}
+
+# Nobody comes back who could say so: b knows by itself.
+test_rounds_source_gone_for_good()
+{
+	copy a b
+	vm_pause a
+	roamd_kill a
+	check "its maps go" roam_on a host teardown
+	reaches b aborted 60
+	check_eq "the reason" "$(reason_at b)" peer_lost
+	is_gone b
+	forbid_end
+}
+
 test_rounds_source_hung()
 {
 	copy a b

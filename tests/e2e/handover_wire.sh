@@ -93,10 +93,7 @@ test_base_faults()
 	failed_with operator
 
 	base_is_held
-	roamd_kill b
-	check "b is started anew: its maps go" roam_on b host teardown
-	check "and come" roam_on b host init
-	roamd_start b
+	reboot b
 	failed_with peer_lost
 
 	# The device has gone, too, or is another VM's.
@@ -108,6 +105,16 @@ test_base_faults()
 
 	copy a b
 	finish
+}
+
+test_base_source_rebooted()
+{
+	wire_begins
+	base_is_held
+	vm_pause a
+	reboot a
+	wire_goes_on
+	is_nowhere peer_lost
 }
 
 test_base_policy_edited()

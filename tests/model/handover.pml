@@ -84,7 +84,8 @@ byte faults;
 		  (vm == V_DEST && !both && gd == G_ACTIVE && gs == G_NONE && S_OVER && D_OVER) || \
 		  (vm == V_DEST && !both && !HELD && !opened_there && !OWNS_D) ||                  \
 		  (both && S_OVER && D_OVER && OWNS_S != OWNS_D) ||                                \
-		  (vm == V_DEAD && !(OWNS_S && OWNS_D)))
+		  (vm == V_DEAD && dest_qemu && gs == G_NONE && gd == G_NONE && S_OVER && D_OVER) || \
+		  (vm == V_DEAD && !dest_qemu && !(OWNS_S && OWNS_D)))
 
 inline send_d(m, q) { if :: up_s && link -> assert(len(to_dest) < ROOM); to_dest!m(q, true) :: else fi }
 inline send_s(m, q) { if :: up_d && link -> assert(len(to_source) < ROOM); to_source!m(q, true) :: else fi }
@@ -261,6 +262,11 @@ end:	do
 	:: atomic { freeze_wanted && sst == S_ROUNDS -> freeze_wanted = false; freeze_now() }
 	:: atomic { thawed && (sst == S_READY || (sst == S_FROZEN && last_sent)) -> abort_source(false) }
 	:: atomic { thawed && sst == S_ABORTING && sheld -> let_go(); send_d(ABORT, 0) }
+	/* The host was started anew. Once the VM has long had its time to get there, it is nowhere. */
+#ifndef BREAK_ANEW
+	:: atomic { gs == G_NONE && (sst == S_READY || (sst == S_FROZEN && !HELD)) -> abort_source(true) }
+	:: atomic { gs == G_NONE && sst == S_ABORTING && sheld && vm == V_DEAD -> let_go(); send_d(ABORT, 0) }
+#endif
 	:: atomic { sst == S_MOVED && moved && two_senders ->
 		two_reason = true; peer_told = false; abort_source(false) }
 	:: atomic { sst == S_MOVED && moved && got_done && !two_senders && sjob == J_NONE -> sjob = J_WIPE }

@@ -68,7 +68,7 @@ test_model()
 }
 
 echo "TAP version 13"
-echo "1..16"
+echo "1..17"
 test_model 0 "fence held: two faults" -DFAULTS=2
 test_model 0 "fence free: two faults" -DFAULTS=2 -DFENCE_FREE
 test_model 0 "two senders: two faults" -DFAULTS=2 -DTWO
@@ -85,4 +85,5 @@ test_model 1 "found: a wipe over a gate that a packet has opened" -DFAULTS=1 -DF
 test_model 1 "found: a gate that opens before state is there" -DFAULTS=1 -DFENCE_FREE -DBREAK_EARLY
 test_model 1 "found: a delta missed while being wiped" -DFAULTS=1 -DFENCE_FREE -DBREAK_MISSED
 test_model 1 "found: a claim that is not repeated" -DFAULTS=1 -DLIVENESS -DBREAK_CLAIM
+test_model 1 "found: a destination that waits for a VM that is nowhere" -DFAULTS=1 -DBREAK_ANEW
 exit $failed

@@ -14,9 +14,10 @@
 #define WORLDS 10
 
 /*
- * How a cell ends, a letter for each phase: m the VM moves, s it stays and the source says why, a
- * either (what was under way decides), - there is no such cell. Reasons are those that a source
- * may give that has it back.
+ * How a cell ends, a letter for each phase: m the VM moves, s it stays and the source says why, n
+ * it is gone with its host and nobody has anything of it, a one of them (what was under way
+ * decides),
+ * - there is no such cell. Reasons are those that a source may give from which it has not moved.
  */
 static const struct cells {
 	const char *name;
@@ -127,9 +128,19 @@ static const struct cells {
 	    HANDOVER_REASON_RESTARTED } },
 	{ "source rebooted",
 	  ONCE_SOURCE_REBOOTED,
-	  "-----mmm",
-	  "-----mmm",
-	  { HANDOVER_REASON_INTERNAL } },
+	  "nnnnnmmm",
+	  "nnaaammm",
+	  { HANDOVER_REASON_RESTARTED } },
+	{ "source replaced",
+	  ONCE_SOURCE_REPLACED,
+	  "nnnnnmmm",
+	  "nnaaammm",
+	  { HANDOVER_REASON_NONE } },
+	{ "source rebooted behind the VM",
+	  ONCE_SOURCE_REBOOTED_BEHIND_IT,
+	  "----mmmm",
+	  "---mmmmm",
+	  { HANDOVER_REASON_RESTARTED } },
 };
 
 static bool is_one_of(const enum handover_reason *reasons, enum handover_reason reason)
@@ -148,9 +159,11 @@ static bool ended_as(const struct cells *row, const struct world *world, char wa
 
 	if (want == 'm' && !CHECK(moved))
 		return false;
-	if (want == 's' && !CHECK(!moved && source->state == HANDOVER_ABORTED))
+	if (want == 's' && !CHECK(world->vm == AT_SOURCE && source->state == HANDOVER_ABORTED))
 		return false;
-	if (moved)
+	if (want == 'n' && !CHECK(world->vm == NOWHERE))
+		return false;
+	if (moved || source->state == HANDOVER_NONE) /* whoever has no journal knows no reason */
 		return true;
 	return CHECK(is_one_of(row->reasons, source->reason));
 }

@@ -32,6 +32,23 @@ static bool came_back_too_late(const struct world *world)
 	       !source->two_senders;
 }
 
+/* No host has anything of it, and each knows why; the destination may have never heard of it. */
+static bool ended_nowhere(const struct host_model *source, const struct host_model *dest)
+{
+	const enum handover_reason why = dest->h.reason;
+	bool ok = CHECK_EQ(source->gate, GATE_NONE);
+
+	ok &= CHECK_EQ(dest->gate, GATE_NONE);
+	if (source->h.state != HANDOVER_NONE)
+		ok &= CHECK_EQ(source->h.state, HANDOVER_ABORTED) &&
+		      CHECK(source->h.reason != HANDOVER_REASON_NONE);
+	if (dest->h.state != HANDOVER_NONE)
+		ok &= CHECK_EQ(dest->h.state, HANDOVER_ABORTED) &&
+		      CHECK(why == HANDOVER_REASON_RESTARTED || why == HANDOVER_REASON_PEER_LOST ||
+			    why == HANDOVER_REASON_STALE);
+	return ok;
+}
+
 bool world_ended_well(const struct world *world)
 {
 	const struct host_model *source = &world->host[HANDOVER_SOURCE];
@@ -39,6 +56,8 @@ bool world_ended_well(const struct world *world)
 	const bool at_dest = world->vm == AT_DEST;
 	bool ok = true;
 
+	if (world->vm == NOWHERE)
+		return ended_nowhere(source, dest);
 	if (was_left_alone(world))
 		return CHECK(source->gate == GATE_ACTIVE && source->h.reason);
 	if (came_back_too_late(world))
@@ -140,8 +159,20 @@ static void reboot(struct host_model *host)
 {
 	host->gate = GATE_NONE;
 	host->in_open = false;
-	world_cut(host);
 	world_restart(host);
+}
+
+/* Where nobody has been told to wait, or has been told not to, the VM may be under way already. */
+static void reboot_source(struct world *world, enum once once)
+{
+	struct host_model *source = &world->host[HANDOVER_SOURCE];
+
+	world->told |= source->h.state == HANDOVER_READY;
+	if (once != ONCE_SOURCE_REBOOTED_BEHIND_IT && world->vm != AT_DEST)
+		world->vm = NOWHERE;
+	if (once == ONCE_SOURCE_REPLACED)
+		source->has_saved = false;
+	reboot(source);
 }
 
 static void once_to_network(struct world *world, enum once once)
@@ -213,8 +244,8 @@ static void once_to_host(struct world *world, enum once once)
 		world->vm = AT_SOURCE;
 		world->cancelled = true;
 	}
-	if (once == ONCE_SOURCE_REBOOTED)
-		reboot(source);
+	if (once >= ONCE_SOURCE_REBOOTED)
+		reboot_source(world, once);
 }
 
 static void once_by_hand(struct world *world, enum once once)

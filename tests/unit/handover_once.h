@@ -49,7 +49,9 @@ enum once {
 	ONCE_CANCELLED, /* by the VM manager, which has the VM back at the source */
 	ONCE_THAWED,    /* the VM goes on at the source, and nobody is told */
 	ONCE_DEST_REBOOTED,
-	ONCE_SOURCE_REBOOTED,
+	ONCE_SOURCE_REBOOTED,           /* and a VM that has not left it is gone */
+	ONCE_SOURCE_REPLACED,           /* and its journal, too */
+	ONCE_SOURCE_REBOOTED_BEHIND_IT, /* the VM is on its way, and arrives */
 	ONCE_COUNT
 };
 

@@ -82,9 +82,12 @@ static void engine_gate(struct handover *h, struct handover_gate *ret_gate)
 {
 	const struct host_model *host = h->owner;
 
-	if (h->role == HANDOVER_SOURCE && h->state <= HANDOVER_ROUNDS)
-		host->world->wrong = "the gate is read, which says nothing yet";
 	ret_gate->gone = host->gate == GATE_NONE;
+	if (h->role == HANDOVER_SOURCE && h->state <= HANDOVER_ROUNDS) {
+		/* But for that it means nothing yet: may whoever believes it be found. */
+		ret_gate->thawed = ret_gate->two_senders = true;
+		return;
+	}
 	ret_gate->sequence = host->sequence;
 	ret_gate->open = host->gate == GATE_OPEN;
 	ret_gate->thawed = host->thawed;
@@ -362,7 +365,7 @@ static void receive(struct host_model *host)
 		dest_start(&host->h, host->world->now);
 		return;
 	}
-	if (!host->has_saved && role_of(host) == HANDOVER_DEST) {
+	if (!host->has_saved) {
 		tell_stale(host, &message);
 		return;
 	}
@@ -537,7 +540,7 @@ static void step_vm(struct world *world)
 	    world->host[HANDOVER_SOURCE].hung_until <= world->now)
 		(void)handover_abort(&world->host[HANDOVER_SOURCE].h, HANDOVER_REASON_VM_MANAGER,
 				     world->now);
-	if (world->vm != PAUSED && one_in(world, 20))
+	if (world->vm != PAUSED && world->vm != NOWHERE && one_in(world, 20))
 		frame_at(&world->host[world->vm == AT_DEST]);
 	if (!world->lied && world->host[HANDOVER_SOURCE].gate == GATE_MOVED &&
 	    fault(world, FAULT_LIAR, 50)) {

@@ -68,7 +68,8 @@ struct host_model {
 	uint64_t full_until; /* the journal cannot be written */
 };
 
-enum place { AT_SOURCE, PAUSED, AT_DEST };
+/* NOWHERE: its host was started anew, and it ended there. */
+enum place { AT_SOURCE, PAUSED, AT_DEST, NOWHERE };
 
 struct world {
 	struct host_model host[HANDOVER_ROLE_COUNT];

@@ -598,7 +598,8 @@ void jobs_gate(struct handover *h, struct handover_gate *ret_gate)
 	if (vm.life != ROAM_LIFE_GATED || memcmp(gates[slot].id, h->id, sizeof(h->id)) != 0) {
 		/* Settled by somebody, or what was here before. */
 		ret_gate->open = vm.life == ROAM_LIFE_ACTIVE && vm.epoch == h->vm.epoch;
-		ret_gate->gone = !ret_gate->open;
+		ret_gate->gone = h->role == HANDOVER_DEST && !ret_gate->open;
+		ret_gate->thawed = vm.life == ROAM_LIFE_ACTIVE && vm.epoch < h->vm.epoch;
 		return;
 	}
 	state = __atomic_load_n(&gates[slot].state, __ATOMIC_SEQ_CST);

@@ -62,9 +62,10 @@ struct handover_work {
 
 /* What the gate says (include/roam/move.h): what the VM's own frames have shown. */
 struct handover_gate {
-	bool gone;         /* destination: there is none; the host was started anew */
+	/* There is none, source: nor such a VM; the host was started anew. */
+	bool gone;
 	bool open;         /* destination: the VM has sent a frame here */
-	bool thawed;       /* source: it has, since it was frozen */
+	bool thawed;       /* source: it has, since it was frozen; or it is a usual one again */
 	bool two_senders;  /* source: it has, since it was moved */
 	uint64_t sequence; /* destination: of the last delta that was applied */
 };

@@ -12,6 +12,8 @@
 #include <string.h>
 #include "machine.h"
 
+static const char started_anew[] = "the source's host was started anew";
+
 static bool copies(const struct handover *h)
 {
 	return h->state == HANDOVER_OFFERED || h->state == HANDOVER_BASE ||
@@ -492,10 +494,22 @@ static void tick_moved(struct handover *h, uint64_t now)
 	}
 }
 
+/*
+ * The peer or the VM has yet to say where it runs. Where it is not here at all, the VM never will,
+ * and a peer that waits for its first frame has no cause to end: it is given the time that it would
+ * give itself without a connection. An abort leaves a VM that has been heard there alone.
+ */
+static bool is_told_where(struct handover *h, const struct handover_gate *gate, uint64_t now)
+{
+	if (gate->gone && !h->deadline_ns)
+		h->deadline_ns = now + HANDOVER_READY_NS;
+	return gate->thawed || (gate->gone && now >= h->deadline_ns);
+}
+
 static void tick_aborting(struct handover *h, const struct handover_gate *gate, uint64_t now)
 {
 	if (h->held) {
-		if (gate->thawed) {
+		if (is_told_where(h, gate, now)) {
 			let_go(h, now);
 			handover_send(h, MESSAGE_ABORT);
 		}
@@ -520,6 +534,8 @@ void source_tick(struct handover *h, uint64_t now)
 	if (gate.thawed &&
 	    (h->state == HANDOVER_READY || (h->state == HANDOVER_FROZEN && h->last_sent)))
 		source_abort(h, HANDOVER_REASON_THAWED, "the VM sends at the source", now);
+	else if (gate.gone && may_be_there(h))
+		source_abort(h, HANDOVER_REASON_RESTARTED, started_anew, now);
 	else if (h->state == HANDOVER_MOVED && h->moved && gate.two_senders)
 		begin_abort(h, HANDOVER_REASON_TWO_SENDERS, "the VM sends at the source", now);
 	else if (h->state == HANDOVER_MOVED)
@@ -556,13 +572,17 @@ void source_start(struct handover *h, uint64_t now)
  */
 void source_restart(struct handover *h, uint64_t now)
 {
+	struct handover_gate gate = {};
+
+	h->engine->gate(h, &gate);
 	h->retry_ns = now;
 	h->offered = true;
 	if (h->state == HANDOVER_FROZEN && may_be_there(h)) {
 		h->resuming = true;
 		h->frozen_ns = now;
 	} else if (copies(h)) {
-		source_abort(h, HANDOVER_REASON_RESTARTED, "roamd was restarted", now);
+		source_abort(h, HANDOVER_REASON_RESTARTED,
+			     gate.gone ? started_anew : "roamd was restarted", now);
 	} else if (h->state == HANDOVER_MOVED) {
 		/* The gate knows the limit, and ends them by it; this is no sooner. */
 		h->deadline_ns = now + h->options.late_s * NS_PER_S;
