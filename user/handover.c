@@ -186,6 +186,13 @@ static int handover_expect(struct cmd *cmd)
 	return run_parsed(cmd, "expect", parse_expect);
 }
 
+static int take_mtu(struct words *words, json_t *request)
+{
+	static const char *const choice[] = { "warn", "refuse" };
+
+	return take_choice(words, request, "mtu", choice);
+}
+
 int handover_take_option(struct words *words, json_t *request)
 {
 	static const char *const midstreams[] = { "strict", "pickup" };
@@ -194,6 +201,8 @@ int handover_take_option(struct words *words, json_t *request)
 
 	if (!took)
 		took = take_choice(words, request, "converge", converges);
+	if (!took)
+		took = take_mtu(words, request);
 	if (!took)
 		took = take_number(words, request, "rate", "rate_mbps");
 	if (!took)
@@ -235,10 +244,10 @@ static int handover_start(struct cmd *cmd)
 
 static int parse_check(struct words *words, json_t *request)
 {
-	int err = vm_and_host(words, "to", request);
+	int err = vm_and_host(words, "to", request), took = err ? err : take_mtu(words, request);
 
 	json_object_set_new(request, "check", json_true());
-	return err ? err : words_end(words);
+	return took == 0 || took == 1 ? words_end(words) : took;
 }
 
 static int handover_check(struct cmd *cmd)
@@ -327,14 +336,17 @@ static const struct verb verbs[] = {
 	  "the VM may come from there", handover_expect },
 	{ "start",
 	  "vm NAME to HOST [fence held|free] [midstream strict|pickup] [converge abort|freeze]\n"
-	  "       [rate MBPS] [timeout SECONDS] [watchdog MS] [late SECONDS] [wait]",
+	  "       [rate MBPS] [timeout SECONDS] [watchdog MS] [late SECONDS]\n"
+	  "       [mtu warn|refuse] [wait]",
 	  "copies the VM's image; wait: until it can be frozen", handover_start },
-	{ "check", "vm NAME to HOST", "asks whether the VM could go there", handover_check },
+	{ "check", "vm NAME to HOST [mtu warn|refuse]", "asks whether the VM could go there",
+	  handover_check },
 	{ "freeze", "vm NAME", "the VM is paused: sends the rest, waits until it may run there",
 	  handover_freeze },
 	{ "follow",
 	  "vm NAME qmp SOCKET to HOST [migrate URI] [midstream strict|pickup]\n"
-	  "       [converge abort|freeze] [rate MBPS] [timeout SECONDS] [watchdog MS] [late SECONDS]",
+	  "       [converge abort|freeze] [rate MBPS] [timeout SECONDS] [watchdog MS] [late SECONDS]\n"
+	  "       [mtu warn|refuse]",
 	  "goes with a migration of a plain QEMU: start, freeze, and QEMU goes on",
 	  handover_follow },
 	{ "barrier", "vm NAME dbus ADDRESS [timeout SECONDS]",

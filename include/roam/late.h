@@ -33,6 +33,10 @@ struct roam_late_header {
 
 ROAM_ASSERT_SIZE(struct roam_late_header, 32);
 
+/* What is round an IP packet of the VM: outer IP and UDP, that header, the frame's own. */
+#define ROAM_LATE_ROOM_IPV4 (20 + 8 + 32 + 14)
+#define ROAM_LATE_ROOM_IPV6 (40 + 8 + 32 + 14)
+
 struct roam_late_key {
 	__u8 id[16]; /* of the handover */
 };

@@ -163,4 +163,70 @@ has_dropped()
 	[ "$(counted_at a moved)" -gt 0 ]
 }
 
+# way_of HOST MTU: what its end of the way has
+way_of()
+{
+	ns "$1" ip link set br0 mtu "$2"
+}
+
+# lacks BYTES MTU: so many for the largest, as check says, and who wants no such handover is told
+lacks()
+{
+	local what more=
+	check "only asked" handover a check vm web to b
+	check_has "says so" "$(cat "$TMP/out")" " late_lacks $1 "
+	expect_from a b
+	for what in check start; do
+		[ "$what" = check ] || more="wait"
+		# shellcheck disable=SC2086 # none, or one
+		check_not "$what" handover a "$what" vm web to b mtu refuse $more
+		check_has "says why" "$(cat "$TMP/out")" \
+			"handover: mtu: vm 'web': late packets need an MTU of $NEED, the way to $(late_of b) has $2"
+		reaches a aborted
+	done
+	is_gone b
+	check_eq "late_lacks" "$(shown_at a late_lacks)" "$1"
+}
+
+way_is_too_small()
+{
+	LIVE_LATE=$1 NEED=$2
+	live_setup
+	way_of a "$NEED"
+	way_of b "$NEED"
+	check "it fits" handover a check vm web to b mtu refuse
+	check_has "and lacks nothing" "$(cat "$TMP/out")" " late_lacks 0 "
+	way_of a "$((NEED - 1))"
+	lacks 1 "$((NEED - 1))"
+	way_of a "$NEED"
+	way_of b 1500
+	lacks "$((NEED - 1500))" 1500
+	# Whoever does not mind is told, and goes.
+	hand_over a b
+	check_has "in the log" "$(roamd_log a)" \
+		"vm web to b: the way for late packets is $((NEED - 1500)) bytes too small"
+	is_gone a
+}
+
+test_way_is_too_small4()
+{
+	way_is_too_small 4 1574
+}
+
+test_way_is_too_small6()
+{
+	way_is_too_small 6 1594
+}
+
+test_way_that_is_none()
+{
+	# shellcheck disable=SC2034 # of livehosts.sh
+	LIVE_LATE=4
+	live_setup
+	ns a ip addr del 10.9.0.101/24 dev br0
+	ns a ip addr add 10.9.0.111/24 dev br0
+	check_not "check" handover a check vm web to b mtu refuse
+	check_has "says why" "$(cat "$TMP/out")" "handover: mtu: vm 'web': late: 10.9.0.101 is no address of this host"
+}
+
 run_tests "$@"

@@ -69,7 +69,12 @@ static void peer_send(struct handover *h, const struct message *message)
 	free(body);
 }
 
-static const struct handover_engine engine = { begin, data, broken, gate, nothing };
+static uint32_t late_mtu(struct handover *h)
+{
+	return h->vm.mtu / 2;
+}
+
+static const struct handover_engine engine = { begin, data, broken, gate, nothing, late_mtu };
 static const struct handover_peer ops = { peer_send, nothing, save, nothing };
 
 /* Answers the oldest job that can be answered. */

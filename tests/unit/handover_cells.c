@@ -223,3 +223,62 @@ TEST_EACH(cells, rows)
 	for (uint32_t fence = 0; fence < HANDOVER_FENCE_COUNT; fence++)
 		all_phases(row, fence, is_long ? 2 : WORLDS);
 }
+
+/* ---- late packets that do not fit ---- */
+
+static const struct late_room {
+	const char *name;
+	uint32_t need;  /* 0: nothing is to be carried */
+	uint32_t here;  /* 0: there is no way */
+	uint32_t there; /* 0: it does not say */
+	uint8_t mtu;
+	enum handover_reason reason;
+	uint32_t lacks;
+	const char *text;
+} late_rooms[] = {
+	{ "fits", 1574, 1574, 1574, HANDOVER_MTU_REFUSE, HANDOVER_REASON_NONE, 0, "" },
+	{ "not carried", 0, 0, 0, HANDOVER_MTU_REFUSE, HANDOVER_REASON_NONE, 0, "" },
+	{ "here", 1574, 1573, 1600, HANDOVER_MTU_REFUSE, HANDOVER_REASON_MTU, 1,
+	  "late packets need an MTU of 1574, the way to 192.0.2.2 has 1573" },
+	{ "there", 1594, 1600, 1500, HANDOVER_MTU_REFUSE, HANDOVER_REASON_MTU, 94,
+	  "late packets need an MTU of 1594, the way to 192.0.2.2 has 1500" },
+	{ "an older peer", 1574, 1600, 0, HANDOVER_MTU_REFUSE, HANDOVER_REASON_NONE, 0, "" },
+	{ "no way", 1574, 0, 1600, HANDOVER_MTU_REFUSE, HANDOVER_REASON_MTU, 1574, "late: no way" },
+	{ "here, said", 1574, 1500, 1600, HANDOVER_MTU_WARN, HANDOVER_REASON_NONE, 74, "" },
+	{ "there, said", 1574, 1600, 1500, HANDOVER_MTU_WARN, HANDOVER_REASON_NONE, 74, "" },
+	{ "no way, said", 1574, 0, 0, HANDOVER_MTU_WARN, HANDOVER_REASON_NONE, 1574, "" },
+};
+
+/* A handover, or a check, with that much room. */
+static void with_room(const struct late_room *row, bool check)
+{
+	const bool refused = row->reason != HANDOVER_REASON_NONE;
+	struct world world;
+	struct handover *source = &world.host[HANDOVER_SOURCE].h;
+
+	world_make(&world, SEED, HANDOVER_FENCE_HELD, 0);
+	source->vm.mtu = row->need;
+	source->options.mtu = row->mtu;
+	source->check = check;
+	world.host[HANDOVER_SOURCE].late_mtu = row->here;
+	world.host[HANDOVER_DEST].late_mtu = row->there;
+	CHECK(world_go_on(&world));
+	for (int i = 0; check && i < PHASE_MS; i++) /* whatever is said of it yet */
+		world_step(&world);
+	CHECK(!check || world.host[HANDOVER_SOURCE].gate == GATE_ACTIVE);
+	CHECK_EQ(source->late_lacks, row->lacks);
+	CHECK_EQ(source->reason, row->reason);
+	CHECK_EQ(source->state, refused ? HANDOVER_ABORTED : HANDOVER_DONE);
+	CHECK_STR(source->text, row->text);
+	if (!check)
+		CHECK(world_ended_well(&world));
+	/* Nothing has moved: the destination was not staged. */
+	if (refused)
+		CHECK(!(world.states[HANDOVER_DEST] & 1u << HANDOVER_STAGED));
+}
+
+TEST_EACH(late_packets_fit, late_rooms)
+{
+	with_room(row, false);
+	with_room(row, true);
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Both machines of a handover in a world of faults: see handover_world.h. */
+#include <stdio.h>
 #include <string.h>
 #include "handover_world.h"
 
@@ -101,12 +102,20 @@ static void engine_close_in(struct handover *h)
 	host->in_open = false;
 }
 
+static uint32_t engine_late_mtu(struct handover *h)
+{
+	const struct host_model *host = h->owner;
+
+	return host->late_mtu ? host->late_mtu : (fail_set(0, "late: no way"), 0);
+}
+
 static const struct handover_engine engine = {
 	.begin = engine_begin,
 	.data = engine_data,
 	.broken = engine_broken,
 	.gate = engine_gate,
 	.close_in = engine_close_in,
+	.late_mtu = engine_late_mtu,
 };
 
 /* ---- the other host ---- */
@@ -246,6 +255,10 @@ static void run_source(struct host_model *host, struct handover_work *work)
 static void run_dest(struct host_model *host, struct handover_work *work)
 {
 	switch (work->job) {
+	case HANDOVER_JOB_PREPARE:
+		(void)snprintf(work->late, sizeof(work->late), "192.0.2.2");
+		work->late_mtu = host->late_mtu;
+		break;
 	case HANDOVER_JOB_TAKE:
 		work->sequence = host->h.staged ? host->sequence + 1 : 0;
 		if (host->data_end[0])
@@ -362,6 +375,7 @@ static void receive(struct host_model *host)
 		return;
 	}
 	if (message.type == MESSAGE_OFFER && !host->has_saved && role_of(host) == HANDOVER_DEST) {
+		host->h.check = message.check;
 		dest_start(&host->h, host->world->now);
 		return;
 	}
@@ -578,6 +592,9 @@ static void begin_anew(struct world *world)
 
 void world_step(struct world *world)
 {
+	if (!world->begun)
+		source_start(&world->host[HANDOVER_SOURCE].h, world->now);
+	world->begun = true;
 	world->now += MS;
 	if (fault(world, FAULT_CUT, 300))
 		cut(world);
@@ -603,7 +620,6 @@ void world_make(struct world *world, uint64_t seed, uint32_t fence, uint32_t fau
 		make_handover(host, 0);
 	}
 	world->host[HANDOVER_SOURCE].gate = GATE_ACTIVE;
-	source_start(&world->host[HANDOVER_SOURCE].h, world->now);
 }
 
 static bool over(const struct host_model *host)

@@ -66,6 +66,7 @@ struct host_model {
 	uint32_t fail_jobs; /* the next of these, a bit each, fails; NONE: none does */
 	enum handover_reason fail_reason;
 	uint64_t full_until; /* the journal cannot be written */
+	uint32_t late_mtu;   /* that it knows of the way late packets take */
 };
 
 /* NOWHERE: its host was started anew, and it ended there. */
@@ -77,6 +78,7 @@ struct world {
 	uint64_t random;
 	uint32_t faults;
 	uint32_t fence;
+	bool begun; /* with the first step: until then the source's handover can be changed */
 	bool calm;
 	enum place vm;
 	uint64_t manager_at;

@@ -32,6 +32,7 @@ static void full(enum message_type type, struct message *ret_message)
 		.reason = HANDOVER_REASON_MTU,
 		.state = HANDOVER_FROZEN,
 		.late = "fd00::1",
+		.late_mtu = 1600,
 		.text = "one line of text, with \"quotes\"",
 	};
 	memset(ret_message->id, 0xa5, sizeof(ret_message->id));
@@ -100,6 +101,15 @@ TEST(offer_of_an_older_peer)
 	free(body);
 }
 
+TEST(accept_of_an_older_peer)
+{
+	static const char body[] = "{\"id\":\"00000000000000000000000000000001\",\"late\":\"\"}";
+	struct message got;
+
+	CHECK_OK(message_read(MESSAGE_ACCEPT, body, strlen(body), &got));
+	CHECK_EQ(got.late_mtu, 0);
+}
+
 static const struct refused {
 	const char *name;
 	enum message_type type;
@@ -133,6 +143,9 @@ static const struct refused {
 	{ "address", MESSAGE_ACCEPT,
 	  "{\"id\":\"00000000000000000000000000000000\",\"late\":\"10.0.0\"}",
 	  "accept: 'late' is not" },
+	{ "mtu", MESSAGE_ACCEPT,
+	  "{\"id\":\"00000000000000000000000000000000\",\"late\":\"\",\"late_mtu\":4294967296}",
+	  "accept: 'late_mtu' is not" },
 	{ "state", MESSAGE_RESUME,
 	  "{\"id\":\"00000000000000000000000000000000\",\"sequence\":1,\"state\":\"asleep\"}",
 	  "resume: 'state' is not" },

@@ -61,6 +61,10 @@ static void ops_changed(struct handover *h)
 	    text_enum_name(&text_handover_state, h->state), failed ? " reason " : "",
 	    failed ? text_enum_name(&text_handover_reason, h->reason) : "",
 	    failed && h->text[0] ? ": " : "", failed ? h->text : "");
+	if (h->role == HANDOVER_SOURCE && h->state == HANDOVER_BASE && h->late_lacks)
+		say(SAY_WARNING,
+		    "vm %s to %s: the way for late packets is %u bytes too small for its largest",
+		    h->vm.name, h->peer, h->late_lacks);
 	control_changed(entry);
 }
 
@@ -162,6 +166,8 @@ int agent_start(struct agent *agent, const struct agent_start *start, struct ent
 	entry->h.anew = start->anew;
 	entry->h.check = start->check;
 	entry->h.options = start->options;
+	if (!start->options.late_s)
+		entry->h.vm.mtu = 0; /* nothing is carried */
 	if (!entry->h.options.rate_mbps)
 		entry->h.options.rate_mbps = agent->config.rate_mbps;
 	add(agent, entry);

@@ -264,6 +264,8 @@ static int start_of(const json_t *request, struct agent_start *start)
 
 	if (!err)
 		err = enum_of(request, &text_handover_converge, &options->converge);
+	if (!err)
+		err = enum_of(request, &text_handover_mtu, &options->mtu);
 	if (!err && text_of(request, "midstream")[0]) {
 		start->has_midstream = true;
 		err = enum_of(request, &text_midstream, &start->midstream);

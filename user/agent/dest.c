@@ -32,6 +32,10 @@ static void begin_wipe(struct handover *h, enum handover_reason reason, const ch
 {
 	handover_why(h, reason, text);
 	h->taking = h->skipping = false;
+	if (h->check) { /* it has made nothing: what is here of the VM is another's */
+		handover_enter_anyway(h, HANDOVER_ABORTED, now);
+		return;
+	}
 	handover_enter_anyway(h, HANDOVER_ABORTING, now);
 	handover_begin(h, HANDOVER_JOB_WIPE, now);
 }
@@ -218,6 +222,7 @@ static void worked_prepare(struct handover *h, const struct handover_work *work,
 		return;
 	}
 	memcpy(h->late, work->late, sizeof(h->late));
+	h->late_mtu = work->late_mtu;
 	handover_send(h, MESSAGE_ACCEPT);
 	if (h->check)
 		handover_enter_anyway(h, HANDOVER_DONE, now);
@@ -325,6 +330,8 @@ static void two_senders(struct handover *h, const char *text, uint64_t now)
 
 static void got_abort(struct handover *h, const struct message *message, uint64_t now)
 {
+	if (h->check)
+		return;
 	switch (h->state) {
 	case HANDOVER_OPEN:
 	case HANDOVER_DONE:

@@ -396,4 +396,5 @@ const struct handover_engine engine_ops = {
 	.broken = engine_broken,
 	.gate = jobs_gate,
 	.close_in = jobs_close_in,
+	.late_mtu = jobs_late_mtu,
 };

@@ -376,6 +376,17 @@ static int count_vm(struct host *host, uint32_t slot, void *arg)
 	return 0;
 }
 
+/* What this end knows of the way that late packets would come; 0: nothing. */
+static uint32_t late_mtu_back(const struct handover *h, const char *late)
+{
+	struct late_way way, back;
+
+	if (!late_way_of(h, late, &way))
+		return 0;
+	back = (struct late_way){ .from = way.to, .to = way.from };
+	return late_mtu(&back);
+}
+
 /* Is there room for it, and is it no VM that runs here or was newer here? */
 static int run_prepare(struct worker *worker, struct handover_work *work)
 {
@@ -385,6 +396,7 @@ static int run_prepare(struct worker *worker, struct handover_work *work)
 	int err = vm_find(worker->host, want->name, &slot);
 
 	memcpy(work->late, worker->entry->agent->config.late, sizeof(work->late));
+	work->late_mtu = late_mtu_back(&worker->entry->h, work->late);
 	if (want->flows > ROAM_QUOTA_MAX || want->half > ROAM_QUOTA_MAX)
 		return reason(work, HANDOVER_REASON_NO_ROOM_FLOWS, "quotas are too large");
 	if (want->rules > ROAM_ACL_RULES)
@@ -621,6 +633,13 @@ void jobs_close_in(struct handover *h)
 		__atomic_store_n(&gates[slot].in_open, 0, __ATOMIC_SEQ_CST);
 }
 
+uint32_t jobs_late_mtu(struct handover *h)
+{
+	struct late_way way;
+
+	return late_way_of(h, h->late, &way) ? late_mtu(&way) : 0;
+}
+
 int engine_open(struct agent *agent)
 {
 	int err = host_open(agent->config.bpffs, &agent->host);
@@ -648,6 +667,7 @@ int engine_describe(struct agent *agent, const char *name, struct handover_vm *r
 {
 	struct handover_vm got = {};
 	struct state_refs refs = {};
+	struct roam_addr from;
 	int err = state_refs_read(agent->host, name, &refs);
 
 	if (err)
@@ -662,6 +682,8 @@ int engine_describe(struct agent *agent, const char *name, struct handover_vm *r
 	got.rules = refs.rules.count;
 	got.midstream = refs.vm.midstream;
 	memcpy(got.late_from, agent->config.late, sizeof(got.late_from));
+	if (got.late_from[0] && !text_addr_parse(got.late_from, &from))
+		got.mtu = late_need(agent->host, name, &from);
 	if (refs.vm.life != ROAM_LIFE_ACTIVE)
 		err = fail(-EBUSY, "vm '%s' is %s", name, text_enum_name(&text_life, refs.vm.life));
 	state_refs_close(&refs);

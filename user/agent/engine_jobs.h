@@ -62,6 +62,7 @@ void jobs_close(struct worker *worker);
 /* From the loop. */
 void jobs_gate(struct handover *h, struct handover_gate *ret_gate);
 void jobs_close_in(struct handover *h);
+uint32_t jobs_late_mtu(struct handover *h);
 
 /* Whether a job waits that cuts this one short. */
 bool worker_is_cut(struct worker *worker);

@@ -5,10 +5,12 @@
 
 static const char *const role_text[] = { "source", "destination" };
 static const char *const converge_text[] = { "abort", "freeze" };
+static const char *const mtu_text[] = { "warn", "refuse" };
 
 const struct text_enum text_handover_role = { "role", role_text, HANDOVER_ROLE_COUNT };
 const struct text_enum text_handover_converge = { "converge", converge_text,
 						  HANDOVER_CONVERGE_COUNT };
+const struct text_enum text_handover_mtu = { "mtu", mtu_text, HANDOVER_MTU_COUNT };
 
 const struct handover_options handover_defaults = {
 	.converge = HANDOVER_CONVERGE_ABORT,
@@ -63,6 +65,7 @@ static void fill(const struct handover *h, enum message_type type, struct messag
 	};
 	memcpy(ret_message->id, h->id, sizeof(h->id));
 	memcpy(ret_message->late, h->late, sizeof(h->late));
+	ret_message->late_mtu = h->late_mtu;
 	memcpy(ret_message->text, h->text, sizeof(h->text));
 }
 
@@ -186,6 +189,8 @@ int handover_release(struct handover *h, uint64_t epoch, uint64_t now)
 {
 	if (h->role != HANDOVER_SOURCE)
 		return fail(-EINVAL, "vm '%s': this host is the destination", h->vm.name);
+	if (h->check)
+		return fail(-EINVAL, "vm '%s': that was a check", h->vm.name);
 	if (epoch != h->vm.epoch)
 		return fail(-ESTALE, "stale: vm '%s': the handover's epoch is %llu, not %llu",
 			    h->vm.name, (unsigned long long)h->vm.epoch, (unsigned long long)epoch);

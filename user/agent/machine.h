@@ -27,6 +27,10 @@ enum handover_converge {
 };
 extern const struct text_enum text_handover_converge;
 
+/* What to do when the largest late packets do not fit into their way: say so, or refuse. */
+enum handover_mtu { HANDOVER_MTU_WARN, HANDOVER_MTU_REFUSE, HANDOVER_MTU_COUNT };
+extern const struct text_enum text_handover_mtu;
+
 /*
  * What this host is to do. Each job is begun by engine->begin() and answered by handover_worked(),
  * once, and in the order in which they were begun; SETTLE, WIPE and SHUT cut short what is still
@@ -53,9 +57,10 @@ struct handover_work {
 	/* NONE: it is done. Of WIPE at a destination, ACTIVE_HERE: the VM has sent a frame here. */
 	enum handover_reason reason;
 	uint64_t sequence; /* EXPORT, LAST: of the last delta that was sent; TAKE: of this one */
-	uint64_t entries;  /* rows that went; of the base, flows */
-	uint64_t began_ns; /* EXPORT: when the last delta was begun; 0: with the job */
-	char late[TEXT_ADDR_LEN];          /* PREPARE */
+	uint64_t entries;         /* rows that went; of the base, flows */
+	uint64_t began_ns;        /* EXPORT: when the last delta was begun; 0: with the job */
+	char late[TEXT_ADDR_LEN]; /* PREPARE */
+	uint32_t late_mtu;        /* PREPARE: of the way back */
 	struct roam_late_count late_count; /* WIPE at a source */
 	char text[HANDOVER_TEXT_LEN];      /* why not */
 };
@@ -79,6 +84,8 @@ struct handover_engine {
 	void (*gate)(struct handover *h, struct handover_gate *ret_gate);
 	/* Toward the VM, READY has opened it: it is closed again until the VM sends. */
 	void (*close_in)(struct handover *h);
+	/* Source: the MTU of the way to h->late; 0: there is none, and fail_line() says why. */
+	uint32_t (*late_mtu)(struct handover *h);
 };
 
 struct handover_peer {
@@ -95,6 +102,7 @@ struct handover_peer {
 
 struct handover_options {
 	uint8_t converge;     /* enum handover_converge */
+	uint8_t mtu;          /* enum handover_mtu */
 	uint32_t timeout_s;   /* until rounds are short */
 	uint32_t watchdog_ms; /* frozen until ready */
 	uint32_t late_s;      /* late packets are carried for that long */
@@ -173,7 +181,9 @@ struct handover {
 	uint64_t deadline_ns;     /* of the state; 0: none */
 	uint64_t lost_ns;         /* no connection since; 0: there is one */
 	uint64_t retry_ns;        /* nothing is tried again before that */
-	char late[TEXT_ADDR_LEN]; /* source: where the peer takes late packets */
+	char late[TEXT_ADDR_LEN]; /* where the destination takes late packets */
+	uint32_t late_mtu;   /* of the way there, as the destination knows it; 0: it does not */
+	uint32_t late_lacks; /* source: bytes, for the largest of them */
 	struct handover_progress progress;
 
 	const struct handover_engine *engine;

@@ -33,13 +33,14 @@ const struct text_enum text_handover_fence = { "fence", fence_text, HANDOVER_FEN
 enum kind {
 	KIND_ID, /* 16 bytes as 32 digits */
 	KIND_UUID,
-	KIND_NAME,   /* text_name_valid() */
-	KIND_NUMBER, /* of 4 or 8 bytes, up to 2^53: all readers of JSON have those */
-	KIND_HEX,    /* of 8 bytes, as text */
+	KIND_NAME,         /* text_name_valid() */
+	KIND_NUMBER,       /* of 4 or 8 bytes, up to 2^53: all readers of JSON have those */
+	KIND_LATER_NUMBER, /* the same; peers of older versions do not say */
+	KIND_HEX,          /* of 8 bytes, as text */
 	KIND_SWITCH,
 	KIND_ENUM,       /* of 1 byte */
 	KIND_ADDR,       /* a numeric address, or empty */
-	KIND_LATER_ADDR, /* the same; peers of older versions do not say */
+	KIND_LATER_ADDR, /* the same, as a later number */
 	KIND_TEXT,       /* for people; never fails */
 };
 
@@ -77,6 +78,7 @@ static const struct field fields[] = {
 	{ "late_from", T(OFFER), KIND_LATER_ADDR, M(vm.late_from), NULL },
 	{ "check", T(OFFER), KIND_SWITCH, M(check), NULL },
 	{ "late", T(ACCEPT), KIND_ADDR, M(late), NULL },
+	{ "late_mtu", T(ACCEPT), KIND_LATER_NUMBER, M(late_mtu), NULL },
 	{ "sequence", T(BEGIN) | T(END) | T(ACK) | T(LAST) | T(RESUME), KIND_NUMBER, M(sequence),
 	  NULL },
 	{ "epoch", T(CLAIM) | T(RELEASE), KIND_NUMBER, M(epoch), NULL },
@@ -132,6 +134,7 @@ static json_t *field_out(const struct field *field, const void *at)
 	case KIND_TEXT:
 		return json_string(at);
 	case KIND_NUMBER:
+	case KIND_LATER_NUMBER:
 		return number_out(field, at);
 	case KIND_HEX:
 		memcpy(&wide, at, sizeof(wide));
@@ -202,7 +205,7 @@ static int field_in(const struct field *field, const json_t *value, void *at)
 {
 	const char *text = json_string_value(value);
 
-	if (field->kind == KIND_NUMBER)
+	if (field->kind == KIND_NUMBER || field->kind == KIND_LATER_NUMBER)
 		return number_in(field, value, at);
 	if (field->kind == KIND_SWITCH) {
 		*(bool *)at = json_is_true(value);
@@ -241,6 +244,11 @@ static bool unknown_reason(const struct field *field, const json_t *value, void 
 	return true;
 }
 
+static bool may_be_missing(const struct field *field)
+{
+	return field->kind == KIND_LATER_ADDR || field->kind == KIND_LATER_NUMBER;
+}
+
 static int fields_in(const json_t *body, struct message *message)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -248,8 +256,7 @@ static int fields_in(const json_t *body, struct message *message)
 		const json_t *value = json_object_get(body, field->name);
 		void *at = (char *)message + field->at;
 
-		if (!(field->types & 1u << message->type) ||
-		    (!value && field->kind == KIND_LATER_ADDR))
+		if (!(field->types & 1u << message->type) || (!value && may_be_missing(field)))
 			continue;
 		if (!value)
 			return fail(-EBADMSG, "%s: '%s' is missing",

@@ -67,7 +67,7 @@ enum message_type {
 	X(POLICY_DIFFERS, "policy_differs")                                                        \
 	X(UNKNOWN_SERVICE, "unknown_service")                                                      \
 	X(UNKNOWN_SET, "unknown_set")                                                              \
-	X(MTU, "mtu")                                                                              \
+	X(MTU, "mtu")                       /* late packets do not fit, and are asked to */        \
 	X(BUSY, "busy")                     /* another handover of the VM, or too many at once */  \
 	X(CORRUPT, "corrupt")               /* what came cannot be understood */                   \
 	X(SEQUENCE_GAP, "sequence_gap")     /* a delta is missing */                               \
@@ -137,7 +137,7 @@ struct handover_vm {
 	uint32_t rules;
 	uint8_t midstream; /* enum roam_midstream: the override of this handover */
 	uint8_t fence;     /* enum handover_fence */
-	uint32_t mtu;      /* of the way for late packets that the source needs; 0: none */
+	uint32_t mtu;      /* that the largest late packets need of their way; 0: there are none */
 	char late_from[TEXT_ADDR_LEN]; /* where late packets would come from; empty: none do */
 };
 
@@ -154,6 +154,7 @@ struct message {
 	uint8_t reason;
 	uint8_t state;
 	char late[TEXT_ADDR_LEN]; /* ACCEPT: where late packets are to go; empty: nowhere */
+	uint32_t late_mtu;        /* and the MTU of that way there; 0: not known */
 	char text[HANDOVER_TEXT_LEN];
 };
 

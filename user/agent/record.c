@@ -39,11 +39,11 @@ json_t *record_devs_out(const struct state_dev *devs, uint32_t count)
 
 static json_t *options_out(const struct handover_options *options)
 {
-	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I}", "converge", options->converge,
-			 "timeout_s", (json_int_t)options->timeout_s, "watchdog_ms",
-			 (json_int_t)options->watchdog_ms, "late_s", (json_int_t)options->late_s,
-			 "rate_mbps", (json_int_t)options->rate_mbps, "freeze_us",
-			 (json_int_t)options->freeze_us);
+	return json_pack("{s:i, s:i, s:I, s:I, s:I, s:I, s:I}", "converge", options->converge,
+			 "mtu", options->mtu, "timeout_s", (json_int_t)options->timeout_s,
+			 "watchdog_ms", (json_int_t)options->watchdog_ms, "late_s",
+			 (json_int_t)options->late_s, "rate_mbps", (json_int_t)options->rate_mbps,
+			 "freeze_us", (json_int_t)options->freeze_us);
 }
 
 /* The VM is written as the OFFER that tells of it. */
@@ -198,6 +198,7 @@ static void options_in(const json_t *all, struct handover_options *options)
 {
 	*options = handover_defaults;
 	options->converge = json_integer_value(json_object_get(all, "converge")) & 1;
+	options->mtu = json_integer_value(json_object_get(all, "mtu")) & 1;
 	options->timeout_s = json_integer_value(json_object_get(all, "timeout_s"));
 	options->watchdog_ms = json_integer_value(json_object_get(all, "watchdog_ms"));
 	options->late_s = json_integer_value(json_object_get(all, "late_s"));

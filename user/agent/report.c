@@ -47,6 +47,7 @@ json_t *report_entry(const struct entry *entry)
 	set(all, "freeze_us", progress->freeze_us);
 	set(all, "late_packets", late.packets);
 	set(all, "late_bytes", late.bytes);
+	set(all, "late_lacks", h->late_lacks);
 	if (h->check)
 		json_object_set_new(all, "check", json_true());
 	return all;

@@ -9,6 +9,7 @@
  * itself. From `ready` on it asks: the VM's frames say where it runs, or the peer says that it has
  * nothing of it.
  */
+#include <stdio.h>
 #include <string.h>
 #include "machine.h"
 
@@ -30,7 +31,11 @@ static bool may_be_there(const struct handover *h)
 static void let_go(struct handover *h, uint64_t now)
 {
 	h->held = h->settled = false;
-	handover_begin(h, HANDOVER_JOB_SETTLE, now);
+	/* A check has begun nothing, here or there; what is there of the VM is another's. */
+	if (h->check)
+		h->settled = h->peer_told = true;
+	else
+		handover_begin(h, HANDOVER_JOB_SETTLE, now);
 }
 
 static void end_if_told(struct handover *h, uint64_t now)
@@ -279,6 +284,33 @@ static void got_ack(struct handover *h, uint64_t sequence, uint64_t now)
 
 /* ---- messages ---- */
 
+/*
+ * Whether the VM's largest packets, with what is round them, fit into the way that they would take
+ * late. A VM can do without, as with no way at all: it is said, and refused by whoever wants that.
+ */
+static bool late_fits(struct handover *h, uint64_t now)
+{
+	char text[HANDOVER_TEXT_LEN];
+	uint32_t mtu;
+
+	if (!h->vm.mtu || !h->late[0])
+		return true;
+	mtu = h->engine->late_mtu(h);
+	if (!mtu)
+		(void)snprintf(text, sizeof(text), "%s", fail_line());
+	else if (h->late_mtu && h->late_mtu < mtu)
+		mtu = h->late_mtu;
+	h->late_lacks = mtu < h->vm.mtu ? h->vm.mtu - mtu : 0;
+	if (!h->late_lacks || h->options.mtu != HANDOVER_MTU_REFUSE)
+		return true;
+	if (mtu)
+		(void)snprintf(text, sizeof(text),
+			       "late packets need an MTU of %u, the way to %s has %u", h->vm.mtu,
+			       h->late, mtu);
+	source_abort(h, HANDOVER_REASON_MTU, text, now);
+	return false;
+}
+
 static void got_accept(struct handover *h, const struct message *message, uint64_t now)
 {
 	enum handover_reason unwritten;
@@ -286,6 +318,9 @@ static void got_accept(struct handover *h, const struct message *message, uint64
 	if (h->state != HANDOVER_OFFERED)
 		return;
 	memcpy(h->late, message->late, sizeof(h->late));
+	h->late_mtu = message->late_mtu;
+	if (!late_fits(h, now))
+		return;
 	if (h->check) {
 		handover_enter_anyway(h, HANDOVER_DONE, now);
 		return;
@@ -342,6 +377,8 @@ static int got_claim(struct handover *h, const struct message *message, uint64_t
 		handover_send(h, MESSAGE_STALE);
 		return 0;
 	}
+	if (h->check)
+		return fail(-EBADMSG, "the peer claims a VM that it was only asked about");
 	switch (h->state) {
 	case HANDOVER_ROUNDS:
 		h->claimed = true;

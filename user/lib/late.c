@@ -6,6 +6,9 @@
 #include <netinet/in.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <bpf/bpf.h>
 #include "late.h"
@@ -151,6 +154,42 @@ int late_to_put(struct host *host, uint32_t slot, const struct late_way *way)
 	if (!err)
 		err = find_device(&way->to, &row.ifindex);
 	return err ? err : host_put(host, HOST_MAP_late_to, &slot, &row);
+}
+
+uint32_t late_mtu(const struct late_way *way)
+{
+	uint32_t mtu;
+
+	return check_way(way) || find_mtu(way, &mtu) ? 0 : mtu;
+}
+
+/* 0: there is no such device. */
+static uint32_t device_mtu(const char *dev)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {};
+
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", dev);
+	return fd < 0 || ioctl(fd, SIOCGIFMTU, &request) ? 0 : request.ifr_mtu;
+}
+
+uint32_t late_need(struct host *host, const char *vm, const struct roam_addr *from)
+{
+	struct roam_port ports[ROAM_VM_PORTS] = {};
+	uint32_t slot, largest = 0;
+	int count = vm_find(host, vm, &slot);
+
+	if (!count)
+		count = port_list(host, slot, ports);
+	for (int i = 0; i < count; i++) {
+		const uint32_t mtu = ports[i].ifindex ? device_mtu(ports[i].dev) : 0;
+
+		if (mtu > largest)
+			largest = mtu;
+	}
+	if (!largest)
+		return 0;
+	return largest + (addr_is_ipv4(from) ? ROAM_LATE_ROOM_IPV4 : ROAM_LATE_ROOM_IPV6);
 }
 
 int late_from_put(struct host *host, uint32_t slot, const struct late_way *way)

@@ -22,6 +22,12 @@ struct late_way {
  * packets may go there, the gate says (late_until_ns).
  */
 int late_to_put(struct host *host, uint32_t slot, const struct late_way *way);
+/* The MTU that the VM's largest packets need of a way from that address; 0: no port has a device.
+ */
+uint32_t late_need(struct host *host, const char *vm, const struct roam_addr *from);
+/* That of a way, as far as this host knows it: either end may ask. 0: none; fail_line() says why.
+ */
+uint32_t late_mtu(const struct late_way *way);
 /* The destination's end, for the VM's ports as they are. -ENOSPC: too many handovers at once. */
 int late_from_put(struct host *host, uint32_t slot, const struct late_way *way);
 
