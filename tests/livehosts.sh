@@ -28,7 +28,7 @@
 # With LIVE_LATE=4 or 6, late packets are carried in that family, on cables with room for it, and
 # the hosts have uplinks.
 #
-# With what moving.sh and forbidding.sh have. It brings a `teardown`; live_setup is all or most of a `setup`.
+# With what moving.sh and forbidding.sh have. It brings a `teardown` (live_teardown); live_setup is all or most of a `setup`.
 
 . "$TOP/tests/moving.sh"
 . "$TOP/tests/forbidding.sh"
@@ -298,8 +298,13 @@ hand_over()
 	reaches "$2" "done"
 }
 
-# What both roamds had to say, when a test has failed.
 teardown()
+{
+	live_teardown
+}
+
+# What both roamds had to say, when a test has failed.
+live_teardown()
 {
 	local host
 	[ -e "$TMP/failed" ] || return 0

@@ -231,6 +231,12 @@ static void once_to_host(struct world *world, enum once once)
 	if (once == ONCE_DEST_FULL)
 		fail_at(dest, 1u << HANDOVER_JOB_PREPARE | 1u << HANDOVER_JOB_TAKE,
 			HANDOVER_REASON_NO_ROOM_FLOWS);
+	if (once == ONCE_DEST_MEMORY)
+		fail_at(dest, 1u << HANDOVER_JOB_PREPARE | 1u << HANDOVER_JOB_TAKE,
+			HANDOVER_REASON_NO_MEMORY);
+	if (once == ONCE_SOURCE_MEMORY)
+		fail_at(source, 1u << HANDOVER_JOB_EXPORT | 1u << HANDOVER_JOB_LAST,
+			HANDOVER_REASON_NO_MEMORY);
 	if (once == ONCE_POLICY)
 		fail_at(source, 1u << HANDOVER_JOB_EXPORT | 1u << HANDOVER_JOB_LAST,
 			HANDOVER_REASON_POLICY_DIFFERS);

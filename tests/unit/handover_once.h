@@ -41,6 +41,8 @@ enum once {
 			 */
 	ONCE_CORRUPT,   /* what is applied next is not to be understood */
 	ONCE_DEST_FULL, /* there is no room for it */
+	ONCE_DEST_MEMORY,
+	ONCE_SOURCE_MEMORY,
 	ONCE_SOURCE_JOURNAL, /* cannot be written, for a second */
 	ONCE_DEST_JOURNAL,
 	ONCE_POLICY,       /* edited at the source */
