@@ -57,10 +57,10 @@ struct handover_work {
 	/* NONE: it is done. Of WIPE at a destination, ACTIVE_HERE: the VM has sent a frame here. */
 	enum handover_reason reason;
 	uint64_t sequence; /* EXPORT, LAST: of the last delta that was sent; TAKE: of this one */
-	uint64_t entries;         /* rows that went; of the base, flows */
-	uint64_t began_ns;        /* EXPORT: when the last delta was begun; 0: with the job */
-	char late[TEXT_ADDR_LEN]; /* PREPARE */
-	uint32_t late_mtu;        /* PREPARE: of the way back */
+	uint64_t entries;  /* rows that went; of the base, flows */
+	uint64_t began_ns; /* EXPORT: when the last delta was begun; 0: with the job */
+	char late[TEXT_ADDR_LEN];          /* PREPARE */
+	uint32_t late_mtu;                 /* PREPARE: of the way back */
 	struct roam_late_count late_count; /* WIPE at a source */
 	char text[HANDOVER_TEXT_LEN];      /* why not */
 };
