@@ -267,6 +267,31 @@ TEST_46_F(tcp_test, both_ends_open_at_once)
 	CHECK_EQ(state(self, family), ROAM_CT_ESTABLISHED);
 }
 
+/* Both SYNs are known: a SYN-ACK that acknowledges neither is of somebody who guesses. */
+TEST_46_F(tcp_test, a_wrong_answer_while_both_ends_open)
+{
+	struct packet_spec forged = cast_tcp(family, IN, SYN | ACK);
+
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_OPENED);
+	segment(self, family, cast_tcp(family, IN, SYN), 0, ROAM_REASON_ESTABLISHED);
+	forged.ack -= 150000000;
+	segment(self, family, forged, 887, ROAM_REASON_TCP_WINDOW);
+	CHECK_EQ(state(self, family), ROAM_CT_SYN_SENT);
+	segment(self, family, cast_tcp(family, IN, SYN | ACK), 0, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_SYN_RECV);
+}
+
+/* And if it was the SYN that somebody has guessed, the right answer is the one that counts. */
+TEST_46_F(tcp_test, a_right_answer_after_a_forged_syn)
+{
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_OPENED);
+	segment(self, family, cast_tcp(family, IN, SYN), 7777777, ROAM_REASON_ESTABLISHED);
+	segment(self, family, cast_tcp(family, IN, SYN | ACK), 0, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_SYN_RECV);
+	segment(self, family, cast_tcp(family, OUT, ACK), 0, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_ESTABLISHED);
+}
+
 /* Who tries from one port again and again does not keep the flow. */
 TEST_46_F(tcp_test, a_syn_again_does_not_keep_the_flow)
 {
