@@ -223,8 +223,8 @@ static __always_inline void tcp_leave(struct roam_flow *flow, const struct roam_
 	case CT_NOTE:
 		flow->tcp_note = tcp_note(pkt, flow->state);
 		return;
-	case CT_AHEAD:
-		sender->end = view->end;
+	case CT_AHEAD: /* and it may be sent again in pieces */
+		tcp_raise(&sender->end, sender->end, view->end);
 		return;
 	case CT_RESYNC:
 		tcp_resync(flow, sender, receiver);

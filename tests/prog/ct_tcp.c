@@ -292,6 +292,33 @@ TEST_46_F(tcp_test, a_right_answer_after_a_forged_syn)
 	CHECK_EQ(state(self, family), ROAM_CT_ESTABLISHED);
 }
 
+/* Data, from the number `ahead` of its sender's first one on. */
+static void data(struct tcp_test *self, int family, enum roam_dir dir, int32_t ahead, uint16_t len)
+{
+	struct packet_spec spec = cast_tcp(family, dir, ACK);
+
+	spec.payload = len;
+	segment(self, family, spec, ahead, ROAM_REASON_ESTABLISHED);
+}
+
+/* The VM offers nothing, and takes it: the acknowledgement is right, whatever comes between. */
+TEST_46_F(tcp_test, what_was_sent_ahead_stays_sent)
+{
+	struct packet_spec ack = cast_tcp(family, OUT, ACK);
+
+	ack.no_window = true;
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_OPENED);
+	segment(self, family, cast_tcp(family, IN, SYN | ACK), 0, ROAM_REASON_ESTABLISHED);
+	segment(self, family, ack, 0, ROAM_REASON_ESTABLISHED);
+	data(self, family, IN, 0, 1000);
+	segment(self, family, cast_tcp(family, IN, RST), 500, ROAM_REASON_ESTABLISHED);
+	data(self, family, IN, 500, 100);
+	ack.ack += 1000;
+	segment(self, family, ack, 0, ROAM_REASON_ESTABLISHED);
+	ack.ack++;
+	segment(self, family, ack, 0, ROAM_REASON_TCP_WINDOW);
+}
+
 /* Who tries from one port again and again does not keep the flow. */
 TEST_46_F(tcp_test, a_syn_again_does_not_keep_the_flow)
 {
