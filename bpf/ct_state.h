@@ -137,8 +137,13 @@ static __always_inline struct ct_step rst_step(const struct roam_flow *flow,
 	if (note.flags & ROAM_TCP_NOTE_SYN && !from_opener && (pkt->tcp_flags & ROAM_TCP_ACK) &&
 	    pkt->tcp_ack == note.value)
 		return ends;
-	if (note.flags & ROAM_TCP_NOTE_ACK && from_opener && pkt->tcp_seq == note.value)
-		return ends;
+	if (note.flags & ROAM_TCP_NOTE_ACK && from_opener) {
+		if (pkt->tcp_seq == note.value)
+			return ends;
+		/* The RST of that older connection itself, which the new SYN has overtaken. */
+		if ((pkt->tcp_flags & ROAM_TCP_ACK) && (__u16)pkt->tcp_ack == note.window)
+			return step(CT_KEEP, state);
+	}
 	exact = rst_is_exact(sender, receiver, pkt, state);
 	/* A connection that ends may have been followed by another that we do not know. */
 	if (!tcp_is_half(state) && state != ROAM_CT_ESTABLISHED)

@@ -255,6 +255,7 @@ static __always_inline struct roam_tcp_note tcp_note(const struct roam_pkt *pkt,
 	case ROAM_TCP_ACK:
 		if (state == ROAM_CT_SYN_SENT)
 			return (struct roam_tcp_note){ .value = pkt->tcp_ack,
+						       .window = (__u16)tcp_seq_end(pkt),
 						       .flags = ROAM_TCP_NOTE_ACK };
 	}
 	return (struct roam_tcp_note){};

@@ -192,7 +192,8 @@ enum roam_tcp_end_flags {
  */
 struct roam_tcp_note {
 	__u32 value ROAM_CARRY("uint", "optional");
-	__u16 window ROAM_CARRY("uint", "optional"); /* of the SYN */
+	/* of the SYN; of an ACK the lower half of the sequence number behind it */
+	__u16 window ROAM_CARRY("uint", "optional");
 	__u8 scale ROAM_CARRY("uint", "optional");
 	__u8 flags ROAM_CARRY("uint", "optional"); /* enum roam_tcp_note_flags */
 };

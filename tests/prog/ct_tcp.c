@@ -301,6 +301,25 @@ static void data(struct tcp_test *self, int family, enum roam_dir dir, int32_t a
 	segment(self, family, spec, ahead, ROAM_REASON_ESTABLISHED);
 }
 
+/* The VM resets an old connection and opens the next, whose SYN comes first. */
+TEST_46_F(tcp_test, a_reset_that_the_next_syn_overtakes)
+{
+	struct packet_spec challenge = cast_tcp(family, IN, ACK);
+	struct packet_spec rst = cast_tcp(family, OUT, RST | ACK);
+
+	challenge.ack += 2000000;
+	rst.ack = challenge.seq += 3000000;
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_OPENED);
+	segment(self, family, rst, 2007000, ROAM_REASON_TCP_WINDOW);
+	cast_expect(&self->fixture, IN, &challenge, ROAM_REASON_ESTABLISHED);
+	segment(self, family, rst, 2007000, ROAM_REASON_ESTABLISHED);
+	rst.ack++;
+	segment(self, family, rst, 2007000, ROAM_REASON_TCP_WINDOW);
+	CHECK_EQ(state(self, family), ROAM_CT_SYN_SENT);
+	segment(self, family, cast_tcp(family, IN, SYN | ACK), 0, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_SYN_RECV);
+}
+
 /* The VM offers nothing, and takes it: the acknowledgement is right, whatever comes between. */
 TEST_46_F(tcp_test, what_was_sent_ahead_stays_sent)
 {
