@@ -301,6 +301,24 @@ static void data(struct tcp_test *self, int family, enum roam_dir dir, int32_t a
 	segment(self, family, spec, ahead, ROAM_REASON_ESTABLISHED);
 }
 
+/* The last segment of its sender, but not the end of what that one has sent. */
+TEST_46_F(tcp_test, a_reset_behind_a_segment_that_is_sent_again)
+{
+	struct packet_spec ack = cast_tcp(family, IN, ACK), rst = cast_tcp(family, OUT, RST);
+
+	cast_handshake(&self->fixture, family);
+	data(self, family, OUT, 0, 1000);
+	data(self, family, OUT, 1000, 1000);
+	ack.ack += 500;
+	segment(self, family, ack, 0, ROAM_REASON_ESTABLISHED);
+	data(self, family, OUT, 500, 500);
+	segment(self, family, rst, 1000, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_ESTABLISHED);
+	segment(self, family, rst, 499, ROAM_REASON_TCP_WINDOW);
+	segment(self, family, rst, 2000, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_CLOSE);
+}
+
 /* The VM resets an old connection and opens the next, whose SYN comes first. */
 TEST_46_F(tcp_test, a_reset_that_the_next_syn_overtakes)
 {
