@@ -310,9 +310,8 @@ __noinline __u32 ct_tcp(struct roam_flow *flow, const struct roam_pkt *pkt)
 		return CT_INVALID;
 	from_opener = pkt->dir == flow->open_dir;
 	if (pkt->tcp_flags & ROAM_TCP_RST) {
+		/* What was noted stays: the SYN of the next connection may have overtaken it. */
 		next = rst_step(flow, pkt, from_opener);
-		if (next.event == CT_UPDATE && !pkt->dry_run)
-			flow->tcp_note.flags = 0;
 	} else {
 		next = tcp_step(flow, pkt, from_opener, &view);
 		tcp_leave(flow, pkt, next, &view);

@@ -31,12 +31,11 @@ enum excuse {
 	RST_IN_HANDSHAKE,  /* ends it there by any number, here by the right one */
 	RST_WHILE_CLOSING, /* the same */
 	WRONG_ANSWER,      /* a SYN that crosses or answers the right one: it is believed there */
-	RST_BEHIND_DATA,   /* behind all that was sent ends it here, behind the last segment there
-			    */
-	RST_BELIEVED,      /* one that ends nothing moves the windows there */
+	RST_BEHIND_DATA,   /* behind all that was sent; there behind the last segment */
+	RST_BELIEVED,      /* moves the windows there */
 	AHEAD_AGAIN,       /* what was sent ahead and is again in pieces: has not been sent there */
 	FIN_TWICE,         /* taken there for one of each end: a SYN opens, where one end is open */
-	RST_AFTER_SYN,     /* or a FIN, that fits nothing: the SYN is forgotten there */
+	RST_AFTER_SYN,     /* or a FIN: there the SYN is forgotten */
 	OTHER_SYN,       /* from where both ends have opened: begins anew, and does not fit there */
 	PICKED_UP_WRONG, /* by a FIN, which opens nothing there, or by what is forged */
 	SYN_AFTER_RST, /* an opening here; there only if the RST was the last packet, and its own */
@@ -197,6 +196,9 @@ static enum excuse excuse(const struct oracle *oracle, const struct segment *seg
 		return WRONG_ANSWER;
 	if (segment->flags == ROAM_TCP_SYN)
 		return NOT_EXCUSED;
+	if (segment->flags & ROAM_TCP_SYN && before->state == ROAM_CT_CLOSE &&
+	    after->state == ROAM_CT_SYN_RECV)
+		return RST_AFTER_SYN;
 	if (segment->flags & ROAM_TCP_SYN)
 		return before->state == ROAM_CT_SYN_SENT && after->state == ROAM_CT_SYN_SENT
 			       ? WRONG_ANSWER
@@ -217,9 +219,9 @@ static enum excuse excuse(const struct oracle *oracle, const struct segment *seg
 	case ROAM_CT_SYN_RECV:
 		return RST_IN_HANDSHAKE;
 	case ROAM_CT_ESTABLISHED:
-		if (after->state == ROAM_CT_CLOSE)
-			return segment->seq != receiver->maxack ? RST_BEHIND_DATA : NOT_EXCUSED;
-		if (passed && is_behind_segment(oracle, segment))
+		if (after->state == ROAM_CT_CLOSE && segment->seq != receiver->maxack)
+			return RST_BEHIND_DATA;
+		if (passed && after->state != ROAM_CT_CLOSE && is_behind_segment(oracle, segment))
 			return RST_BEHIND_DATA;
 		return moves_windows(segment, before, dir) ? RST_BELIEVED : NOT_EXCUSED;
 	default:

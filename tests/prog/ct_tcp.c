@@ -338,6 +338,24 @@ TEST_46_F(tcp_test, a_reset_that_the_next_syn_overtakes)
 	CHECK_EQ(state(self, family), ROAM_CT_SYN_RECV);
 }
 
+/* The same where no end has forgotten the old connection, and both take the new one. */
+TEST_46_F(tcp_test, a_reset_that_the_next_syn_overtakes_in_a_connection)
+{
+	struct packet_spec synack = cast_tcp(family, IN, SYN | ACK),
+			   ack = cast_tcp(family, OUT, ACK);
+
+	synack.ack += 5000000;
+	ack.ack += 9000000;
+	cast_handshake(&self->fixture, family);
+	segment(self, family, cast_tcp(family, OUT, SYN), 5000000, ROAM_REASON_ESTABLISHED);
+	segment(self, family, cast_tcp(family, OUT, RST), 0, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_CLOSE);
+	segment(self, family, synack, 9000000, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_SYN_RECV);
+	segment(self, family, ack, 5000000, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_ESTABLISHED);
+}
+
 /* The VM offers nothing, and takes it: the acknowledgement is right, whatever comes between. */
 TEST_46_F(tcp_test, what_was_sent_ahead_stays_sent)
 {
