@@ -34,7 +34,7 @@ struct connection {
 	uint8_t family;
 	bool syn[ROAM_DIR_COUNT]; /* without ACK */
 	bool fin[ROAM_DIR_COUNT];
-	uint32_t fin_seq[ROAM_DIR_COUNT];
+	uint32_t fin_seq[ROAM_DIR_COUNT]; /* the FIN's own number, behind its data */
 	bool fin_twice;
 	bool parted;
 };
@@ -44,6 +44,7 @@ struct segment {
 	enum roam_dir dir;
 	struct tcphdr tcp;
 	uint8_t flags;
+	uint32_t len; /* of the data */
 	struct connection *connection;
 	enum kernel_state kernel;
 	bool passed;
@@ -134,15 +135,25 @@ static struct connection *find(struct captured *self, uint8_t family, const uint
 	return connection;
 }
 
+/* A short frame is padded. */
+static uint32_t ip_len(const struct packet *packet)
+{
+	const uint8_t *ip = packet->bytes + 14;
+
+	return ip[0] >> 4 == 4 ? ip[2] << 8 | ip[3] : 40 + (ip[4] << 8 | ip[5]);
+}
+
 static struct segment read_segment(struct captured *self, const struct packet *packet)
 {
 	bool ipv4 = packet->bytes[14] >> 4 == 4;
 	bool out = !memcmp(packet->bytes + ROAM_MAC_LEN, cast_vm_mac, ROAM_MAC_LEN);
 	struct segment segment = { .dir = out ? ROAM_DIR_OUT : ROAM_DIR_IN };
+	uint32_t header = ipv4 ? 20 : 40;
 	uint16_t ports[2];
 
-	memcpy(&segment.tcp, packet->bytes + 14 + (ipv4 ? 20 : 40), sizeof(segment.tcp));
+	memcpy(&segment.tcp, packet->bytes + 14 + header, sizeof(segment.tcp));
 	segment.flags = ((uint8_t *)&segment.tcp)[13];
+	segment.len = ip_len(packet) - header - segment.tcp.doff * 4;
 	ports[0] = ntohs(out ? segment.tcp.source : segment.tcp.dest);
 	ports[1] = ntohs(out ? segment.tcp.dest : segment.tcp.source);
 	segment.connection = find(self, ipv4 ? 4 : 6, ports);
@@ -163,15 +174,16 @@ static void note_end(const struct segment *segment)
 {
 	struct connection *connection = segment->connection;
 	enum roam_dir dir = segment->dir;
+	uint32_t seq = ntohl(segment->tcp.seq) + segment->len;
 
 	connection->parted |= !!(segment->flags & RST);
 	connection->syn[dir] |= (segment->flags & (SYN | ACK)) == SYN;
 	if (!(segment->flags & FIN))
 		return;
-	connection->fin_twice |= connection->fin[dir] &&
-				 connection->fin_seq[dir] == ntohl(segment->tcp.seq);
+	/* It may be sent again with other data, or without. */
+	connection->fin_twice |= connection->fin[dir] && connection->fin_seq[dir] == seq;
 	connection->fin[dir] = true;
-	connection->fin_seq[dir] = ntohl(segment->tcp.seq);
+	connection->fin_seq[dir] = seq;
 }
 
 static void tell(const struct segment *segment)
