@@ -66,8 +66,10 @@ static __always_inline struct ct_step syn_recv_step(__u8 flags, bool from_opener
 
 	if (is_syn(flags))
 		return step(from_opener ? CT_NOTE : CT_INVALID, state);
+	if (flags & ROAM_TCP_SYN && from_opener) /* who has sent a FIN needs no other answer */
+		return step(fin_seen ? CT_INVALID : CT_UPDATE, state);
 	if (flags & ROAM_TCP_SYN)
-		return step(from_opener ? CT_UPDATE : CT_NOTE, state);
+		return step(CT_NOTE, state);
 	if (!from_opener && !both) /* it may send before it knows that its SYN has come */
 		return step(CT_UPDATE, state);
 	if (flags & ROAM_TCP_FIN)

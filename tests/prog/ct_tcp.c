@@ -267,6 +267,16 @@ TEST_46_F(tcp_test, both_ends_open_at_once)
 	CHECK_EQ(state(self, family), ROAM_CT_ESTABLISHED);
 }
 
+/* The peer has answered, and has even closed: a SYN-ACK of the VM is nobody's. */
+TEST_46_F(tcp_test, a_wrong_answer_after_a_fin)
+{
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_OPENED);
+	segment(self, family, cast_tcp(family, IN, SYN | ACK), 0, ROAM_REASON_ESTABLISHED);
+	segment(self, family, cast_tcp(family, IN, FIN | ACK), 0, ROAM_REASON_ESTABLISHED);
+	segment(self, family, cast_tcp(family, OUT, SYN | ACK), 0, ROAM_REASON_CT_INVALID);
+	segment(self, family, cast_tcp(family, OUT, ACK), 0, ROAM_REASON_ESTABLISHED);
+}
+
 /* Both SYNs are known: a SYN-ACK that acknowledges neither is of somebody who guesses. */
 TEST_46_F(tcp_test, a_wrong_answer_while_both_ends_open)
 {
