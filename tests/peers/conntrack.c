@@ -181,8 +181,9 @@ static enum excuse excuse(const struct oracle *oracle, const struct segment *seg
 	const struct roam_tcp_end *receiver = &before->side[!dir].tcp;
 
 	/* A challenge ACK to a SYN, when all else has been acknowledged: as the kernel thinks. */
-	if (segment->flags == ROAM_TCP_ACK && closing && dir != before->open_dir &&
-	    before->tcp_note.flags & ROAM_TCP_NOTE_SYN && oracle->kernel_said == KERNEL_ESTABLISHED)
+	if ((segment->flags & ~ROAM_TCP_PSH) == ROAM_TCP_ACK && closing &&
+	    dir != before->open_dir && before->tcp_note.flags & ROAM_TCP_NOTE_SYN &&
+	    oracle->kernel_said == KERNEL_ESTABLISHED)
 		return FIN_TWICE;
 	if (segment->flags == ROAM_TCP_SYN && closing && oracle->kernel_said == KERNEL_NEW)
 		return FIN_TWICE;
