@@ -187,8 +187,8 @@ enum roam_tcp_end_flags {
 /*
  * A packet that was let through though it may be wrong, because its answer will tell: a SYN within
  * a connection (`value`: the sequence number behind it), or an ACK in answer to a SYN (`value`: its
- * acknowledgement). The next packet that fits ends it, but for a RST. Written by either direction as
- * a whole is read: a torn one matches no answer.
+ * acknowledgement). The next packet that fits ends it, but for a RST. Written by either direction
+ * as a whole is read: a torn one matches no answer.
  */
 struct roam_tcp_note {
 	__u32 value ROAM_CARRY("uint", "optional");
