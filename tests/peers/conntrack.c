@@ -38,6 +38,7 @@ enum excuse {
 	RST_AFTER_SYN,     /* or a FIN: there the SYN is forgotten */
 	OTHER_SYN,       /* from where both ends have opened: begins anew, and does not fit there */
 	PICKED_UP_WRONG, /* by a FIN, which opens nothing there, or by what is forged */
+	RST_CROSSED,     /* SYNs, and acknowledges 0: it ends it there by any number */
 	SYN_AFTER_RST, /* an opening here; there only if the RST was the last packet, and its own */
 	EXCUSES,
 };
@@ -54,6 +55,7 @@ static const char *const excuse_name[EXCUSES] = {
 	[SYN_AFTER_RST] = "syn_after_rst",
 	[AHEAD_AGAIN] = "ahead_again",
 	[OTHER_SYN] = "other_syn",
+	[RST_CROSSED] = "rst_crossed",
 };
 
 struct oracle {
@@ -215,6 +217,9 @@ static enum excuse excuse(const struct oracle *oracle, const struct segment *seg
 		return RST_AFTER_SYN;
 	if (closing || before->state == ROAM_CT_TIME_WAIT)
 		return after->state != ROAM_CT_CLOSE ? RST_WHILE_CLOSING : NOT_EXCUSED;
+	if (before->state == ROAM_CT_SYN_SENT && before->flags & ROAM_FLOW_BOTH_OPEN &&
+	    !segment->ack && !passed)
+		return RST_CROSSED;
 	switch (before->state) {
 	case ROAM_CT_SYN_SENT:
 	case ROAM_CT_SYN_RECV:
