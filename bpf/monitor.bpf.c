@@ -81,7 +81,8 @@ static __always_inline bool is_limit(enum roam_reason reason)
 	return reason == ROAM_REASON_CT_FULL || reason == ROAM_REASON_CT_HALF_FULL ||
 	       reason == ROAM_REASON_IPS_LIMIT || reason == ROAM_REASON_IPS_FULL ||
 	       reason == ROAM_REASON_QOS_RATE || reason == ROAM_REASON_CONN_LIMIT ||
-	       reason == ROAM_REASON_CONN_LIMIT_REMOTE || reason == ROAM_REASON_CONN_LIMIT_FULL;
+	       reason == ROAM_REASON_CONN_LIMIT_REMOTE || reason == ROAM_REASON_CONN_LIMIT_FULL ||
+	       reason == ROAM_REASON_FRAG_FULL;
 }
 
 static __always_inline __u32 events_of(const struct roam_pkt *pkt, enum roam_verdict verdict)
