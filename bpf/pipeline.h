@@ -10,7 +10,8 @@
  *           the port stage asks for it itself: has_port_view)
  *   spoof   does the VM speak for itself? what the link lives by (ARP, ND, ...) ends here
  *   frag    a later fragment goes as its first one did; the first begins its train before it passes
- *   ct      known flow? then it is judged by its state; otherwise: may this open one?
+ *   ct      known flow? then it is judged by its state; otherwise: may this open one? (not from
+ *           outside with the VM's own address: spoof's, asked where only openings pay for it)
  *           an ICMP error belongs to the flow of the packet that it quotes, or is dropped
  *   ips     toward the VM: is the source blocked? does it open too many connections?
  *   acl     the rules, for openings, for untracked packets, and for flows of an older policy
@@ -171,11 +172,24 @@ static __always_inline enum roam_verdict grace(struct roam_pkt *pkt)
 	return note(pkt, ROAM_STAGE_GATE, drop(pkt, ROAM_REASON_GRACE));
 }
 
+/* What opens a flow, or is of none: has the VM itself sent it, and it is back from outside? */
+static __always_inline enum roam_verdict sender(struct roam_pkt *pkt)
+{
+	enum roam_verdict verdict;
+
+	if (pkt->dir != ROAM_DIR_IN || pkt->ct == ROAM_PKT_CT_FLOW || pkt->ct == ROAM_PKT_CT_STALE)
+		return ROAM_CONTINUE;
+	verdict = port_sender(pkt);
+	return verdict == ROAM_DROP ? note(pkt, ROAM_STAGE_SPOOF, verdict) : verdict;
+}
+
 static __always_inline enum roam_verdict firewall(struct roam_pkt *pkt)
 {
 	enum roam_verdict verdict = note(pkt, ROAM_STAGE_CT,
 					 is_error(pkt) ? ct_related(pkt) : ct_check(pkt));
 
+	if (verdict == ROAM_CONTINUE)
+		verdict = sender(pkt);
 	if (verdict == ROAM_CONTINUE)
 		verdict = grace(pkt);
 	if (verdict == ROAM_CONTINUE)

@@ -99,6 +99,21 @@ __noinline enum roam_verdict port_holds(const struct roam_pkt *pkt)
 	return ROAM_CONTINUE;
 }
 
+/*
+ * The uplink drops that earlier where there is one, and once it takes the VM for one of its host:
+ * not while it comes from another. The VM's own connections to itself, by a VIP, come back so.
+ */
+__noinline enum roam_verdict port_sender(struct roam_pkt *pkt)
+{
+	const struct roam_port *port = pkt ? port_of(pkt) : NULL;
+
+	if (!port)
+		return ROAM_DROP;
+	if (!pkt->lb_hairpin && local_kind(port, &pkt->key.remote) == ROAM_LOCAL_BOUND)
+		return drop(pkt, ROAM_REASON_OUTSIDE_ADDR);
+	return ROAM_CONTINUE;
+}
+
 __noinline enum roam_verdict port_find(struct roam_pkt *pkt)
 {
 	struct roam_port_key key = {};

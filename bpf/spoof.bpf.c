@@ -141,6 +141,8 @@ static __always_inline enum roam_verdict check_in(struct roam_pkt *pkt)
 			return drop(pkt, ROAM_REASON_DHCP_OFF);
 		return pass(pkt, ROAM_REASON_DHCP);
 	default:
+		if (has(pkt, ROAM_PKT_OWN_SMAC))
+			return drop(pkt, ROAM_REASON_OUTSIDE_MAC);
 		/* A bridge that has not learned yet floods what is meant for others, and a DHCP
 		 * client's message is an ordinary datagram to whoever is no client. */
 		if (!has(pkt, ROAM_PKT_OWN_DMAC) && !has(pkt, ROAM_PKT_TO_GROUP))

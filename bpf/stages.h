@@ -95,6 +95,8 @@ enum roam_verdict port_local(struct roam_pkt *pkt);
 enum roam_verdict port_addr_at(struct roam_pkt *pkt, __u32 i);
 /* CONTINUE if lb_addr is an address of it. */
 enum roam_verdict port_holds(const struct roam_pkt *pkt);
+/* Of a packet toward the VM that is of no known flow: DROP if it says that the VM has sent it. */
+enum roam_verdict port_sender(struct roam_pkt *pkt);
 
 /*
  * An opening that a rule with limits admits: it counts from here on, or is one too many. What it
@@ -162,9 +164,10 @@ static __always_inline bool has_port_view(const struct roam_pkt *pkt)
  */
 static __always_inline bool is_honest(const struct roam_pkt *pkt)
 {
+	const __u8 macs = ROAM_PKT_OWN_SMAC | ROAM_PKT_OWN_DMAC;
 	__u8 own = pkt->dir == ROAM_DIR_OUT ? ROAM_PKT_OWN_SMAC : ROAM_PKT_OWN_DMAC;
 
-	return !pkt->link && pkt->local_kind == ROAM_LOCAL_BOUND && (pkt->facts & own);
+	return !pkt->link && pkt->local_kind == ROAM_LOCAL_BOUND && (pkt->facts & macs) == own;
 }
 
 /* The source address of a packet toward the VM; of an ICMP error it may be any router's. */

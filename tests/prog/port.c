@@ -50,6 +50,19 @@ TEST_46_F(port_test, foreign_mac_is_dropped)
 	cast_expect(&self->fixture, ROAM_DIR_OUT, &syn, ROAM_REASON_SPOOF_MAC);
 }
 
+/* At the port, too: an uplink there need not be, nor does it know a VM that is only coming. */
+TEST_46_F(port_test, own_source_from_outside_is_dropped)
+{
+	struct packet_spec syn = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
+
+	cast_expect(&self->fixture, ROAM_DIR_IN, &syn, ROAM_REASON_ACL_DEFAULT);
+	memcpy(syn.smac, syn.dmac, sizeof(syn.smac));
+	cast_expect(&self->fixture, ROAM_DIR_IN, &syn, ROAM_REASON_OUTSIDE_MAC);
+	syn = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
+	syn.src = syn.dst;
+	cast_expect(&self->fixture, ROAM_DIR_IN, &syn, ROAM_REASON_OUTSIDE_ADDR);
+}
+
 TEST_46_F(port_test, not_for_the_vm_is_dropped)
 {
 	struct packet_spec syn = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
