@@ -50,6 +50,13 @@ int dest_give_up(struct handover *h, enum handover_reason reason, const char *te
 	return 0;
 }
 
+static void give_up_and_refuse(struct handover *h, enum handover_reason reason, const char *text,
+			       uint64_t now)
+{
+	(void)dest_give_up(h, reason, text, now);
+	handover_send(h, MESSAGE_REFUSE);
+}
+
 /* ---- deltas ---- */
 
 static bool takes(const struct handover *h)
@@ -82,8 +89,7 @@ static int gap(struct handover *h, const struct message *message, uint64_t now)
 	h->taking = h->skipping = false;
 	if (h->state == HANDOVER_OPEN)
 		return fail(-EBADMSG, "%s", text);
-	(void)dest_give_up(h, HANDOVER_REASON_SEQUENCE_GAP, text, now);
-	handover_send(h, MESSAGE_REFUSE);
+	give_up_and_refuse(h, HANDOVER_REASON_SEQUENCE_GAP, text, now);
 	return 0;
 }
 
@@ -164,8 +170,7 @@ static void take(struct handover *h, const struct handover_work *work, uint64_t 
 		return;
 	}
 	if (work->reason) {
-		(void)dest_give_up(h, work->reason, work->text, now);
-		handover_send(h, MESSAGE_REFUSE);
+		give_up_and_refuse(h, work->reason, work->text, now);
 		return;
 	}
 	h->progress.entries += work->entries;
@@ -175,8 +180,7 @@ static void take(struct handover *h, const struct handover_work *work, uint64_t 
 	if (h->state == HANDOVER_PREPARED)
 		unwritten = handover_enter(h, HANDOVER_STAGED, now);
 	if (unwritten) {
-		(void)dest_give_up(h, unwritten, fail_line(), now);
-		handover_send(h, MESSAGE_REFUSE);
+		give_up_and_refuse(h, unwritten, fail_line(), now);
 		return;
 	}
 	handover_send(h, MESSAGE_ACK);
@@ -202,8 +206,7 @@ int handover_data(struct handover *h, const void *bytes, size_t size, uint64_t n
 	if (h->taking && h->engine->data(h, bytes, size)) {
 		h->engine->broken(h);
 		h->taking = false;
-		(void)dest_give_up(h, HANDOVER_REASON_NO_MEMORY, fail_line(), now);
-		handover_send(h, MESSAGE_REFUSE);
+		give_up_and_refuse(h, HANDOVER_REASON_NO_MEMORY, fail_line(), now);
 	}
 	return 0;
 }
@@ -240,14 +243,12 @@ static void worked_ready(struct handover *h, const struct handover_work *work, u
 	if (h->state != HANDOVER_STAGED && h->state != HANDOVER_READY)
 		return;
 	if (work->reason) {
-		(void)dest_give_up(h, work->reason, work->text, now);
-		handover_send(h, MESSAGE_REFUSE);
+		give_up_and_refuse(h, work->reason, work->text, now);
 		return;
 	}
 	unwritten = handover_enter(h, HANDOVER_READY, now);
 	if (unwritten) {
-		(void)dest_give_up(h, unwritten, fail_line(), now);
-		handover_send(h, MESSAGE_REFUSE);
+		give_up_and_refuse(h, unwritten, fail_line(), now);
 		return;
 	}
 	if (h->connected)

@@ -80,6 +80,16 @@ int source_abort(struct handover *h, enum handover_reason reason, const char *te
 	return 0;
 }
 
+/* What cannot be written down is given up. */
+static bool enter_or_abort(struct handover *h, enum handover_state state, uint64_t now)
+{
+	const enum handover_reason unwritten = handover_enter(h, state, now);
+
+	if (unwritten)
+		source_abort(h, unwritten, fail_line(), now);
+	return !unwritten;
+}
+
 /* The VM is the peer's. A frame of it here shows otherwise, later (source_tick). */
 void source_move(struct handover *h, uint64_t now)
 {
@@ -126,12 +136,8 @@ static void resume(struct handover *h, uint64_t now)
 
 static int freeze_now(struct handover *h, uint64_t now)
 {
-	const enum handover_reason unwritten = handover_enter(h, HANDOVER_FROZEN, now);
-
-	if (unwritten) {
-		source_abort(h, unwritten, fail_line(), now);
+	if (!enter_or_abort(h, HANDOVER_FROZEN, now))
 		return -EIO;
-	}
 	h->frozen_ns = now;
 	if (h->vm.fence == HANDOVER_FENCE_HELD)
 		h->deadline_ns = now + h->options.watchdog_ms * (NS_PER_S / 1000);
@@ -253,7 +259,6 @@ static void judge_round(struct handover *h, uint64_t now)
 static void got_ack(struct handover *h, uint64_t sequence, uint64_t now)
 {
 	const uint64_t deadline = h->deadline_ns;
-	enum handover_reason unwritten;
 
 	/* It is looked at when the worker has said what it has sent. */
 	if (h->exporting) {
@@ -265,11 +270,8 @@ static void got_ack(struct handover *h, uint64_t sequence, uint64_t now)
 	if (sequence != h->sequence)
 		return;
 	if (h->state == HANDOVER_BASE) {
-		unwritten = handover_enter(h, HANDOVER_ROUNDS, now);
-		if (unwritten) {
-			source_abort(h, unwritten, fail_line(), now);
+		if (!enter_or_abort(h, HANDOVER_ROUNDS, now))
 			return;
-		}
 		h->deadline_ns = deadline;
 	} else if (h->state == HANDOVER_ROUNDS) {
 		judge_round(h, now);
@@ -313,8 +315,6 @@ static bool late_fits(struct handover *h, uint64_t now)
 
 static void got_accept(struct handover *h, const struct message *message, uint64_t now)
 {
-	enum handover_reason unwritten;
-
 	if (h->state != HANDOVER_OFFERED)
 		return;
 	memcpy(h->late, message->late, sizeof(h->late));
@@ -325,11 +325,8 @@ static void got_accept(struct handover *h, const struct message *message, uint64
 		handover_enter_anyway(h, HANDOVER_DONE, now);
 		return;
 	}
-	unwritten = handover_enter(h, HANDOVER_BASE, now);
-	if (unwritten) {
-		source_abort(h, unwritten, fail_line(), now);
+	if (!enter_or_abort(h, HANDOVER_BASE, now))
 		return;
-	}
 	h->deadline_ns = now + h->options.timeout_s * NS_PER_S;
 	export_next(h, now);
 }
@@ -589,16 +586,11 @@ void source_tick(struct handover *h, uint64_t now)
 
 void source_start(struct handover *h, uint64_t now)
 {
-	enum handover_reason unwritten;
-
 	h->role = HANDOVER_SOURCE;
 	h->progress.started_ns = now;
 	h->lost_ns = now;
-	unwritten = handover_enter(h, HANDOVER_OFFERED, now);
-	if (unwritten) {
-		source_abort(h, unwritten, fail_line(), now);
+	if (!enter_or_abort(h, HANDOVER_OFFERED, now))
 		return;
-	}
 	h->deadline_ns = now + HANDOVER_OFFER_NS;
 	handover_want_peer(h, now);
 }
