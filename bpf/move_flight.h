@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * A packet of a VM with a gate is under way (include/roam/move.h): for move.bpf.c, whose maps these
- * are, and for pipeline.h: all packets of a VM that is
- * copied pay for it.
+ * are, and for pipeline.h: all packets of a VM that is copied pay for it.
  */
 #ifndef ROAM_BPF_MOVE_FLIGHT_H
 #define ROAM_BPF_MOVE_FLIGHT_H

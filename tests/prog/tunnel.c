@@ -10,8 +10,6 @@
 #include "tunnel.h"
 #include "vm.h"
 
-#define DF 0x4000
-
 static const uint8_t nexthop_mac[ROAM_MAC_LEN] = { 0x52, 0x54, 0, 0, 2, 2 };
 const uint8_t tunnel_own_mac[ROAM_MAC_LEN] = { 0x52, 0x54, 0, 0, 2, 1 };
 
@@ -109,7 +107,7 @@ struct packet_spec tunnel_outer(int outer)
 	struct packet_spec spec = {
 		.src = tunnel_near(outer),
 		.dst = tunnel_far(outer),
-		.frag = outer == 4 ? DF : 0,
+		.frag = outer == 4 ? PACKET_DONT_FRAGMENT : 0,
 	};
 
 	memcpy(spec.smac, tunnel_own_mac, ROAM_MAC_LEN);

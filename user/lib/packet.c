@@ -386,7 +386,7 @@ static void cut_ipv4(struct packet *packet, struct packet_cut cut, bool last)
 
 	put_be16(ip + 2, packet->len - ETH_HLEN);
 	put_be16(ip + 4, cut.id);
-	put_be16(ip + 6, cut.lo / 8 | (last ? 0 : 0x2000));
+	put_be16(ip + 6, cut.lo / 8 | (last ? 0 : PACKET_MORE_FRAGMENTS));
 	put_be16(ip + 10, 0);
 	sum = fold_sum(add_sum(0, ip, 20));
 	memcpy(ip + 10, &sum, sizeof(sum));

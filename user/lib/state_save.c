@@ -258,9 +258,9 @@ int state_save(struct host *host, const struct state_save *save)
 		err = write_stats(saving.writer, &stats);
 	if (!err)
 		err = image_write_end(saving.writer);
-	if (!err && save->refs)
+	if (!err && save->refs) {
 		keep_refs(&saving.policy, &maps, saving.digest, save->refs);
-	if (!err && save->refs)
 		save->refs->flows = saving.flows;
+	}
 	return err;
 }
