@@ -17,12 +17,6 @@ setup()
 	forbid_begin
 }
 
-restart()
-{
-	roamd_kill "$1"
-	roamd_start "$1"
-}
-
 # The host is started anew: its maps are gone, and so is a VM that has not left it (who calls this has
 # paused it). The journal is not.
 reboot()
@@ -122,6 +116,24 @@ says()
 was_told()
 {
 	grep -q "^$1" "$TMP/told" || fail "$1 was not told: $(cat "$TMP/told")"
+}
+
+another()
+{
+	echo "$ID" | tr 0123456789abcdef 123456789abcdef0
+}
+
+# The VM was offered to b by a, whose roamd is gone since: $OFFER, and its $ID.
+leave_an_offer()
+{
+	expect_from a b
+	check "start" handover a start vm web to b late 1 wait
+	ID=$(shown_at a id)
+	OFFER=$(offer_of a)
+	check "abort" handover a abort vm web
+	reaches b aborted
+	reaches a aborted
+	roamd_kill a
 }
 
 # The OFFER of a host's newest handover, as its journal has it.

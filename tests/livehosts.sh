@@ -14,6 +14,7 @@
 #   configure HOST [LINE…] the configuration of its roamd
 #   roamd_start HOST       waits until it answers; sets $ROAMD_a, $ROAMD_b
 #   roamd_kill HOST [SIG]  kills it, and waits for its end; `roamd_pid HOST`
+#   restart HOST           kills it, and starts it again
 #   handover HOST WORD…    roam handover there
 #   vm_pause HOST          vm_run HOST: it goes on there, and says so
 #   vm_at                  the host where it runs
@@ -190,6 +191,12 @@ roamd_kill()
 {
 	kill "-${2:-KILL}" "$(roamd_pid "$1")"
 	wait "$(roamd_pid "$1")" 2> "$TMP/killed"
+}
+
+restart()
+{
+	roamd_kill "$1"
+	roamd_start "$1"
 }
 
 handover()

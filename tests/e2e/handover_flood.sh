@@ -11,14 +11,7 @@
 setup()
 {
 	live_setup
-	expect_from a b
-	check "start" handover a start vm web to b late 1 wait
-	ID=$(shown_at a id)
-	OFFER=$(offer_of a)
-	check "abort" handover a abort vm web
-	reaches b aborted
-	reaches a aborted
-	roamd_kill a
+	leave_an_offer
 	OFFER=$(echo "$OFFER" | sed "s/$ID/$(another)/")
 	ID=$(another)
 	check "an image" roam_on a state save web "$TMP/web.img"
@@ -26,11 +19,6 @@ setup()
 	ROAMD=$BUILD/roamd
 	restart b
 	BEFORE=$(peak_of b)
-}
-
-another()
-{
-	echo "$ID" | tr 0123456789abcdef 123456789abcdef0
 }
 
 # The most that it ever had, in kB; 0 if it is gone.

@@ -94,15 +94,8 @@ test_lies_of_a_peer()
 {
 	local id
 	certificate c
-	expect_from a b
-	check "start" handover a start vm web to b late 1 wait
-	ID=$(shown_at a id)
-	OFFER=$(offer_of a)
-	check "abort" handover a abort vm web
-	reaches b aborted
-	reaches a aborted
-	roamd_kill a
-	id=$(echo "$ID" | tr 0123456789abcdef 123456789abcdef0)
+	leave_an_offer
+	id=$(another)
 	OFFER=$(echo "$OFFER" | sed "s/$ID/$id/")
 
 	says b a << LINES

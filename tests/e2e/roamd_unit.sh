@@ -64,12 +64,6 @@ test_moves_there_and_back()
 	forbid_end
 }
 
-restart()
-{
-	roamd_kill "$1"
-	roamd_start "$1"
-}
-
 # So what it is run with here is what bounds it.
 test_not_without_sys_admin()
 {

@@ -131,11 +131,11 @@ def openssl(text):
     run("openssl", *text.split())
 
 
-def make_certificates(scratch):
-    """An authority, and both hosts' certificates, as roamd wants them."""
+def make_certificates(scratch, names=tuple(HOST_ADDRS)):
+    """An authority, and the hosts' certificates, as roamd wants them."""
     key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
     openssl(f"req -x509 {key} -days 2 -subj /CN=test -keyout {scratch}/ca.key -out {scratch}/ca.pem")
-    for name in HOST_ADDRS:
+    for name in names:
         openssl(f"req {key} -subj /CN={name} -addext subjectAltName=DNS:{name} "
                 f"-keyout {scratch}/{name}.key -out {scratch}/{name}.csr")
         openssl(f"x509 -req -in {scratch}/{name}.csr -CA {scratch}/ca.pem -CAkey {scratch}/ca.key "

@@ -5,28 +5,19 @@ the destination. Both roamd are in one namespace, with pins of their own; the ha
 that has been measured, so that the next one finds the same."""
 import json
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 from images import THERE_DEV, ConntrackLimits, Sides, make_there
 from rows import in_turn
 from world import BUILD, VM_MAC, World, run
 
+sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "tests/vm"))
+from live import make_certificates  # noqa: E402
+
 PORTS = {"here": 4791, "there": 4792}
 PATIENCE_S = 120  # the maps of a million flows go
-
-
-def openssl(folder, text):
-    run("openssl", *text.split(), cwd=folder)
-
-
-def certify(folder):
-    key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-    openssl(folder, f"req -x509 {key} -days 2 -subj /CN=bench -keyout ca.key -out ca.pem")
-    for name in PORTS:
-        openssl(folder, f"req {key} -subj /CN={name} -addext subjectAltName=DNS:{name} "
-                        f"-keyout {name}.key -out {name}.csr")
-        openssl(folder, f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial "
-                        f"-copy_extensions copy -days 2 -out {name}.pem")
 
 
 class Daemon:
@@ -108,7 +99,7 @@ def measure(rows):
         world.ns("host", "ip", "link", "set", "lo", "up")
         world.make_host("default", "out", "allow")
         make_there(world)
-        certify(world.folder.name)
+        make_certificates(world.folder.name, PORTS)
         with Daemon(world, "here", world.bpffs / "roam") as here, \
              Daemon(world, "there", world.bpffs / "there") as there:
             measure_size(rows, world, (here, there), 100000 if rows.quick else 1000000)
