@@ -137,20 +137,20 @@ static __always_inline int frag_insert(const struct roam_pkt *pkt, const struct 
 	struct roam_frag_tick tick = { .key = *key, .stamp = frag->since_ns };
 	void *rows = frag_rows_of(pkt), *clock;
 	__u32 slot = pkt->vm;
+	bool ticks;
 	int err;
 
 	clock = bpf_map_lookup_elem(&frag_clock, &slot);
 	if (!rows || !clock)
 		return -ENOENT;
-	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
-		bool room = false;
-
-		for (int i = 0; i < FRAG_CANDIDATES && !room; i++)
-			room = frag_reclaim_one(pkt, rows, clock,
-						frag->established && i == FRAG_CANDIDATES - 1);
-		if (!room || bpf_map_push_elem(clock, &tick, BPF_ANY))
-			return -ENOSPC;
-	}
+	ticks = !bpf_map_push_elem(clock, &tick, BPF_ANY);
+	/* Another CPU may be faster to take the room that was made. */
+	for (int i = 0; i < FRAG_CANDIDATES && !ticks; i++)
+		ticks = frag_reclaim_one(pkt, rows, clock,
+					 frag->established && i == FRAG_CANDIDATES - 1) &&
+			!bpf_map_push_elem(clock, &tick, BPF_ANY);
+	if (!ticks)
+		return -ENOSPC;
 	err = bpf_map_update_elem(rows, key, frag, BPF_NOEXIST);
 	return err == -E2BIG ? -ENOSPC : err;
 }

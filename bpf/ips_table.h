@@ -110,15 +110,14 @@ static __always_inline struct roam_ips_source *ips_source_of(const struct roam_p
 	clock = ips_clock_of(slot, ROAM_IPS_SOURCES);
 	if (!clock)
 		return NULL;
-	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
+	for (int i = 0; i < IPS_CANDIDATES && bpf_map_push_elem(clock, &tick, BPF_ANY); i++) {
 		struct roam_ips_tick oldest;
 
-		if (!bpf_map_pop_elem(clock, &oldest)) {
-			bpf_map_delete_elem(rows, &oldest.key);
-			if (pkt->round)
-				ips_note(pkt, ROAM_LOG_SOURCE, &oldest.key, false);
-		}
-		bpf_map_push_elem(clock, &tick, BPF_ANY);
+		if (bpf_map_pop_elem(clock, &oldest))
+			continue;
+		bpf_map_delete_elem(rows, &oldest.key);
+		if (pkt->round)
+			ips_note(pkt, ROAM_LOG_SOURCE, &oldest.key, false);
 	}
 	bpf_map_update_elem(rows, key, &fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(rows, key); /* ours, or that of a CPU that was faster */
@@ -183,20 +182,20 @@ static __always_inline bool ips_block_insert(const struct roam_pkt *pkt,
 	void *clock = ips_clock_of(pkt->vm, ROAM_IPS_BLOCKS);
 	__u32 slot = pkt->vm;
 	void *rows = bpf_map_lookup_elem(&ips_block, &slot);
+	bool ticks;
 	int err;
 
 	if (!rows || !clock)
 		return false;
 	if (pkt->dry_run)
 		return ips_has_room(pkt, rows);
-	if (bpf_map_push_elem(clock, &tick, BPF_ANY)) {
-		bool room = false;
-
-		for (int i = 0; i < IPS_CANDIDATES && !room; i++)
-			room = ips_reclaim_one(pkt, rows, clock);
-		if (!room || bpf_map_push_elem(clock, &tick, BPF_ANY))
-			return false;
-	}
+	ticks = !bpf_map_push_elem(clock, &tick, BPF_ANY);
+	/* Another CPU may be faster to take the room that was made. */
+	for (int i = 0; i < IPS_CANDIDATES && !ticks; i++)
+		ticks = ips_reclaim_one(pkt, rows, clock) &&
+			!bpf_map_push_elem(clock, &tick, BPF_ANY);
+	if (!ticks)
+		return false;
 	err = bpf_map_update_elem(rows, key, block, BPF_NOEXIST);
 	if (pkt->round)
 		ips_note(pkt, ROAM_LOG_BLOCK, key, true);
