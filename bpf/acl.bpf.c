@@ -288,3 +288,5 @@ __noinline enum roam_verdict acl_stateless(struct roam_pkt *pkt)
 	}
 	return pkt->ct == ROAM_PKT_CT_STRAY ? drop(pkt, ROAM_REASON_MIDSTREAM) : ROAM_CONTINUE;
 }
+
+#include "acl_carry.h"

@@ -164,3 +164,5 @@ __noinline enum roam_verdict ips_early(struct roam_pkt *pkt)
 		return drop(pkt, ROAM_REASON_IPS_BLOCKED);
 	return ROAM_CONTINUE;
 }
+
+#include "ips_carry.h"

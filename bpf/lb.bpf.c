@@ -12,6 +12,7 @@
 #include <roam/lb.h>
 #include <roam/pkt.h>
 #include <roam/port.h>
+#include "carry.h"
 #include "lb_hash.h"
 #include "lb_tally.h"
 #include "stages.h"
@@ -261,4 +262,28 @@ __noinline enum roam_verdict lb_uplink(struct roam_pkt *pkt)
 	if (!is_error(pkt))
 		lb_tally(pkt);
 	return ROAM_CONTINUE;
+}
+
+/*
+ * Counters that come over from another layout (include/roam/carry.h), to this CPU's: a packet may
+ * come between, but each addition is one instruction.
+ */
+SEC("syscall")
+int lb_merge(struct roam_carry_run *run)
+{
+	struct roam_lb_stats old = run->old.lb, *row;
+	struct roam_carry_sums more = { { old.sessions, old.packets[0], old.packets[1],
+					  old.bytes[0], old.bytes[1] } };
+	struct roam_carry_key key = run->key;
+
+	row = bpf_map_lookup_elem(&lb_stats, &key.row);
+	run->error = row ? carry_more(&key, &more) : -ENOENT;
+	if (!row || run->error)
+		return 0;
+	__sync_fetch_and_add(&row->sessions, more.sum[0]);
+	for (int dir = 0; dir < ROAM_DIR_COUNT; dir++) {
+		__sync_fetch_and_add(&row->packets[dir], more.sum[1 + dir]);
+		__sync_fetch_and_add(&row->bytes[dir], more.sum[1 + ROAM_DIR_COUNT + dir]);
+	}
+	return 0;
 }

@@ -7,6 +7,7 @@
 #include <roam/acl.h>
 #include <roam/acl_index.h>
 #include <roam/ask.h>
+#include <roam/carry.h>
 #include <roam/ct.h>
 #include <roam/elder.h>
 #include <roam/explain.h>
@@ -29,6 +30,7 @@ struct roam_acl_rec acl_rec;
 struct roam_acl_reject acl_reject;
 struct roam_acl_row acl_row;
 struct roam_ask_run ask_run;
+struct roam_carry_run carry_run;
 struct roam_ct_fill ct_fill;
 struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;

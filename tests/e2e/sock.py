@@ -10,8 +10,8 @@
   sock.py large ADDR PORT COUNT BYTES  the same with datagrams of so many bytes, all different
   sock.py fill ADDR PORT COUNT  one datagram from each of COUNT sockets; prints how many answers
   sock.py smuggle ADDR VIP PORT  a SYN from 192.0.2.1 to an IPv4 VIP, in a tunnel to ADDR
-  sock.py stream ADDR PORT      numbered datagrams, one a millisecond (fewer when the other end is
-                                slow: no queue gets full), until SIGTERM; prints "ready", then how
+  sock.py stream ADDR PORT [SIZE]   numbered datagrams, one a millisecond (fewer when the other end
+                                is slow: no queue gets full), until SIGTERM; prints "ready", then how
                                 many were sent and how many of their answers never came
   sock.py hold ADDR PORT COUNT  COUNT connections, each used in every round; prints a line a round:
                                 "round N alive M"
@@ -227,7 +227,7 @@ def use_all(living):
     return still
 
 
-def stream(address, port):
+def stream(address, port, size=4):
     going, missing, number = [True], set(), 0
     signal.signal(signal.SIGTERM, lambda *_: going.clear())
     with make(address, socket.SOCK_DGRAM) as one:
@@ -236,11 +236,11 @@ def stream(address, port):
         print("ready", flush=True)
         while going or (missing and time.monotonic() < heard + SILENCE_S):
             if going and len(missing) < UNANSWERED_MAX:
-                one.send(struct.pack("!I", number))
+                one.send(struct.pack("!I", number).ljust(int(size), b"."))
                 missing.add(number)
                 number += 1
             while select.select([one], [], [], 0.001)[0]:
-                missing.discard(struct.unpack("!I", one.recv(16))[0])
+                missing.discard(struct.unpack("!I", one.recv(65536)[:4])[0])
                 heard = time.monotonic()
     print(f"sent {number} missing {len(missing)}", flush=True)
     return 0

@@ -57,12 +57,15 @@ send_forbidden()
 # Upgrades the host to each of these builds under load; rules get names with $1.
 upgrade_under_load()
 {
-	local name=$1 sent four six lb4 lb6 holders stream4 stream6 forbidden before drops ends strays i=0
+	local name=$1 sent four six lb4 lb6 holders stream4 stream6 large4 large6 forbidden before drops ends strays i=0
 	shift
 	hold client "$VM4" 443 40 && four=$HELD holders=$SPAWNED
 	hold client "$VM6" 443 40 && six=$HELD holders="$holders $SPAWNED"
 	spawn_ready client sock.py stream "$VM4" 5310 && stream4=$SPAWNED,$SPAWN_COUNT
 	spawn_ready client sock.py stream "$VM6" 5310 && stream6=$SPAWNED,$SPAWN_COUNT
+	# In three fragments each, both ways.
+	spawn_ready client sock.py stream "$VM4" 5310 3500 && large4=$SPAWNED,$SPAWN_COUNT
+	spawn_ready client sock.py stream "$VM6" 5310 3500 && large6=$SPAWNED,$SPAWN_COUNT
 	hold vm "$VIP4" 80 10 && lb4=$HELD holders="$holders $SPAWNED"
 	hold vm "$VIP6" 80 10 && lb6=$HELD holders="$holders $SPAWNED"
 	check "flows" test "$(flows)" -ge 102
@@ -92,7 +95,7 @@ upgrade_under_load()
 	check_eq "in all rounds" "$(short_rounds "$four" 40) $(short_rounds "$six" 40)" "0 0"
 	check_eq "those, too" "$(short_rounds "$lb4" 10) $(short_rounds "$lb6" 10)" "0 0"
 	check_limit
-	for one in "$stream4" "$stream6"; do
+	for one in "$stream4" "$stream6" "$large4" "$large6"; do
 		kill "${one%,*}"
 		wait "${one%,*}"
 		check_has "no datagram is lost" "$(tail -1 "$TMP/spawn.${one#*,}")" "missing 0"

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <bpf/bpf.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "acl.h"
@@ -18,6 +20,7 @@
 #include "ips.h"
 #include "killer.h"
 #include "lb.h"
+#include "lb_stats.h"
 #include "move.h"
 #include "qos.h"
 #include "trace.h"
@@ -29,11 +32,16 @@
 #define SESSIONS    8
 #define CHANGES_MAX 1000
 
+#define BACKENDS 16
+
 struct carry_test {
 	struct test_host host;
 	char dir[256];
 	uint32_t slot;
 	struct final before;
+	struct roam_lb_stats backends[BACKENDS];
+	uint64_t at_ns;     /* of the last trace */
+	uint64_t latest_ns; /* of all packets: traces may overlap */
 	char said[1024];
 };
 
@@ -55,6 +63,22 @@ static void add_limit(struct carry_test *self, const char *name, enum roam_dir d
 	CHECK_OK(acl_add(self->host.host, self->slot, &rule));
 }
 
+/* What it rejects is answered, and logged. */
+static void add_reject(struct carry_test *self)
+{
+	struct roam_acl_rule rule = {
+		.name = "no",
+		.dir = ROAM_DIR_IN,
+		.action = ROAM_ACTION_REJECT,
+		.proto = IPPROTO_UDP,
+		.lport = { CAST_VM_PORT, CAST_VM_PORT },
+		.rport = { 0, UINT16_MAX },
+		.log = 5,
+	};
+
+	CHECK_OK(acl_add(self->host.host, self->slot, &rule));
+}
+
 /* A rate, limits on new connections and on live ones, sessions of services. */
 static void add_features(struct carry_test *self)
 {
@@ -73,6 +97,7 @@ static void add_features(struct carry_test *self)
 	CHECK_OK(qos_set(self->host.host, self->slot, ROAM_DIR_OUT, &qos));
 	add_limit(self, "some-out", ROAM_DIR_OUT);
 	add_limit(self, "some-in", ROAM_DIR_IN);
+	add_reject(self);
 }
 
 /* Windows of what has come over are liberal; nothing else of a flow differs. */
@@ -85,6 +110,42 @@ static bool collect(struct carry_test *self, struct final *ret_final)
 			ret_final->flows[i].flow.side[dir].tcp.flags &= ~ROAM_TCP_END_STALE;
 	}
 	return true;
+}
+
+static void count_backends(struct host *host, struct roam_lb_stats ret_stats[BACKENDS])
+{
+	for (uint32_t number = 0; number < BACKENDS; number++)
+		CHECK_OK(lb_stats_fold(host, number, &ret_stats[number]));
+}
+
+/* All of it is there to be lost: hits, buckets, sources, blocks, trains, counters of backends. */
+static void check_there_is_all(struct carry_test *self)
+{
+	const struct final *before = &self->before;
+	uint64_t hits = 0, sessions = 0;
+
+	for (uint32_t i = 0; i < before->rule_count; i++)
+		hits += before->rules[i].hits.packets;
+	for (uint32_t i = 0; i < BACKENDS; i++)
+		sessions += self->backends[i].sessions;
+	note("%u flows, %u second keys, %u sources, %u blocks, %u trains, %llu hits, %llu sessions",
+	     before->count, before->wire_rows, before->source_count, before->block_count,
+	     before->train_count, (unsigned long long)hits, (unsigned long long)sessions);
+	CHECK_OP(before->count, >, 0);
+	CHECK_OP(before->source_count, >, 0);
+	CHECK_OP(before->block_count, >, 0);
+	CHECK_OP(before->train_count, >, 0);
+	CHECK_OP(hits, >, 0);
+	CHECK_OP(sessions, >, 0);
+	CHECK_OP(before->qos[ROAM_DIR_OUT].state.passed_bytes, >, 0);
+	CHECK_OP(before->reject_paid_ns, >, 0);
+}
+
+/* What the VM has become, by the programs of this version. */
+static void remember(struct carry_test *self)
+{
+	collect(self, &self->before);
+	count_backends(self->host.host, self->backends);
 }
 
 /* The VM has connections to the peer, and one that the peer has not answered. */
@@ -129,10 +190,67 @@ static void open_sessions(struct carry_test *self)
 	}
 }
 
-static void carry_test_setup(struct carry_test *self)
+static void reject_some(struct carry_test *self)
+{
+	for (int family = 4; family <= 6; family += 2) {
+		struct packet_spec spec = cast_packet(family, ROAM_DIR_IN, IPPROTO_UDP);
+		struct packet packet;
+
+		packet_build(&spec, &packet);
+		CHECK_EQ(hosts_run(&self->host, FRONT_TC, ROAM_DIR_IN, &packet), ROAM_DROP);
+		CHECK(self->host.answered);
+	}
+}
+
+/* The peer opens more than it may, and the VM begins a datagram that never ends. */
+static void exceed_and_begin(struct carry_test *self, int family)
+{
+	struct packet_spec spec = cast_tcp(family, ROAM_DIR_IN, ROAM_TCP_SYN);
+	struct packet_cut first = { .hi = 64, .id = 9 };
+	struct packet packet, part;
+
+	spec.dport = 80;
+	for (int i = 0; i < 4; i++) {
+		spec.sport = 52000 + i;
+		packet_build(&spec, &packet);
+		hosts_run(&self->host, FRONT_TC, ROAM_DIR_IN, &packet);
+	}
+	spec = cast_packet(family, ROAM_DIR_OUT, IPPROTO_UDP);
+	spec.sport = 41000;
+	spec.payload = 200;
+	packet_build(&spec, &packet);
+	packet_cut(&packet, first, &part);
+	CHECK_EQ(hosts_run(&self->host, FRONT_TC, ROAM_DIR_OUT, &part), ROAM_PASS);
+}
+
+static void run_trace(struct carry_test *self)
 {
 	static struct traced trace[TRACE_LEN];
 
+	trace_make(trace);
+	self->at_ns += 10 * SECOND;
+	for (int i = 0; i < TRACE_LEN; i++) {
+		self->host.now_ns = self->at_ns + trace[i].at_ns;
+		if (self->host.now_ns > self->latest_ns)
+			self->latest_ns = self->host.now_ns;
+		hosts_run(&self->host, trace[i].front, trace[i].dir, &trace[i].packet);
+	}
+}
+
+/* What has become of the VM by then is what has to come over. */
+static void run_traces(struct carry_test *self)
+{
+	for (int i = 0; i < TRACES; i++)
+		run_trace(self);
+	self->host.now_ns = self->at_ns = self->latest_ns + 10 * SECOND;
+	exceed_and_begin(self, 4);
+	exceed_and_begin(self, 6);
+	remember(self);
+	check_there_is_all(self);
+}
+
+static void carry_test_setup(struct carry_test *self)
+{
 	if (access(OTHER, X_OK)) {
 		skip("there is no " OTHER);
 		return;
@@ -146,16 +264,9 @@ static void carry_test_setup(struct carry_test *self)
 	self->host.now_ns = UPTIME;
 	establish(self);
 	open_sessions(self);
-	for (int i = 1; i <= TRACES; i++) {
-		trace_make(trace);
-		for (int k = 0; k < TRACE_LEN; k++) {
-			self->host.now_ns = UPTIME + 10 * i * SECOND + trace[k].at_ns;
-			hosts_run(&self->host, trace[k].front, trace[k].dir, &trace[k].packet);
-		}
-	}
-	collect(self, &self->before);
-	note("%u flows, %u second keys", self->before.count, self->before.wire_rows);
-	CHECK_OP(self->before.count, >, 0);
+	reject_some(self);
+	self->at_ns = UPTIME;
+	run_traces(self);
 	CHECK_OP(self->before.wire_rows, >, 0);
 }
 
@@ -202,6 +313,7 @@ static int upgrade(const void *dir)
 static void check_same(struct carry_test *self)
 {
 	static struct final now;
+	struct roam_lb_stats backends[BACKENDS];
 	struct host *host = NULL;
 
 	if (!CHECK_OK(host_open(self->dir, &host))) {
@@ -212,6 +324,8 @@ static void check_same(struct carry_test *self)
 	self->host.host = host;
 	if (collect(self, &now))
 		final_compare(&self->before, &now);
+	count_backends(host, backends);
+	CHECK_MEM(backends, self->backends, sizeof(backends));
 }
 
 TEST_F(carry_test, all_goes_over_and_back)
@@ -259,6 +373,82 @@ TEST_F(carry_test, a_killed_one_is_carried_through)
 		}
 	}
 	CHECK(!"an upgrade that never ends");
+}
+
+static int upgrade_to_other(const void *dir)
+{
+	if (!freopen("/dev/null", "w", stdout))
+		return -1;
+	execl(OTHER, OTHER, "--bpffs", dir, "host", "upgrade", NULL);
+	return -1;
+}
+
+/*
+ * Killed when there is no way back any more: the new programs are not on a device yet, and the old
+ * ones go on. What they have written since it was copied comes, too, and what was counted before
+ * does not come again.
+ */
+TEST_F(carry_test, what_old_programs_write_meanwhile_comes_too)
+{
+	int result = 0;
+
+	if (!CHECK_EQ(killer_run_behind(upgrade_to_other, self->dir, SYS_rename, &result), 1))
+		return;
+	run_traces(self);
+	if (!CHECK_EQ(other(self, "host", "upgrade"), 0))
+		return;
+	CHECK_OK(upgrade(self->dir));
+	check_same(self);
+}
+
+/* Rows of an uplink's memory, by the pin of a map. */
+static int open_map(struct carry_test *self, const char *name)
+{
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/maps/%s", self->dir, name);
+	fd = bpf_obj_get(path);
+	CHECK_OP(fd, >=, 0);
+	return fd;
+}
+
+/* Whom a client's connections go to, and its datagrams in fragments. */
+TEST_F(carry_test, what_an_uplink_remembers_comes_too)
+{
+	struct roam_lb_affinity_key client = { .service = 5, .port = 1234 };
+	struct roam_lb_frag_key datagram = { .id = 77, .proto = IPPROTO_UDP };
+	struct roam_lb_affinity affinity = { .backend = 3 };
+	struct roam_lb_frag train = { .since_ns = 12345, .backend = 4 };
+	int affinities = open_map(self, "lb_affinity"), trains = open_map(self, "lb_frag");
+
+	for (int family = 4; family <= 6; family += 2) {
+		client.client = datagram.client = cast_peer_addr(family);
+		datagram.vip = trace_vip(family);
+		train.addr = cast_vm_addr(family);
+		CHECK(!bpf_map_update_elem(affinities, &client, &affinity, BPF_ANY));
+		CHECK(!bpf_map_update_elem(trains, &datagram, &train, BPF_ANY));
+	}
+	cleanup_close(&affinities);
+	cleanup_close(&trains);
+	CHECK_EQ(other(self, "host", "upgrade"), 0);
+	CHECK_OK(upgrade(self->dir));
+	affinities = open_map(self, "lb_affinity");
+	trains = open_map(self, "lb_frag");
+	for (int family = 4; family <= 6; family += 2) {
+		struct roam_lb_affinity now = {};
+		struct roam_lb_frag part = {};
+
+		client.client = datagram.client = cast_peer_addr(family);
+		datagram.vip = trace_vip(family);
+		train.addr = cast_vm_addr(family);
+		CHECK(!bpf_map_lookup_elem(affinities, &client, &now));
+		CHECK_EQ(now.backend, 3);
+		CHECK(!bpf_map_lookup_elem(trains, &datagram, &part));
+		CHECK_MEM(&part, &train, sizeof(part));
+	}
+	cleanup_close(&affinities);
+	cleanup_close(&trains);
 }
 
 static void open_source(struct carry_test *self, struct move_source **ret_source)

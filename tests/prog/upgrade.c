@@ -264,8 +264,9 @@ TEST_F(upgrade_test, what_cannot_be_carried_over_is_refused_by_name)
 	} cases[] = {
 		{ "struct roam_flow 152", "struct roam_flow 144", -EBADMSG, "map ct_table" },
 		{ "seen_ns  ", "been_ns  ", -EPROTO, "struct roam_flow.seen_ns is required" },
-		{ "struct roam_qos_state 40", "struct roam_qos_state 48", -EPROTO,
-		  "struct roam_qos_state of map qos_state is another" },
+		{ "struct roam_qos_state 40", "struct roam_qos_state 48", -EBADMSG,
+		  "map qos_state" },
+		{ "map vm_slot ", "map vm_slut ", -EPROTO, "map vm_slut is not in this version" },
 		{ "ROAM_LIFE_ACTIVE", "ROAM_LIFE_ACTIVA", -EPROTO, "enum roam_life" },
 	};
 

@@ -6,7 +6,7 @@
 #include <roam/elder.h>
 #include <roam/vm.h>
 #include "acl.h"
-#include "carry_own.h"
+#include "carry_merge.h"
 #include "layout.h"
 #include "util.h"
 #include "vm.h"
@@ -14,18 +14,22 @@
 #define PATH_LEN 512
 
 enum carry_kind {
-	CARRY_POLICY,   /* only user space writes it, under the host's lock */
-	CARRY_FLOWS,    /* ct_table, and what flows fill and count in: all new if one is */
+	CARRY_POLICY, /* only user space writes it, under the host's lock */
+	CARRY_FLOWS,  /* ct_table, and what flows fill and count in: all new if one is */
+	CARRY_TRAINS, /* of fragments: both new if one is, and flows, too, whose order they go in */
 	CARRY_COUNTERS, /* stats */
+	CARRY_ROWS,     /* traffic writes it: merged (carry_merge.h) */
+	CARRY_TABLES,   /* the same, a table for each VM */
+	CARRY_IPS,      /* the same, with their clocks: all new if one is */
+	CARRY_CACHE,    /* an uplink's memory: copied as it is */
 	CARRY_EMPTY,    /* nothing is in it while no handover is under way */
 	CARRY_HEARD,    /* of listeners, who know the old layout: new ones come to new maps */
 	CARRY_COMPILED, /* acl_match: made anew from the rules */
-	CARRY_FIXED,    /* traffic writes it, and it is not carried over */
 };
 
 /*
  * All maps that outlive a run of a program, with the types of their rows, or of their inner maps'.
- * NULL: bytes. A map that is not here is as CARRY_FIXED.
+ * NULL: bytes. A map that is not here cannot be carried over.
  */
 static const struct known {
 	const char *name;
@@ -58,26 +62,28 @@ static const struct known {
 	{ "ct_fill", CARRY_FLOWS, NULL, "struct roam_ct_fill" },
 	{ "limit_count", CARRY_FLOWS, "struct roam_limit_key", NULL },
 	{ "limit_clock", CARRY_FLOWS, NULL, "struct roam_ct_tick" },
+	{ "late_to", CARRY_POLICY, NULL, "struct roam_late_to" },
+	{ "late_from", CARRY_POLICY, "struct roam_late_key", "struct roam_late_from" },
 	{ "limit_rule", CARRY_POLICY, NULL, "struct roam_limit" },
 	{ "stats", CARRY_COUNTERS, NULL, "struct roam_stats" },
 	{ "move_gate", CARRY_EMPTY, NULL, "struct roam_gate" },
 	{ "move_log", CARRY_EMPTY, NULL, "struct roam_log_rec" },
 	{ "move_flight", CARRY_EMPTY, NULL, "struct roam_flight" },
 	{ "acl_match", CARRY_COMPILED, NULL, "struct roam_acl_row" },
-	{ "acl_hits", CARRY_FIXED, NULL, "struct roam_acl_hits" },
-	{ "acl_reject", CARRY_FIXED, NULL, "struct roam_acl_reject" },
-	{ "frag_table", CARRY_FIXED, "struct roam_frag_key", "struct roam_frag" },
-	{ "frag_clock", CARRY_FIXED, NULL, "struct roam_frag_tick" },
-	{ "ips_source", CARRY_FIXED, "struct roam_addr", "struct roam_ips_source" },
-	{ "ips_block", CARRY_FIXED, "struct roam_addr", "struct roam_ips_block" },
-	{ "ips_clock", CARRY_FIXED, NULL, "struct roam_ips_tick" },
-	{ "lb_stats", CARRY_FIXED, NULL, "struct roam_lb_stats" },
-	{ "lb_affinity", CARRY_FIXED, "struct roam_lb_affinity_key", "struct roam_lb_affinity" },
-	{ "lb_frag", CARRY_FIXED, "struct roam_lb_frag_key", "struct roam_lb_frag" },
+	{ "acl_hits", CARRY_TABLES, NULL, "struct roam_acl_hits" },
+	{ "acl_reject", CARRY_ROWS, NULL, "struct roam_acl_reject" },
+	{ "frag_table", CARRY_TRAINS, "struct roam_frag_key", "struct roam_frag" },
+	{ "frag_clock", CARRY_TRAINS, NULL, "struct roam_frag_tick" },
+	{ "ips_source", CARRY_IPS, "struct roam_addr", "struct roam_ips_source" },
+	{ "ips_block", CARRY_IPS, "struct roam_addr", "struct roam_ips_block" },
+	{ "ips_clock", CARRY_IPS, NULL, "struct roam_ips_tick" },
+	{ "lb_stats", CARRY_ROWS, NULL, "struct roam_lb_stats" },
+	{ "lb_affinity", CARRY_CACHE, "struct roam_lb_affinity_key", "struct roam_lb_affinity" },
+	{ "lb_frag", CARRY_CACHE, "struct roam_lb_frag_key", "struct roam_lb_frag" },
+	{ "qos_state", CARRY_ROWS, NULL, "struct roam_qos_state" },
 	{ "monitor_conf", CARRY_HEARD, NULL, "struct roam_monitor" },
 	{ "monitor_lost", CARRY_HEARD, NULL, NULL },
 	{ "monitor_ring", CARRY_HEARD, NULL, "struct roam_event" },
-	{ "qos_state", CARRY_FIXED, NULL, "struct roam_qos_state" },
 };
 
 static const struct known *find_known(const char *map)
@@ -116,16 +122,35 @@ static bool differs_alone(const struct carry_texts *texts, const char *map)
 	       (entry->value && !carry_same(texts, entry->value));
 }
 
+/* Whether a map has to be new if one of that kind is. */
+static bool goes_with(enum carry_kind kind, enum carry_kind other)
+{
+	switch (kind) {
+	case CARRY_FLOWS:
+		return other == CARRY_FLOWS || other == CARRY_TRAINS;
+	case CARRY_TRAINS:
+	case CARRY_IPS:
+	case CARRY_HEARD:
+		return other == kind;
+	default:
+		return false;
+	}
+}
+
 bool carry_changes(const struct carry_texts *texts, const char *map)
 {
 	const struct known *entry = find_known(map);
 	bool changes = differs_alone(texts, map);
 
-	if (!entry || (entry->kind != CARRY_FLOWS && entry->kind != CARRY_HEARD))
-		return changes;
-	for (size_t i = 0; i < ARRAY_SIZE(known) && !changes; i++)
-		changes = known[i].kind == entry->kind && differs_alone(texts, known[i].name);
+	for (size_t i = 0; entry && i < ARRAY_SIZE(known) && !changes; i++)
+		changes = goes_with(entry->kind, known[i].kind) &&
+			  differs_alone(texts, known[i].name);
 	return changes;
+}
+
+bool carry_had(const struct carry *carry, const char *map)
+{
+	return map_part(carry->texts.old, map) != NULL;
 }
 
 int carry_plans_of(const struct carry *carry, const char *map, struct carry_plans *ret_plans)
@@ -181,6 +206,13 @@ static int compile_rules(const struct carry *carry)
 	return err ? err : acl_compile_many(host, slots, count);
 }
 
+/* With its rows, or, of what traffic writes, as tables to be filled. */
+static bool is_copied(enum carry_kind kind)
+{
+	return kind == CARRY_POLICY || kind == CARRY_FLOWS || kind == CARRY_TRAINS ||
+	       kind == CARRY_COUNTERS || kind == CARRY_TABLES || kind == CARRY_IPS;
+}
+
 static int carry_map(const struct carry *carry, const struct known *entry)
 {
 	_cleanup_carry_plans_ struct carry_plans plans = {};
@@ -189,10 +221,8 @@ static int carry_map(const struct carry *carry, const struct known *entry)
 	char pin[64];
 	int err;
 
-	if (entry->kind == CARRY_EMPTY || entry->kind == CARRY_HEARD)
+	if (!is_copied(entry->kind))
 		return 0;
-	if (entry->kind == CARRY_COMPILED)
-		return compile_rules(carry);
 	err = carry_plans_of(carry, entry->name, &plans);
 	if (err)
 		return err;
@@ -233,10 +263,17 @@ int carry_policy(const struct carry *carry)
 
 	for (size_t i = 0; i < ARRAY_SIZE(known) && !err; i++) {
 		/* What the host's version has none of is new, and empty. */
-		if (map_part(carry->texts.old, known[i].name) &&
-		    carry_changes(&carry->texts, known[i].name))
+		if (carry_had(carry, known[i].name) && carry_changes(&carry->texts, known[i].name))
 			err = carry_map(carry, &known[i]);
 	}
+	if (!err)
+		err = carry_merge_begin(carry);
+	if (!err)
+		err = carry_merge(carry, CARRY_BEFORE);
+	if (!err)
+		err = carry_caches(carry);
+	if (!err && carry_changes(&carry->texts, "acl_match"))
+		err = compile_rules(carry);
 	if (!err && carry_changes(&carry->texts, "ct_table"))
 		err = ask_elders(carry);
 	return err;
@@ -244,25 +281,46 @@ int carry_policy(const struct carry *carry)
 
 int carry_traffic(const struct carry *carry)
 {
-	int err = carry_changes(&carry->texts, "ct_table") ? carry_flows(carry) : 0;
+	_cleanup_close_ int bases = carry_new(carry, "maps/carry_base");
+	int err = bases < 0 ? bases : carry_merge(carry, CARRY_DECIDED);
 
+	if (!err && carry_changes(&carry->texts, "ct_table"))
+		err = carry_flows(carry);
+	if (!err) /* no old program runs any more */
+		err = carry_wait(bases);
+	if (!err)
+		err = carry_merge(carry, CARRY_DECIDED);
+	if (!err)
+		err = carry_caches(carry);
 	if (!err && carry_changes(&carry->texts, "stats"))
 		err = carry_counters(carry);
 	return err;
 }
 
+void carry_end(const char *dir)
+{
+	char path[PATH_LEN];
+	_cleanup_close_ int bases = -1;
+	uint32_t zero = 0;
+
+	snprintf(path, sizeof(path), "%.400s/maps/carry_base", dir);
+	bases = bpf_obj_get(path);
+	if (bases >= 0)
+		bpf_map_delete_elem(bases, &zero);
+}
+
 /* ---- may it be done? ---- */
 
-/* What the host's text says of rows is what its maps say. */
+/* What the host's text says of rows is what its maps say: of inner ones, if it has those. */
 static int check_sizes(const struct carry *carry, const char *map, const struct carry_plans *plans)
 {
 	const char *part = map_part(carry->texts.old, map), *inner = strstr(part, "\n    inner ");
-	uint32_t type, key, value;
+	bool has_inner = inner && inner < part + carry_part_len(part);
+	uint32_t key, value;
+	int read = has_inner ? sscanf(inner, " inner %*u %u %u", &key, &value)
+			     : sscanf(part, "map %*s %*u %u %u", &key, &value);
 
-	if (!inner || inner > part + carry_part_len(part))
-		return 0; /* copy_rows() looks */
-	if (sscanf(inner, " inner %u %u %u", &type, &key, &value) != 3 ||
-	    (plans->key && carry_old_size(plans->key) != key) ||
+	if (read != 2 || (plans->key && carry_old_size(plans->key) != key) ||
 	    (plans->value && carry_old_size(plans->value) != value))
 		return fail(-EBADMSG, "host %s: its layout does not fit its map %s", carry->dir,
 			    map);
@@ -273,21 +331,17 @@ static int check_map(const struct carry *carry, const char *map)
 {
 	_cleanup_carry_plans_ struct carry_plans plans = {};
 	const struct known *entry = find_known(map);
-	char what[160];
 	int err;
 
 	if (!map_part(carry->texts.now, map))
 		return fail(-EPROTO, "host %s: map %s is not in this version", carry->dir, map);
 	if (!carry_changes(&carry->texts, map))
 		return 0;
-	if (!entry || entry->kind == CARRY_FIXED) {
-		(void)snprintf(what, sizeof(what), "%s%s%s",
-			       entry && entry->value ? entry->value : "",
-			       entry && entry->value ? " of map " : "map ", map);
+	if (!entry)
 		return fail(-EPROTO,
-			    "host %s: %s is another in this version, and cannot be carried over",
-			    carry->dir, what);
-	}
+			    "host %s: map %s is another in this version, and cannot be carried "
+			    "over",
+			    carry->dir, map);
 	if (entry->kind == CARRY_EMPTY || entry->kind == CARRY_HEARD ||
 	    entry->kind == CARRY_COMPILED)
 		return 0;

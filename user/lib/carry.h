@@ -5,10 +5,14 @@
  * shared by old and new programs; of the others
  *
  *   policy    is copied before the new programs are on a device (carry_policy)
- *   flows     come over while packets go on (carry_traffic, include/roam/elder.h)
+ *   flows     come over while packets go on (carry_traffic, include/roam/elder.h), and with them
+ *             trains of fragments
+ *   hits, buckets, sources, blocks
+ *             are there before the new programs are, and brought up to what the old ones write as
+ *             long as they do (include/roam/carry.h)
  *   counters  begin at 0, and what the old programs have counted is added at the end
  *
- * and what else traffic writes cannot be carried over: such an upgrade is refused by name.
+ * A map that is none of these is another version's: such an upgrade is refused by name.
  */
 #ifndef ROAM_LIB_CARRY_H
 #define ROAM_LIB_CARRY_H
@@ -35,5 +39,8 @@ int carry_policy(const struct carry *carry);
  * nobody. Can be repeated from whatever point a killed process has come to.
  */
 int carry_traffic(const struct carry *carry);
+
+/* The new maps are the host's: what only an upgrade needs of them is gone. Can be repeated. */
+void carry_end(const char *dir);
 
 #endif

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <roam/elder.h>
 #include "carry_batch.h"
+#include "carry_merge.h"
 #include "util.h"
 
 /* Until nothing is found; a VM that picks flows up in the middle may have its elders find more. */
@@ -40,6 +41,14 @@ int carry_flows_check(const struct carry *carry)
 
 /* ---- the tables ---- */
 
+/* While it takes time, what a VM may send and whom it is protected from is one truth. */
+static int move_batch(struct flows *flows)
+{
+	int err = flows_move_batch(flows);
+
+	return err ? err : carry_merge(flows->carry, CARRY_OFTEN);
+}
+
 /*
  * Each table once to its end: rows go as they are carried, and it is read from its beginning as
  * long as it has more. What comes meanwhile is for the next time, or this would not end under load.
@@ -55,9 +64,9 @@ static int move_kind(struct flows *flows, enum roam_ct_kind kind)
 		if (!more)
 			table += ROAM_CT_KINDS;
 		if (!err && (more || flows->count == BATCH || flows->spans == SPANS))
-			err = flows_move_batch(flows);
+			err = move_batch(flows);
 	}
-	return err ? err : flows_move_batch(flows);
+	return err ? err : move_batch(flows);
 }
 
 /* Half-open ones first: they may become established in the old tables on the way. */
@@ -79,6 +88,22 @@ static int set_mode(struct flows *flows, int mode_fd, enum roam_elder_mode mode)
 	return carry_wait(flows->from);
 }
 
+static int move_trains(const struct carry *carry)
+{
+	return carry_changes(&carry->texts, "frag_table") ? carry_trains(carry) : 0;
+}
+
+/* From here on sources are counted here: what they have opened so far comes before, and what they
+ * opened last behind it. */
+static int take_openings(struct flows *flows, int mode_fd)
+{
+	int err = carry_merge(flows->carry, CARRY_DECIDED);
+
+	if (!err)
+		err = set_mode(flows, mode_fd, ROAM_ELDER_LAST);
+	return err ? err : carry_merge(flows->carry, CARRY_DECIDED);
+}
+
 /*
  * Established flows, while all that is not known is the old programs'; again, for those that came
  * meanwhile. Then openings are the new programs', so that the old tables get no more rows, and the
@@ -95,7 +120,7 @@ static int move_in_order(struct flows *flows, int mode_fd)
 		for (int pass = 0; pass < 2 && !err; pass++)
 			err = move_kind(flows, ROAM_CT_FLOWS);
 		if (!err)
-			err = set_mode(flows, mode_fd, ROAM_ELDER_LAST);
+			err = take_openings(flows, mode_fd);
 	}
 	if (!err && mode != ROAM_ELDER_NONE) {
 		flows->moved = 1;
@@ -104,8 +129,12 @@ static int move_in_order(struct flows *flows, int mode_fd)
 			err = move_all(flows);
 		}
 		if (!err)
+			err = move_trains(flows->carry);
+		if (!err)
 			err = set_mode(flows, mode_fd, ROAM_ELDER_NONE);
 	}
+	if (!err)
+		err = move_trains(flows->carry);
 	return err ? err : move_all(flows);
 }
 

@@ -31,11 +31,23 @@ static inline void cleanup_carry_plans(struct carry_plans *plans)
  */
 int carry_copy(int from, int to, const struct carry_plans *plans, bool with_rows);
 
+/* Each row of a hash table or an array; programs may write it meanwhile. Until fn returns not 0. */
+typedef int (*carry_fn)(const void *key, const void *value, void *arg);
+int carry_each(int rows, carry_fn fn, void *arg);
+
+/* Whether the host's version has the map, too. */
+bool carry_had(const struct carry *carry, const char *map);
+
 /* Waits until no program runs that had begun before. */
 int carry_wait(int outer);
 
 int carry_flows_check(const struct carry *carry);
 int carry_flows(const struct carry *carry);
 int carry_counters(const struct carry *carry);
+
+/* What an uplink remembers of clients and fragments, as far as that is laid out otherwise. */
+int carry_caches(const struct carry *carry);
+/* Trains of fragments; from here on only the new programs have them. */
+int carry_trains(const struct carry *carry);
 
 #endif

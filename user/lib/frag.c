@@ -20,14 +20,10 @@ int frag_each(struct host *host, uint32_t slot, frag_fn fn, void *arg)
 	return err;
 }
 
-int frag_store(struct host *host, uint32_t slot, const struct roam_frag_rec *rec)
+int frag_put_into(int rows, int clock, const struct roam_frag_rec *rec)
 {
-	_cleanup_close_ int rows = host_inner(host, HOST_MAP_frag_table, slot);
-	_cleanup_close_ int clock = host_inner(host, HOST_MAP_frag_clock, slot);
 	struct roam_frag_tick tick = { .key = rec->key, .stamp = (uint32_t)rec->frag.since_ns };
 
-	if (rows < 0 || clock < 0)
-		return rows < 0 ? rows : clock;
 	if (!bpf_map_update_elem(rows, &rec->key, &rec->frag, BPF_NOEXIST)) {
 		if (!bpf_map_update_elem(clock, NULL, &tick, BPF_ANY))
 			return 0;
@@ -37,6 +33,16 @@ int frag_store(struct host *host, uint32_t slot, const struct roam_frag_rec *rec
 		return -EEXIST;
 	return errno == E2BIG ? fail(-ENOSPC, "frag: more than %d trains", ROAM_FRAG_TRAINS)
 			      : fail_errno(-errno, "frag: cannot store a train");
+}
+
+int frag_store(struct host *host, uint32_t slot, const struct roam_frag_rec *rec)
+{
+	_cleanup_close_ int rows = host_inner(host, HOST_MAP_frag_table, slot);
+	_cleanup_close_ int clock = host_inner(host, HOST_MAP_frag_clock, slot);
+
+	if (rows < 0 || clock < 0)
+		return rows < 0 ? rows : clock;
+	return frag_put_into(rows, clock, rec);
 }
 
 int frag_flush(struct host *host, uint32_t slot)

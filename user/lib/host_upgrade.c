@@ -266,6 +266,7 @@ static int finish(const char *dir, unsigned int *ret_links)
 		err = exchange(dir, "progs");
 	if (err)
 		return err;
+	carry_end(dir);
 	/* The marks first: without them nothing is to be done any more. */
 	remove_folder(path_of(path, dir, "upgrade/marks"));
 	remove_folder(path_of(path, dir, "upgrade"));

@@ -82,9 +82,8 @@ static uint32_t stamp_of(enum roam_ips_kind kind, const void *value)
 	return kind == ROAM_IPS_BLOCKS ? (uint32_t)block->since_ns : 0;
 }
 
-/* Into a table and a clock that are already open; a row that is there stays as it is. */
-static int put_missing(int rows, int clock, enum roam_ips_kind kind, const struct roam_addr *key,
-		       const void *value)
+int ips_row_put_into(int rows, int clock, enum roam_ips_kind kind, const struct roam_addr *key,
+		     const void *value)
 {
 	struct roam_ips_tick tick = { .key = *key, .stamp = stamp_of(kind, value) };
 
@@ -110,7 +109,7 @@ int ips_row_put(struct host *host, uint32_t slot, enum roam_ips_kind kind,
 
 	if (rows < 0 || clock < 0)
 		return rows < 0 ? rows : clock;
-	return put_missing(rows, clock, kind, key, value);
+	return ips_row_put_into(rows, clock, kind, key, value);
 }
 
 /* Whether an entry of a clock stands for a row, and is the first of those that do. */
@@ -162,11 +161,11 @@ int ips_row_put_tidy(struct host *host, uint32_t slot, enum roam_ips_kind kind,
 
 	if (rows < 0 || clock < 0)
 		return rows < 0 ? rows : clock;
-	err = put_missing(rows, clock, kind, key, value);
+	err = ips_row_put_into(rows, clock, kind, key, value);
 	if (err != -ENOSPC)
 		return err;
 	err = tidy_clock(rows, clock, kind);
-	return err ? err : put_missing(rows, clock, kind, key, value);
+	return err ? err : ips_row_put_into(rows, clock, kind, key, value);
 }
 
 /* What is in one table and not yet in another, which may be in use. */
@@ -179,7 +178,7 @@ static int copy_missing(enum roam_ips_kind kind, int from, int to, int clock)
 	while (!err && !bpf_map_get_next_key(from, at, &key)) {
 		at = &key;
 		if (!bpf_map_lookup_elem(from, &key, &row))
-			err = put_missing(to, clock, kind, &key, &row);
+			err = ips_row_put_into(to, clock, kind, &key, &row);
 		if (err == -EEXIST)
 			err = 0;
 	}

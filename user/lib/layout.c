@@ -15,19 +15,20 @@ static const char types[] =
 #define TEXT_MAX (1 << 20)
 
 static const char *const scratch_maps[] = {
-	"acl_walk",   "ask_run",     "ct_scratch", "ct_xfer",    "elder_mode",
-	"elder_prog", "explain_run", "front_pkt",  "stats_xfer",
+	"acl_walk",   "ask_run",    "carry_base",  "ct_scratch", "ct_xfer",
+	"elder_mode", "elder_prog", "explain_run", "front_pkt",  "stats_xfer",
 };
 
 /* Of what is only in those, or in no map at all. */
 static const char *const scratch_types[] = {
-	"enum roam_elder_mode",  "enum roam_link_msg",     "enum roam_local_kind",
-	"enum roam_pkt_ct",      "enum roam_pkt_fact",     "enum roam_pkt_frag",
-	"enum roam_pkt_gate",    "enum roam_sctp_chunk",   "enum roam_stage",
-	"enum roam_verdict",     "struct roam_elder_run",  "struct roam_ask_flow",
-	"struct roam_ask_run",   "struct roam_ct_load",    "struct roam_explain",
-	"struct roam_flow_rec",  "struct roam_limit_sync", "struct roam_pkt",
-	"struct roam_stats_add",
+	"enum roam_carry_rows",   "enum roam_elder_mode",  "enum roam_link_msg",
+	"enum roam_local_kind",   "enum roam_pkt_ct",      "enum roam_pkt_fact",
+	"enum roam_pkt_frag",     "enum roam_pkt_gate",    "enum roam_sctp_chunk",
+	"enum roam_stage",        "enum roam_verdict",     "struct roam_ask_flow",
+	"struct roam_ask_run",    "struct roam_carry_key", "struct roam_carry_run",
+	"struct roam_carry_sums", "struct roam_ct_load",   "struct roam_elder_run",
+	"struct roam_explain",    "struct roam_flow_rec",  "struct roam_limit_sync",
+	"struct roam_pkt",        "struct roam_stats_add",
 };
 
 bool layout_is_scratch(const char *map)
