@@ -30,6 +30,9 @@ static const struct limit {
 	{ "move_apply", 30000, 224 },      { "stats_add", 6000, 64 },
 	{ "ct_drop", 3000, 96 },           { "limit_sync", 3000, 128 },
 	{ "ask_flows", 100000, 224 },      { "elder_merge", 10000, 160 },
+	{ "acl_merge", 6000, 192 },        { "reject_merge", 6000, 64 },
+	{ "qos_merge", 6000, 192 },        { "lb_merge", 6000, 192 },
+	{ "source_merge", 6000, 96 },      { "block_merge", 6000, 224 },
 };
 
 struct loaded {
