@@ -106,28 +106,26 @@ static __always_inline void frag_delete(const struct roam_pkt *pkt, const struct
 }
 
 /*
- * Takes the oldest entry off the clock; true if that made room. The train of an opening that is
+ * Takes the oldest entry off the clock, unless it has to stay. The train of an opening that is
  * incomplete after so many newer ones goes: whoever floods a VM with first fragments pushes out his
  * own, while a train that follows its first fragment closely is through in time. One of a known
  * flow gives way to its like only, and to those last.
  */
-static __always_inline bool frag_reclaim_one(const struct roam_pkt *pkt, void *rows, void *clock,
+static __always_inline void frag_reclaim_one(const struct roam_pkt *pkt, void *rows, void *clock,
 					     bool may_replace)
 {
 	struct roam_frag_tick old;
 	struct roam_frag *frag;
 
 	if (bpf_map_pop_elem(clock, &old))
-		return true;
+		return;
 	frag = bpf_map_lookup_elem(rows, &old.key);
 	if (!frag || (__u32)frag->since_ns != old.stamp)
-		return true;
-	if (frag->established && !may_replace && !frag_expired(frag, &old.key, pkt->now_ns)) {
+		return;
+	if (frag->established && !may_replace && !frag_expired(frag, &old.key, pkt->now_ns))
 		bpf_map_push_elem(clock, &old, BPF_ANY);
-		return false;
-	}
-	bpf_map_delete_elem(rows, &old.key);
-	return true;
+	else
+		bpf_map_delete_elem(rows, &old.key);
 }
 
 /* Stores a new train: 0, -ENOSPC, -ENOMEM, -EEXIST or -ENOENT (no such table). */
@@ -137,18 +135,22 @@ static __always_inline int frag_insert(const struct roam_pkt *pkt, const struct 
 	struct roam_frag_tick tick = { .key = *key, .stamp = frag->since_ns };
 	void *rows = frag_rows_of(pkt), *clock;
 	__u32 slot = pkt->vm;
-	bool ticks;
+	bool ticks = false;
 	int err;
 
 	clock = bpf_map_lookup_elem(&frag_clock, &slot);
 	if (!rows || !clock)
 		return -ENOENT;
-	ticks = !bpf_map_push_elem(clock, &tick, BPF_ANY);
-	/* Another CPU may be faster to take the room that was made. */
-	for (int i = 0; i < FRAG_CANDIDATES && !ticks; i++)
-		ticks = frag_reclaim_one(pkt, rows, clock,
-					 frag->established && i == FRAG_CANDIDATES - 1) &&
-			!bpf_map_push_elem(clock, &tick, BPF_ANY);
+	/*
+	 * Tried behind each one: another CPU may have taken the room that was made. It is tried at
+	 * one place: Linux 6.1 refuses a loop that begins right behind a call ("back-edge").
+	 */
+	for (int i = 0; i <= FRAG_CANDIDATES && !ticks; i++) {
+		ticks = !bpf_map_push_elem(clock, &tick, BPF_ANY);
+		if (!ticks && i < FRAG_CANDIDATES)
+			frag_reclaim_one(pkt, rows, clock,
+					 frag->established && i == FRAG_CANDIDATES - 1);
+	}
 	if (!ticks)
 		return -ENOSPC;
 	err = bpf_map_update_elem(rows, key, frag, BPF_NOEXIST);

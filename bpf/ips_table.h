@@ -123,25 +123,24 @@ static __always_inline struct roam_ips_source *ips_source_of(const struct roam_p
 	return bpf_map_lookup_elem(rows, key); /* ours, or that of a CPU that was faster */
 }
 
-/* Takes the next entry off a full clock of blocks; true if that made room. */
-static __always_inline bool ips_reclaim_one(const struct roam_pkt *pkt, void *rows, void *clock)
+/* Takes the next entry off a full clock of blocks, unless it stands for a live one. */
+static __always_inline void ips_reclaim_one(const struct roam_pkt *pkt, void *rows, void *clock)
 {
 	struct roam_ips_block *block;
 	struct roam_ips_tick tick;
 
 	if (bpf_map_pop_elem(clock, &tick))
-		return true;
+		return;
 	block = bpf_map_lookup_elem(rows, &tick.key);
 	if (!block || (__u32)block->since_ns != tick.stamp)
-		return true;
-	if (block_is_over(block, pkt->now_ns)) {
-		bpf_map_delete_elem(rows, &tick.key);
-		if (pkt->round)
-			ips_note(pkt, ROAM_LOG_BLOCK, &tick.key, true);
-		return true;
+		return;
+	if (!block_is_over(block, pkt->now_ns)) {
+		bpf_map_push_elem(clock, &tick, BPF_ANY);
+		return;
 	}
-	bpf_map_push_elem(clock, &tick, BPF_ANY);
-	return false;
+	bpf_map_delete_elem(rows, &tick.key);
+	if (pkt->round)
+		ips_note(pkt, ROAM_LOG_BLOCK, &tick.key, true);
 }
 
 struct ips_live {
@@ -182,18 +181,20 @@ static __always_inline bool ips_block_insert(const struct roam_pkt *pkt,
 	void *clock = ips_clock_of(pkt->vm, ROAM_IPS_BLOCKS);
 	__u32 slot = pkt->vm;
 	void *rows = bpf_map_lookup_elem(&ips_block, &slot);
-	bool ticks;
+	bool ticks = false;
 	int err;
 
 	if (!rows || !clock)
 		return false;
 	if (pkt->dry_run)
 		return ips_has_room(pkt, rows);
-	ticks = !bpf_map_push_elem(clock, &tick, BPF_ANY);
-	/* Another CPU may be faster to take the room that was made. */
-	for (int i = 0; i < IPS_CANDIDATES && !ticks; i++)
-		ticks = ips_reclaim_one(pkt, rows, clock) &&
-			!bpf_map_push_elem(clock, &tick, BPF_ANY);
+	/* Tried behind each one: another CPU may have taken the room that was made (frag_table.h).
+	 */
+	for (int i = 0; i <= IPS_CANDIDATES && !ticks; i++) {
+		ticks = !bpf_map_push_elem(clock, &tick, BPF_ANY);
+		if (!ticks && i < IPS_CANDIDATES)
+			ips_reclaim_one(pkt, rows, clock);
+	}
 	if (!ticks)
 		return false;
 	err = bpf_map_update_elem(rows, key, block, BPF_NOEXIST);

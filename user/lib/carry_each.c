@@ -26,12 +26,11 @@ static void cleanup_reading(struct reading *reading)
 	free(reading->values);
 }
 
-static int make_room(struct reading *reading, uint32_t rows)
+static int make_room(struct reading *reading)
 {
 	cleanup_reading(reading);
-	reading->room = rows;
-	reading->keys = calloc(rows, reading->key_size);
-	reading->values = calloc(rows, reading->value_size);
+	reading->keys = malloc((size_t)reading->room * reading->key_size);
+	reading->values = malloc((size_t)reading->room * reading->value_size);
 	return reading->keys && reading->values ? 0 : fail(-ENOMEM, "host: out of memory");
 }
 
@@ -42,13 +41,14 @@ static int open_reading(int rows, struct reading *reading)
 
 	if (bpf_obj_get_info_by_fd(rows, &info, &len))
 		return fail_errno(-errno, "host: cannot look at a map");
-	if (info.key_size > sizeof(reading->at))
-		return fail(-EPROTO, "map %s: its keys are too long to carry over", info.name);
+	if (!info.key_size || !info.value_size || info.key_size > sizeof(reading->at))
+		return fail(-EPROTO, "map %s: it has no rows that could be carried over",
+			    info.name);
 	reading->key_size = info.key_size;
 	reading->value_size = info.value_size;
 	if (info.type == BPF_MAP_TYPE_PERCPU_ARRAY)
 		reading->value_size = (info.value_size + 7) / 8 * 8 * libbpf_num_possible_cpus();
-	return make_room(reading, ROWS);
+	return make_room(reading);
 }
 
 static int read_some(int rows, struct reading *reading, uint32_t *ret_count)
@@ -68,14 +68,15 @@ static int read_some(int rows, struct reading *reading, uint32_t *ret_count)
 		}
 		if (errno != ENOSPC)
 			return fail_errno(-errno, "host: cannot read a map");
-		err = make_room(reading, 2 * reading->room);
+		reading->room *= 2;
+		err = make_room(reading);
 	} while (!err);
 	return err;
 }
 
 int carry_each(int rows, carry_fn fn, void *arg)
 {
-	__attribute__((cleanup(cleanup_reading))) struct reading reading = {};
+	__attribute__((cleanup(cleanup_reading))) struct reading reading = { .room = ROWS };
 	int err = open_reading(rows, &reading);
 
 	while (!err && !reading.ended) {
