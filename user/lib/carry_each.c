@@ -79,7 +79,7 @@ int carry_each(int rows, carry_fn fn, void *arg)
 	__attribute__((cleanup(cleanup_reading))) struct reading reading = { .room = ROWS };
 	int err = open_reading(rows, &reading);
 
-	while (!err && !reading.ended) {
+	while (!err && reading.keys && !reading.ended) {
 		uint32_t count;
 
 		err = read_some(rows, &reading, &count);
