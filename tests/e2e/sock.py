@@ -34,6 +34,7 @@ REPLY_TIMEOUT_S = 10.0 if PATIENT else 2.0
 DATAGRAM_TIMEOUT_S = 3.0 if PATIENT else 0.3
 ROUND_PAUSE_S = 0.01
 UNANSWERED_MAX = 16
+UNANSWERED_LARGE_MAX = 4  # in fragments: all streams share the server's buffer
 SILENCE_S = 20.0  # an emulated processor may be busy with others for some seconds
 
 
@@ -229,13 +230,14 @@ def use_all(living):
 
 def stream(address, port, size=4):
     going, missing, number = [True], set(), 0
+    most = UNANSWERED_MAX if int(size) < 1000 else UNANSWERED_LARGE_MAX
     signal.signal(signal.SIGTERM, lambda *_: going.clear())
     with make(address, socket.SOCK_DGRAM) as one:
         one.connect((address, int(port)))
         heard = time.monotonic()
         print("ready", flush=True)
         while going or (missing and time.monotonic() < heard + SILENCE_S):
-            if going and len(missing) < UNANSWERED_MAX:
+            if going and len(missing) < most:
                 one.send(struct.pack("!I", number).ljust(int(size), b"."))
                 missing.add(number)
                 number += 1
