@@ -401,6 +401,72 @@ TEST_F(carry_test, what_old_programs_write_meanwhile_comes_too)
 	check_same(self);
 }
 
+static int open_map(struct carry_test *self, const char *name);
+
+/* Where a program of that version writes: the other version's rows have one field more in front. */
+#define OWN_BYTES   2
+#define OTHER_BYTES 3
+
+/* What a program has let pass by then: 60 s at the rate. */
+static void pass_at_rate(struct carry_test *self, const char *map, int bytes_at, uint64_t now_ns)
+{
+	uint32_t index = ROAM_QOS(self->slot, ROAM_DIR_OUT);
+	int fd = open_map(self, map);
+	uint64_t state[16] = {};
+
+	CHECK(!bpf_map_lookup_elem(fd, &index, state));
+	state[0] = now_ns;
+	state[bytes_at] += 60 * 50 * ROAM_QOS_RATE_MIN;
+	CHECK(!bpf_map_update_elem(fd, &index, state, BPF_ANY));
+	cleanup_close(&fd);
+}
+
+static uint64_t paid_ns(struct carry_test *self, const char *map)
+{
+	uint32_t index = ROAM_QOS(self->slot, ROAM_DIR_OUT);
+	int fd = open_map(self, map);
+	uint64_t state[16] = {};
+
+	CHECK(!bpf_map_lookup_elem(fd, &index, state));
+	cleanup_close(&fd);
+	return state[0];
+}
+
+/* A new program does not begin with a bucket of the time when it was copied. */
+TEST_F(carry_test, devices_get_programs_with_buckets_of_that_time)
+{
+	uint64_t now_ns = self->host.now_ns + 60 * SECOND;
+	int result = 0;
+
+	if (!CHECK_EQ(killer_run_behind(upgrade_to_other, self->dir, SYS_rename, &result), 1))
+		return;
+	pass_at_rate(self, "qos_state", OWN_BYTES, now_ns);
+	CHECK_EQ(killer_run_to_devices(upgrade_to_other, self->dir, &result), 1);
+	CHECK_OP(paid_ns(self, "../upgrade/maps/qos_state"), >=, now_ns);
+	CHECK_EQ(other(self, "host", "upgrade"), 0);
+	CHECK_OK(upgrade(self->dir));
+	CHECK_OP(paid_ns(self, "qos_state"), >=, now_ns);
+}
+
+/*
+ * Killed when the new programs are on devices. However long nobody carries it through, and each
+ * bucket lets pass what the rate admits: what is owed then is not a pause of that length.
+ */
+TEST_F(carry_test, a_rate_is_not_in_debt_for_as_long_as_it_took)
+{
+	uint64_t now_ns = self->host.now_ns + 60 * SECOND;
+	int result = 0;
+
+	if (!CHECK_EQ(killer_run_behind(upgrade_to_other, self->dir, SYS_rename, &result), 1))
+		return;
+	pass_at_rate(self, "qos_state", OWN_BYTES, now_ns);
+	pass_at_rate(self, "../upgrade/maps/qos_state", OTHER_BYTES, now_ns);
+	CHECK_EQ(other(self, "host", "upgrade"), 0);
+	CHECK_OK(upgrade(self->dir));
+	note("in debt for %lld ms", (long long)(paid_ns(self, "qos_state") - now_ns) / 1000000);
+	CHECK_OP(paid_ns(self, "qos_state"), <=, now_ns + SECOND);
+}
+
 /* Rows of an uplink's memory, by the pin of a map. */
 static int open_map(struct carry_test *self, const char *name)
 {

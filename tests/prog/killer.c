@@ -90,6 +90,7 @@ static void go_on(pid_t tid, int status)
 struct end {
 	unsigned int nth;    /* change; 0: at none */
 	unsigned int behind; /* a system call: at the first change behind it; 0: at none */
+	bool at_devices;     /* at the first change of what is on a device */
 };
 
 /* Whether the process, which has come to a change, is at its end. */
@@ -99,10 +100,16 @@ static bool has_ended(pid_t tid, unsigned int changes, struct end *end)
 
 	if (changes == end->nth)
 		return true;
-	if (end->behind && ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) > 0 &&
-	    info.op == PTRACE_SYSCALL_INFO_SECCOMP && info.seccomp.nr == end->behind)
+	if ((!end->behind && !end->at_devices) ||
+	    ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) <= 0 ||
+	    info.op != PTRACE_SYSCALL_INFO_SECCOMP)
+		return false;
+	if (end->behind && info.seccomp.nr == end->behind)
 		*end = (struct end){ .nth = changes + 1 };
-	return false;
+	/* A link, or, where there is no tcx, a filter by netlink. */
+	return end->at_devices &&
+	       (info.seccomp.nr == SYS_sendto ||
+		(info.seccomp.nr == SYS_bpf && info.seccomp.args[0] == BPF_LINK_UPDATE));
 }
 
 /* Follows the process and its threads to its end, or to that of all. */
@@ -160,4 +167,9 @@ int killer_run_behind(int (*fn)(const void *arg), const void *arg, unsigned int 
 		      int *ret_result)
 {
 	return run(fn, arg, (struct end){ .behind = call }, ret_result);
+}
+
+int killer_run_to_devices(int (*fn)(const void *arg), const void *arg, int *ret_result)
+{
+	return run(fn, arg, (struct end){ .at_devices = true }, ret_result);
 }

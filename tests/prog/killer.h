@@ -18,4 +18,7 @@ int killer_run(int (*fn)(const void *arg), const void *arg, unsigned int nth, in
 int killer_run_behind(int (*fn)(const void *arg), const void *arg, unsigned int call,
 		      int *ret_result);
 
+/* The same, killed right before it first changes what a device has. */
+int killer_run_to_devices(int (*fn)(const void *arg), const void *arg, int *ret_result);
+
 #endif

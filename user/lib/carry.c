@@ -279,6 +279,11 @@ int carry_policy(const struct carry *carry)
 	return err;
 }
 
+int carry_late(const struct carry *carry)
+{
+	return carry_merge(carry, CARRY_DECIDED);
+}
+
 int carry_traffic(const struct carry *carry)
 {
 	_cleanup_close_ int bases = carry_new(carry, "maps/carry_base");

@@ -35,6 +35,12 @@ int carry_check(const struct carry *carry);
 int carry_policy(const struct carry *carry);
 
 /*
+ * Before the first device gets a new program: what the old ones have written since the rows were
+ * copied, or they would begin with buckets and blocks of that time. Can be repeated.
+ */
+int carry_late(const struct carry *carry);
+
+/*
  * The new programs are on all devices: brings over what traffic has made, and from then on they ask
  * nobody. Can be repeated from whatever point a killed process has come to.
  */

@@ -251,14 +251,14 @@ static int finish(const char *dir, unsigned int *ret_links)
 	__attribute__((cleanup(free_texts))) struct carry_texts texts = {};
 	char path[PATH_LEN], next[PATH_LEN];
 	int err = find_carry(dir, &texts);
+	struct carry carry = { texts, dir, path_of(next, dir, "upgrade") };
 
+	if (!err && texts.old)
+		err = carry_late(&carry);
 	if (!err)
 		err = update_devices(dir, ret_links);
-	if (!err && texts.old) {
-		struct carry carry = { texts, dir, path_of(next, dir, "upgrade") };
-
+	if (!err && texts.old)
 		err = carry_traffic(&carry);
-	}
 	/* Programs last: whoever finds others than it has opened opens the maps again, too. */
 	if (!err && is_old(dir, "maps", "layout", map_id))
 		err = exchange(dir, "maps");
