@@ -10,6 +10,12 @@
 
 #define NS_PER_S 1000000000ULL
 
+/*
+ * What a merge charges for at most. Batches are closer together; but whoever carries on what was
+ * killed hours ago would have a sender stand still for as many.
+ */
+#define COST_MAX_NS NS_PER_S
+
 /* One map on its way, and the table of it that is at hand. */
 struct merge {
 	const struct carry *carry;
@@ -97,21 +103,27 @@ static int merge_reject(const void *key, const void *value, void *arg)
 	return read_row(merge, value, &run.old.reject, &err) ? run_merge(merge, &run) : err;
 }
 
-/* How long, at the direction's rate, what has passed by the old row since the last time takes. */
+/*
+ * How long, at the direction's rate, what has passed by the old row since the last time takes: since
+ * it was 0, if there was none (the program adds nothing to a row that has not been used, either).
+ */
 static uint64_t cost_ns(const struct merge *merge, const struct roam_carry_run *run)
 {
 	uint32_t index = ROAM_QOS(run->key.vm, run->key.row);
 	struct roam_carry_key key = run->key;
-	struct roam_carry_sums base;
+	struct roam_carry_sums base = {};
+	unsigned __int128 cost;
 	struct roam_qos conf;
 
 	key.kind = merge->kind;
-	if (bpf_map_lookup_elem(merge->base, &key, &base) ||
-	    bpf_map_lookup_elem(merge->qos_conf, &index, &conf) || !conf.rate_Bps ||
+	if (bpf_map_lookup_elem(merge->base, &key, &base))
+		base = (struct roam_carry_sums){};
+	if (bpf_map_lookup_elem(merge->qos_conf, &index, &conf) || !conf.rate_Bps ||
 	    run->old.qos.passed_bytes < base.sum[1])
 		return 0;
-	return (unsigned __int128)(run->old.qos.passed_bytes - base.sum[1]) * NS_PER_S /
-	       conf.rate_Bps;
+	cost = run->old.qos.passed_bytes - base.sum[1];
+	cost = cost * NS_PER_S / conf.rate_Bps;
+	return cost < COST_MAX_NS ? cost : COST_MAX_NS;
 }
 
 static int merge_qos(const void *key, const void *value, void *arg)
