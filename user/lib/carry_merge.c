@@ -104,8 +104,9 @@ static int merge_reject(const void *key, const void *value, void *arg)
 }
 
 /*
- * How long, at the direction's rate, what has passed by the old row since the last time takes: since
- * it was 0, if there was none (the program adds nothing to a row that has not been used, either).
+ * How long, at the direction's rate, what has passed by the old row since the last time takes:
+ * since it was 0, if there was none (the program adds nothing to a row that has not been used,
+ * either).
  */
 static uint64_t cost_ns(const struct merge *merge, const struct roam_carry_run *run)
 {
