@@ -37,6 +37,10 @@ int block_merge(struct roam_carry_run *run)
 	if (!block)
 		return 0;
 	run->error = carry_more(&key, &more);
+	if (run->error == -E2BIG) { /* that it is blocked is what matters */
+		run->error = 0;
+		more = (struct roam_carry_sums){};
+	}
 	if (run->error)
 		return 0;
 	__sync_fetch_and_add(&block->packets, more.sum[0]);

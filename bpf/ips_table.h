@@ -110,7 +110,7 @@ static __always_inline struct roam_ips_source *ips_source_of(const struct roam_p
 	clock = ips_clock_of(slot, ROAM_IPS_SOURCES);
 	if (!clock)
 		return NULL;
-	for (int i = 0; i < IPS_CANDIDATES && bpf_map_push_elem(clock, &tick, BPF_ANY); i++) {
+	for (int i = 0; i <= IPS_CANDIDATES && bpf_map_push_elem(clock, &tick, BPF_ANY); i++) {
 		struct roam_ips_tick oldest;
 
 		if (bpf_map_pop_elem(clock, &oldest))

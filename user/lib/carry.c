@@ -270,8 +270,6 @@ int carry_policy(const struct carry *carry)
 		err = carry_merge_begin(carry);
 	if (!err)
 		err = carry_merge(carry, CARRY_BEFORE);
-	if (!err)
-		err = carry_caches(carry);
 	if (!err && carry_changes(&carry->texts, "acl_match"))
 		err = compile_rules(carry);
 	if (!err && carry_changes(&carry->texts, "ct_table"))
@@ -281,7 +279,9 @@ int carry_policy(const struct carry *carry)
 
 int carry_late(const struct carry *carry)
 {
-	return carry_merge(carry, CARRY_DECIDED);
+	int err = carry_merge(carry, CARRY_DECIDED);
+
+	return err ? err : carry_caches(carry);
 }
 
 int carry_traffic(const struct carry *carry)

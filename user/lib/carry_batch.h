@@ -26,6 +26,7 @@ struct flows {
 	const struct carry *carry;
 	struct carry_plans plans;
 	int from; /* the old ct_table */
+	uint64_t blocks_due_ns;
 	int xfer_fd;
 	int load;
 	int merge;

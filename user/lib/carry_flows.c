@@ -13,6 +13,9 @@
 /* Until nothing is found; a VM that picks flows up in the middle may have its elders find more. */
 #define LAST_ROUNDS 16
 
+/* Merging blocks takes this part of the time at most. */
+#define BLOCKS_PAUSE 10
+
 /* ---- may it be done? ---- */
 
 static int check_table(struct flows *flows, int rows)
@@ -41,12 +44,27 @@ int carry_flows_check(const struct carry *carry)
 
 /* ---- the tables ---- */
 
+/* Of hundreds of thousands of blocks, they would take longer than the flows. */
+static int merge_blocks(struct flows *flows)
+{
+	uint64_t begin = now_ns();
+	int err;
+
+	if (begin < flows->blocks_due_ns)
+		return 0;
+	err = carry_merge(flows->carry, CARRY_BLOCKS);
+	flows->blocks_due_ns = begin + BLOCKS_PAUSE * (now_ns() - begin);
+	return err;
+}
+
 /* While it takes time, what a VM may send and whom it is protected from is one truth. */
 static int move_batch(struct flows *flows)
 {
 	int err = flows_move_batch(flows);
 
-	return err ? err : carry_merge(flows->carry, CARRY_OFTEN);
+	if (!err)
+		err = carry_merge(flows->carry, CARRY_RATES);
+	return err ? err : merge_blocks(flows);
 }
 
 /*

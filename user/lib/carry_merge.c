@@ -16,6 +16,9 @@
  */
 #define COST_MAX_NS NS_PER_S
 
+/* Room for blocks that come during an upgrade, besides as many again as there are. */
+#define MORE_BLOCKS 65536
+
 /* One map on its way, and the table of it that is at hand. */
 struct merge {
 	const struct carry *carry;
@@ -212,17 +215,18 @@ static const struct kind {
 	const char *prog;
 	const char *clock; /* with entries for rows; by ROAM_IPS_CLOCK() */
 	carry_fn merge;
-	bool is_often;
-	bool has_tables; /* one for each VM */
+	enum carry_when alone; /* when it is merged alone, or CARRY_DECIDED */
+	bool has_tables;       /* one for each VM */
 } kinds[ROAM_CARRY_KINDS] = {
-	[ROAM_CARRY_HITS] = { "acl_hits", "acl_merge", NULL, merge_hit, false, true },
-	[ROAM_CARRY_REJECT] = { "acl_reject", "reject_merge", NULL, merge_reject, false, false },
-	[ROAM_CARRY_QOS] = { "qos_state", "qos_merge", NULL, merge_qos, true, false },
-	[ROAM_CARRY_LB] = { "lb_stats", "lb_merge", NULL, merge_lb, false, false },
+	[ROAM_CARRY_HITS] = { "acl_hits", "acl_merge", NULL, merge_hit, CARRY_DECIDED, true },
+	[ROAM_CARRY_REJECT] = { "acl_reject", "reject_merge", NULL, merge_reject, CARRY_DECIDED,
+				false },
+	[ROAM_CARRY_QOS] = { "qos_state", "qos_merge", NULL, merge_qos, CARRY_RATES, false },
+	[ROAM_CARRY_LB] = { "lb_stats", "lb_merge", NULL, merge_lb, CARRY_DECIDED, false },
 	[ROAM_CARRY_SOURCES] = { "ips_source", "source_merge", "maps/ips_clock", merge_source,
-				 false, true },
-	[ROAM_CARRY_BLOCKS] = { "ips_block", "block_merge", "maps/ips_clock", merge_block, true,
-				true },
+				 CARRY_DECIDED, true },
+	[ROAM_CARRY_BLOCKS] = { "ips_block", "block_merge", "maps/ips_clock", merge_block,
+				CARRY_BLOCKS, true },
 };
 
 static const char *pin_of(char pin[64], const char *folder, const char *name)
@@ -316,7 +320,9 @@ int carry_merge(const struct carry *carry, enum carry_when when)
 	int err = 0;
 
 	for (enum roam_carry_rows kind = 0; kind < ROAM_CARRY_KINDS && !err; kind++) {
-		if (is_merged(carry, kind) && (when != CARRY_OFTEN || kinds[kind].is_often))
+		bool is_alone = when == CARRY_RATES || when == CARRY_BLOCKS;
+
+		if (is_merged(carry, kind) && (!is_alone || kinds[kind].alone == when))
 			err = merge_kind(carry, kind, when);
 	}
 	return err;
@@ -334,7 +340,6 @@ static int count_row(const void *key, const void *value, void *arg)
 	return 0;
 }
 
-/* Rows of all VMs: of rules as many as there are, of blocks as many as there may be. */
 static int count_tables(const struct carry *carry, enum roam_carry_rows kind, uint64_t *count)
 {
 	char pin[64];
@@ -343,30 +348,27 @@ static int count_tables(const struct carry *carry, enum roam_carry_rows kind, ui
 
 	for (uint32_t slot = 0; slot < ROAM_VM_MAX && !err; slot++) {
 		_cleanup_close_ int old = carry_inner(from, slot);
-		struct bpf_map_info info = {};
-		uint32_t len = sizeof(info);
 
-		if (old < 0)
-			continue;
-		if (kind == ROAM_CARRY_HITS)
-			err = carry_each(old, count_row, count);
-		else if (bpf_obj_get_info_by_fd(old, &info, &len))
-			err = fail_errno(-errno, "host: cannot look at a map");
-		*count += info.max_entries;
+		err = old < 0 ? 0 : carry_each(old, count_row, count);
 	}
 	return err;
 }
 
+/*
+ * Rules stay as many as they are; of blocks there may be more by and by. Quotas are no measure: all
+ * together may ask for more than the kernel can give. What a block without room here has dropped by
+ * then is not counted (block_merge).
+ */
 static int count_base(const struct carry *carry, uint64_t *ret_count)
 {
-	uint64_t count = ROAM_VM_MAX * ROAM_DIR_COUNT + ROAM_LB_BACKENDS;
+	uint64_t count = ROAM_VM_MAX * ROAM_DIR_COUNT + ROAM_LB_BACKENDS, blocks = 0;
 	int err = 0;
 
 	if (is_merged(carry, ROAM_CARRY_HITS))
 		err = count_tables(carry, ROAM_CARRY_HITS, &count);
 	if (!err && is_merged(carry, ROAM_CARRY_BLOCKS))
-		err = count_tables(carry, ROAM_CARRY_BLOCKS, &count);
-	*ret_count = count;
+		err = count_tables(carry, ROAM_CARRY_BLOCKS, &blocks);
+	*ret_count = count + 2 * blocks + MORE_BLOCKS;
 	return err;
 }
 

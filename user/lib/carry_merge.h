@@ -15,13 +15,14 @@ int carry_merge_begin(const struct carry *carry);
 
 /*
  * All of it: refused, by name, if a row has what there is no place for. Once the new programs are
- * on devices there is no way back, and such a row stays as it is there: CARRY_DECIDED. CARRY_OFTEN:
- * of that, only what two truths would open: rates and blocks.
+ * on devices there is no way back, and such a row stays as it is there: CARRY_DECIDED. The last two
+ * are a part of that: what two truths would open.
  */
 enum carry_when {
 	CARRY_BEFORE,
 	CARRY_DECIDED,
-	CARRY_OFTEN,
+	CARRY_RATES,
+	CARRY_BLOCKS,
 };
 int carry_merge(const struct carry *carry, enum carry_when when);
 
