@@ -154,7 +154,7 @@ static __always_inline struct ct_step rst_step(const struct roam_flow *flow,
 	    (pkt->tcp_seq || state == ROAM_CT_ESTABLISHED) &&
 	    seq_after(receiver->maxack, pkt->tcp_seq))
 		return step(CT_OUTSIDE, state);
-	fit = tcp_judge(sender, receiver, pkt, state, &view);
+	fit = tcp_judge(sender, receiver, pkt, state, true, &view);
 	if (pkt->tcp_liberal || flow->flags & ROAM_FLOW_PICKED_UP)
 		fit = TCP_FITS;
 	if (fit == TCP_OUT)
@@ -198,7 +198,7 @@ static __always_inline struct ct_step tcp_step(const struct roam_flow *flow,
 		return step(CT_NOTE, flow->state);
 	if (next.event != CT_UPDATE)
 		return next;
-	switch (tcp_judge(sender, receiver, pkt, flow->state, view)) {
+	switch (tcp_judge(sender, receiver, pkt, flow->state, false, view)) {
 	case TCP_FITS:
 		return next;
 	case TCP_PAST:
@@ -235,7 +235,7 @@ static __always_inline void tcp_leave(struct roam_flow *flow, const struct roam_
 		return;
 	case CT_RESYNC:
 		tcp_resync(flow, sender, receiver);
-		tcp_judge(sender, receiver, pkt, flow->state, view);
+		tcp_judge(sender, receiver, pkt, flow->state, false, view);
 		break;
 	case CT_UPDATE:
 		break;

@@ -94,11 +94,13 @@ static __always_inline bool tcp_begins_anew(const struct roam_tcp_end *sender,
 	return seq_after(tcp_seq_end(pkt), sender->end);
 }
 
+/* `rst`: it is one, as the caller knows: so the verifier follows no other way. */
 static __always_inline void tcp_look(const struct roam_tcp_end *sender,
 				     const struct roam_tcp_end *receiver,
-				     const struct roam_pkt *pkt, __u8 state, struct tcp_view *view)
+				     const struct roam_pkt *pkt, __u8 state, bool rst,
+				     struct tcp_view *view)
 {
-	bool syn = pkt->tcp_flags & ROAM_TCP_SYN, rst = pkt->tcp_flags & ROAM_TCP_RST;
+	bool syn = !rst && pkt->tcp_flags & ROAM_TCP_SYN;
 
 	view->seq = pkt->tcp_seq;
 	view->end = tcp_seq_end(pkt);
@@ -146,12 +148,12 @@ static __always_inline enum tcp_fit tcp_compare(const struct tcp_view *view,
  */
 static __always_inline enum tcp_fit tcp_judge(const struct roam_tcp_end *sender,
 					      const struct roam_tcp_end *receiver,
-					      const struct roam_pkt *pkt, __u8 state,
+					      const struct roam_pkt *pkt, __u8 state, bool rst,
 					      struct tcp_view *view)
 {
 	enum tcp_fit fit;
 
-	tcp_look(sender, receiver, pkt, state, view);
+	tcp_look(sender, receiver, pkt, state, rst, view);
 	fit = tcp_compare(view, pkt);
 	if (fit == TCP_FITS || !((sender->flags | receiver->flags) & ROAM_TCP_END_STALE))
 		return fit;
