@@ -94,6 +94,19 @@ static __always_inline bool tcp_begins_anew(const struct roam_tcp_end *sender,
 	return seq_after(tcp_seq_end(pkt), sender->end);
 }
 
+/*
+ * Of a RST in `syn_sent` whose number is 0: its sender knows of no connection. Where SYNs have
+ * crossed, he knows at least the SYN that he answers.
+ */
+static __always_inline bool tcp_needs_no_number(const struct roam_tcp_end *sender,
+						const struct roam_tcp_end *receiver,
+						const struct roam_pkt *pkt)
+{
+	if (!(sender->flags & receiver->flags & ROAM_TCP_END_SEEN))
+		return true;
+	return (pkt->tcp_flags & ROAM_TCP_ACK) && pkt->tcp_ack == receiver->end;
+}
+
 /* `rst`: it is one, as the caller knows: so the verifier follows no other way. */
 static __always_inline void tcp_look(const struct roam_tcp_end *sender,
 				     const struct roam_tcp_end *receiver,
@@ -119,7 +132,8 @@ static __always_inline void tcp_look(const struct roam_tcp_end *sender,
 	/* Some set ACK in a RST without a number. */
 	if (!(pkt->tcp_flags & ROAM_TCP_ACK) || (rst && !view->ack))
 		view->ack = view->sack = view->awaited;
-	if (rst && !view->seq && state == ROAM_CT_SYN_SENT)
+	if (rst && !view->seq && state == ROAM_CT_SYN_SENT &&
+	    tcp_needs_no_number(sender, receiver, pkt))
 		view->seq = view->end = view->sent;
 }
 

@@ -277,6 +277,22 @@ TEST_46_F(tcp_test, a_wrong_answer_after_a_fin)
 	segment(self, family, cast_tcp(family, OUT, ACK), 0, ROAM_REASON_ESTABLISHED);
 }
 
+/* Who has no connection, and says so, acknowledges the SYN that he answers. */
+TEST_46_F(tcp_test, a_refusal_without_a_number_while_both_ends_open)
+{
+	struct packet_spec rst = cast_tcp(family, IN, RST | ACK), bare = cast_tcp(family, IN, RST);
+
+	rst.seq = bare.seq = 0;
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_OPENED);
+	segment(self, family, cast_tcp(family, IN, SYN), -1000000000, ROAM_REASON_ESTABLISHED);
+	cast_expect(&self->fixture, IN, &bare, ROAM_REASON_TCP_WINDOW);
+	rst.ack--;
+	cast_expect(&self->fixture, IN, &rst, ROAM_REASON_TCP_WINDOW);
+	rst.ack++;
+	cast_expect(&self->fixture, IN, &rst, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_SYN_SENT);
+}
+
 /* Both SYNs are known: a SYN-ACK that acknowledges neither is of somebody who guesses. */
 TEST_46_F(tcp_test, a_wrong_answer_while_both_ends_open)
 {
