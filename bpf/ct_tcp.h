@@ -82,15 +82,15 @@ static __always_inline void tcp_begin(struct tcp_view *view, bool syn, bool rece
 
 /*
  * A SYN beyond the last one begins the handshake anew (RFC 9293, 3.5). So does the very answer to
- * the other end's SYN: what came before it may have been forged by somebody who guesses. Where both
- * have sent a SYN, a SYN-ACK that answers neither is his.
+ * the other end's SYN: what came before it may have been forged by somebody who guesses, unless it
+ * was the same SYN. Where both have sent a SYN, a SYN-ACK that answers neither is his.
  */
 static __always_inline bool tcp_begins_anew(const struct roam_tcp_end *sender,
 					    const struct roam_tcp_end *receiver,
 					    const struct roam_pkt *pkt, __u8 state)
 {
 	if (state == ROAM_CT_SYN_SENT && (pkt->tcp_flags & ROAM_TCP_ACK))
-		return pkt->tcp_ack == receiver->end;
+		return pkt->tcp_ack == receiver->end && tcp_seq_end(pkt) != sender->end;
 	return seq_after(tcp_seq_end(pkt), sender->end);
 }
 

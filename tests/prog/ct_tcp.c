@@ -267,6 +267,18 @@ TEST_46_F(tcp_test, both_ends_open_at_once)
 	CHECK_EQ(state(self, family), ROAM_CT_ESTABLISHED);
 }
 
+/* The SYN that came again has allowed something, and the answer takes nothing back. */
+TEST_46_F(tcp_test, an_answer_while_both_ends_open_keeps_what_was_allowed)
+{
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_OPENED);
+	segment(self, family, cast_tcp(family, IN, SYN), 0, ROAM_REASON_ESTABLISHED);
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_ESTABLISHED);
+	segment(self, family, cast_tcp(family, IN, SYN | ACK), 0, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_SYN_RECV);
+	segment(self, family, cast_tcp(family, IN, FIN | ACK), 1000, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), ROAM_CT_FIN_WAIT);
+}
+
 /* The peer has answered, and has even closed: a SYN-ACK of the VM is nobody's. */
 TEST_46_F(tcp_test, a_wrong_answer_after_a_fin)
 {
