@@ -242,7 +242,8 @@ static __always_inline void tcp_leave(struct roam_flow *flow, const struct roam_
 	default:
 		return;
 	}
-	if (flow->tcp_note.flags)
+	/* A SYN that is sent again leaves the challenge ACK noted: its RST may be on its way. */
+	if (flow->tcp_note.flags && next.state != ROAM_CT_SYN_SENT)
 		flow->tcp_note.flags = 0;
 	if (is_syn(pkt->tcp_flags) && pkt->dir != flow->open_dir)
 		flow->flags |= ROAM_FLOW_BOTH_OPEN;

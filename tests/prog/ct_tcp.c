@@ -253,6 +253,22 @@ TEST_46_F(tcp_test, a_challenge_to_a_first_syn)
 	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_OPENED);
 }
 
+/* The SYN is sent again before the challenge has come: the RST is on its way all the same. */
+TEST_46_F(tcp_test, a_challenge_that_the_syn_again_crosses)
+{
+	struct packet_spec challenge = cast_tcp(family, IN, ACK), rst = cast_tcp(family, OUT, RST);
+
+	challenge.ack = 123456;
+	rst.seq = 123455;
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_OPENED);
+	cast_expect(&self->fixture, IN, &challenge, ROAM_REASON_ESTABLISHED);
+	segment(self, family, cast_tcp(family, OUT, SYN), 0, ROAM_REASON_ESTABLISHED);
+	cast_expect(&self->fixture, OUT, &rst, ROAM_REASON_TCP_WINDOW);
+	CHECK_EQ(state(self, family), ROAM_CT_SYN_SENT);
+	segment(self, family, rst, 1, ROAM_REASON_ESTABLISHED);
+	CHECK_EQ(state(self, family), -1);
+}
+
 TEST_46_F(tcp_test, both_ends_open_at_once)
 {
 	struct packet_spec in = cast_tcp(family, IN, SYN | ACK);
