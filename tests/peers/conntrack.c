@@ -21,7 +21,8 @@
 #define SEED       20261128
 #define FIRST_PORT 1024
 #define PORTS      60000
-#define TRAIL      20 /* packets before a difference that are printed */
+#define ACK_LAG    66000 /* of an acknowledgement that is judged, at least */
+#define TRAIL      20    /* packets before a difference that are printed */
 
 /*
  * Where the two may part, as docs/conntrack.md says: the rest of such a history is not compared.
@@ -34,11 +35,15 @@ enum excuse {
 	RST_BEHIND_DATA,   /* behind all that was sent; there behind the last segment */
 	RST_BELIEVED,      /* moves the windows there */
 	AHEAD_AGAIN,       /* what was sent ahead and is again in pieces: has not been sent there */
+	CROSSED_SYN_AGAIN, /* it makes it forget there that both ends have opened */
 	FIN_TWICE,         /* taken there for one of each end: a SYN opens, where one end is open */
 	RST_AFTER_SYN,     /* or a FIN: there the SYN is forgotten */
 	OTHER_SYN,       /* from where both ends have opened: begins anew, and does not fit there */
 	PICKED_UP_WRONG, /* by a FIN, which opens nothing there, or by what is forged */
 	RST_CROSSED,     /* SYNs, and acknowledges 0: it ends it there by any number */
+	RST_WITHOUT_ACK, /* but with a number there, which counts */
+	SYN_AFTER_CHALLENGE, /* ACK: there the SYN makes it forget that */
+	RST_AFTER_EARLY_FIN, /* in the handshake: it is closing there, and any RST ends it */
 	SYN_AFTER_RST, /* an opening here; there only if the RST was the last packet, and its own */
 	EXCUSES,
 };
@@ -56,6 +61,10 @@ static const char *const excuse_name[EXCUSES] = {
 	[AHEAD_AGAIN] = "ahead_again",
 	[OTHER_SYN] = "other_syn",
 	[RST_CROSSED] = "rst_crossed",
+	[CROSSED_SYN_AGAIN] = "crossed_syn_again",
+	[RST_WITHOUT_ACK] = "rst_without_ack",
+	[SYN_AFTER_CHALLENGE] = "syn_after_challenge",
+	[RST_AFTER_EARLY_FIN] = "rst_after_early_fin",
 };
 
 struct oracle {
@@ -148,6 +157,31 @@ static bool is_other_syn(const struct segment *syn, const struct roam_flow *flow
 	       (int32_t)(syn->seq + 1 - flow->side[dir].tcp.end) > 0;
 }
 
+/* It passes there and changes nothing: it is too old, or ahead, whose end alone is noted. */
+static bool is_ignored(const struct segment *segment, const struct roam_flow *flow,
+		       enum roam_dir dir)
+{
+	const struct roam_tcp_end *sender = &flow->side[dir].tcp, *receiver = &flow->side[!dir].tcp;
+	uint32_t end = segment->seq + segment->len + !!(segment->flags & ROAM_TCP_FIN);
+	uint32_t lag = sender->maxwin > ACK_LAG ? sender->maxwin : ACK_LAG;
+
+	if ((int32_t)(segment->seq - sender->maxend) > 0 ||
+	    (int32_t)(end - sender->end + receiver->maxwin) < 0)
+		return true;
+	return segment->flags & ROAM_TCP_ACK &&
+	       (segment->ack || !(segment->flags & ROAM_TCP_RST)) &&
+	       (int32_t)(segment->ack - receiver->end + lag) < 0;
+}
+
+/* Of a SYN-ACK: it is right, and its number is not that of the SYN of its sender that was seen. */
+static bool is_other_answer(const struct segment *synack, const struct roam_flow *before,
+			    const struct roam_flow *after, enum roam_dir dir)
+{
+	return before->state == ROAM_CT_SYN_SENT && before->flags & ROAM_FLOW_BOTH_OPEN &&
+	       after->state == ROAM_CT_SYN_RECV && synack->ack == before->side[!dir].tcp.end &&
+	       synack->seq + 1 != before->side[dir].tcp.end;
+}
+
 /* Of a RST: it comes next to a segment of its sender, and begins where that one ended. */
 static bool is_behind_segment(const struct oracle *oracle, const struct segment *rst)
 {
@@ -161,6 +195,68 @@ static bool is_behind_segment(const struct oracle *oracle, const struct segment 
 	       last->seq + last->len == rst->seq;
 }
 
+/*
+ * Of a SYN-ACK of the opener's that changes nothing: there it has set the windows before that was
+ * found.
+ */
+static bool is_believed_answer(const struct segment *synack, const struct roam_flow *before,
+			       const struct roam_flow *after, enum roam_dir dir)
+{
+	uint32_t end = before->side[dir].tcp.end;
+
+	return before->state == ROAM_CT_SYN_RECV && dir == before->open_dir &&
+	       !(before->side[!dir].tcp.flags & ROAM_TCP_END_FIN) &&
+	       (int32_t)(synack->seq + 1 - end) > 0 && after->side[dir].tcp.end == end;
+}
+
+/* Of a RST: it acknowledges the other end's SYN. */
+static bool answers_syn(const struct segment *rst, const struct roam_tcp_end *receiver)
+{
+	return rst->flags & ROAM_TCP_ACK && rst->ack == receiver->end;
+}
+
+/* Of a RST: it has the number that an ACK has asked for, and the SYN was sent again since. */
+static bool answers_challenge(const struct segment *rst, const struct roam_flow *flow,
+			      enum roam_dir dir)
+{
+	return flow->state == ROAM_CT_SYN_SENT && dir == flow->open_dir &&
+	       flow->tcp_note.flags & ROAM_TCP_NOTE_ACK && rst->seq == flow->tcp_note.value;
+}
+
+/* Of a RST without ACK: where the acknowledgement would be is what answers the ACK noted. */
+static bool has_end_of_note(const struct segment *rst, const struct roam_flow *flow)
+{
+	return flow->state == ROAM_CT_SYN_SENT && flow->tcp_note.flags & ROAM_TCP_NOTE_ACK &&
+	       !(rst->flags & ROAM_TCP_ACK) && (uint16_t)rst->ack == flow->tcp_note.window;
+}
+
+/*
+ * Of an ACK: SYNs have crossed, the opener has answered the other's and sent its own again, and
+ * this answers it. There the latter has cleared the mark without which such an ACK is no answer.
+ */
+static bool answers_syn_again(const struct oracle *oracle, const struct segment *ack,
+			      const struct roam_flow *before, const struct roam_flow *after)
+{
+	const struct segment *first = oracle->history.segments, *syn = ack;
+
+	if (before->state != ROAM_CT_SYN_RECV || after->state != ROAM_CT_ESTABLISHED ||
+	    !(before->flags & ROAM_FLOW_BOTH_OPEN) || (ack->flags & ~ROAM_TCP_PSH) != ROAM_TCP_ACK)
+		return false;
+	while (syn > first && oracle->states[syn - 1 - first] == ROAM_CT_SYN_RECV) {
+		syn--;
+		if (syn->flags == ROAM_TCP_SYN && syn->of_opener != ack->of_opener)
+			return true;
+	}
+	return false;
+}
+
+/* Of a RST: the handshake is not complete, and its answer was followed by a FIN. */
+static bool is_after_early_fin(const struct roam_flow *flow)
+{
+	return flow->state == ROAM_CT_SYN_RECV &&
+	       flow->side[!flow->open_dir].tcp.flags & ROAM_TCP_END_FIN;
+}
+
 /* In CLOSE; a segment has one before it, or there would be no such flow. */
 static bool opens_there(const struct segment *syn, const struct roam_flow *flow, enum roam_dir dir)
 {
@@ -168,6 +264,46 @@ static bool opens_there(const struct segment *syn, const struct roam_flow *flow,
 
 	return dir == flow->open_dir && last->flags & ROAM_TCP_RST &&
 	       last->of_opener == syn->of_opener;
+}
+
+/* Of a RST; `before`, `after`: as below. */
+static enum excuse rst_excuse(const struct oracle *oracle, const struct segment *segment,
+			      const struct roam_flow *before, const struct roam_flow *after)
+{
+	bool passed = oracle->roam_passed;
+	bool closing = before->state >= ROAM_CT_FIN_WAIT && before->state <= ROAM_CT_LAST_ACK;
+	enum roam_dir dir = segment->of_opener == oracle->vm_opens ? ROAM_DIR_OUT : ROAM_DIR_IN;
+	const struct roam_tcp_end *receiver = &before->side[!dir].tcp;
+
+	if (before->tcp_note.flags & ROAM_TCP_NOTE_SYN && after->state == before->state)
+		return RST_AFTER_SYN;
+	if (closing || before->state == ROAM_CT_TIME_WAIT)
+		return after->state != ROAM_CT_CLOSE ? RST_WHILE_CLOSING : NOT_EXCUSED;
+	if (before->state == ROAM_CT_SYN_SENT && before->flags & ROAM_FLOW_BOTH_OPEN &&
+	    (passed ? !segment->seq && answers_syn(segment, receiver) : !segment->ack))
+		return RST_CROSSED;
+	if (answers_challenge(segment, before, dir) && oracle->kernel_said == KERNEL_INVALID)
+		return SYN_AFTER_CHALLENGE;
+	if (has_end_of_note(segment, before) && !passed)
+		return RST_WITHOUT_ACK;
+	if (is_after_early_fin(before) && !passed)
+		return RST_AFTER_EARLY_FIN;
+	switch (before->state) {
+	case ROAM_CT_SYN_SENT:
+	case ROAM_CT_SYN_RECV:
+		return RST_IN_HANDSHAKE;
+	case ROAM_CT_ESTABLISHED:
+		if (passed && !(receiver->flags & ROAM_TCP_END_ACKED))
+			return RST_IN_HANDSHAKE;
+		if (after->state == ROAM_CT_CLOSE && segment->seq != receiver->maxack &&
+		    segment->seq == before->side[dir].tcp.end)
+			return RST_BEHIND_DATA;
+		if (passed && after->state != ROAM_CT_CLOSE && is_behind_segment(oracle, segment))
+			return RST_BEHIND_DATA;
+		return moves_windows(segment, before, dir) ? RST_BELIEVED : NOT_EXCUSED;
+	default:
+		return NOT_EXCUSED;
+	}
 }
 
 /* Judged by the flow as it was before the packet (none: state 0) and as it is after it. */
@@ -180,7 +316,6 @@ static enum excuse excuse(const struct oracle *oracle, const struct segment *seg
 	bool begins = before->state <= ROAM_CT_SYN_RECV || before->state == ROAM_CT_TIME_WAIT ||
 		      before->state == ROAM_CT_CLOSE;
 	enum roam_dir dir = segment->of_opener == oracle->vm_opens ? ROAM_DIR_OUT : ROAM_DIR_IN;
-	const struct roam_tcp_end *receiver = &before->side[!dir].tcp;
 
 	/* A challenge ACK to a SYN, when all else has been acknowledged: as the kernel thinks. */
 	if ((segment->flags & ~ROAM_TCP_PSH) == ROAM_TCP_ACK && closing &&
@@ -202,37 +337,23 @@ static enum excuse excuse(const struct oracle *oracle, const struct segment *seg
 	if (segment->flags & ROAM_TCP_SYN && before->state == ROAM_CT_CLOSE &&
 	    after->state == ROAM_CT_SYN_RECV)
 		return RST_AFTER_SYN;
+	if (segment->flags & ROAM_TCP_SYN && is_other_answer(segment, before, after, dir))
+		return OTHER_SYN;
 	if (segment->flags & ROAM_TCP_SYN)
-		return before->state == ROAM_CT_SYN_SENT && after->state == ROAM_CT_SYN_SENT
+		return (before->state == ROAM_CT_SYN_SENT && after->state == ROAM_CT_SYN_SENT) ||
+				       is_believed_answer(segment, before, after, dir)
 			       ? WRONG_ANSWER
 			       : NOT_EXCUSED;
 	if (!before->state && after->state && (segment->forged || segment->flags & ROAM_TCP_FIN))
 		return PICKED_UP_WRONG;
 	if (segment->flags & ROAM_TCP_FIN && before->tcp_note.flags & ROAM_TCP_NOTE_SYN && !passed)
 		return RST_AFTER_SYN;
+	if (dir != before->open_dir && answers_syn_again(oracle, segment, before, after))
+		return CROSSED_SYN_AGAIN;
 	if (!(segment->flags & ROAM_TCP_RST))
 		return passed && is_ahead_again(segment, &before->side[dir].tcp) ? AHEAD_AGAIN
 										 : NOT_EXCUSED;
-	if (before->tcp_note.flags & ROAM_TCP_NOTE_SYN && after->state == before->state)
-		return RST_AFTER_SYN;
-	if (closing || before->state == ROAM_CT_TIME_WAIT)
-		return after->state != ROAM_CT_CLOSE ? RST_WHILE_CLOSING : NOT_EXCUSED;
-	if (before->state == ROAM_CT_SYN_SENT && before->flags & ROAM_FLOW_BOTH_OPEN &&
-	    !segment->ack && !passed)
-		return RST_CROSSED;
-	switch (before->state) {
-	case ROAM_CT_SYN_SENT:
-	case ROAM_CT_SYN_RECV:
-		return RST_IN_HANDSHAKE;
-	case ROAM_CT_ESTABLISHED:
-		if (after->state == ROAM_CT_CLOSE && segment->seq != receiver->maxack)
-			return RST_BEHIND_DATA;
-		if (passed && after->state != ROAM_CT_CLOSE && is_behind_segment(oracle, segment))
-			return RST_BEHIND_DATA;
-		return moves_windows(segment, before, dir) ? RST_BELIEVED : NOT_EXCUSED;
-	default:
-		return NOT_EXCUSED;
-	}
+	return rst_excuse(oracle, segment, before, after);
 }
 
 static void print_difference(struct oracle *oracle, int at, int family, enum kernel_state kernel,
@@ -286,10 +407,9 @@ static void one_history(struct oracle *oracle, int family)
 							   &packet) == ROAM_PASS;
 		find_flow(oracle, family, &after);
 		oracle->states[i] = after.state;
-		/* What is only too old changes nothing, there either. */
 		oracle->counts[i] = kernel != KERNEL_INVALID &&
-				    (history->segments[i].flags & (ROAM_TCP_SYN | ROAM_TCP_RST) ||
-				     memcmp(&before, &after, sizeof(before)));
+				    (history->segments[i].flags & ROAM_TCP_SYN ||
+				     !is_ignored(&history->segments[i], &before, dir));
 		oracle->packets++;
 		oracle->dropped += !passed;
 		oracle->forged += history->segments[i].forged;
