@@ -293,7 +293,8 @@ static enum excuse rst_excuse(const struct oracle *oracle, const struct segment 
 	case ROAM_CT_SYN_RECV:
 		return RST_IN_HANDSHAKE;
 	case ROAM_CT_ESTABLISHED:
-		if (passed && !(receiver->flags & ROAM_TCP_END_ACKED))
+		if (passed && before->flags & ROAM_FLOW_BOTH_OPEN &&
+		    !(receiver->flags & ROAM_TCP_END_ACKED))
 			return RST_IN_HANDSHAKE;
 		if (after->state == ROAM_CT_CLOSE && segment->seq != receiver->maxack &&
 		    segment->seq == before->side[dir].tcp.end)
