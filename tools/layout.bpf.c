@@ -31,6 +31,7 @@ struct roam_acl_reject acl_reject;
 struct roam_acl_row acl_row;
 struct roam_ask_run ask_run;
 struct roam_carry_run carry_run;
+struct roam_carry_sums carry_sums;
 struct roam_ct_fill ct_fill;
 struct roam_ct_load ct_load;
 struct roam_ct_tick ct_tick;
@@ -88,6 +89,7 @@ struct roam_stats_rec stats_rec;
 struct roam_vm vm;
 
 /* Lists: their numbers stand in rows of pinned maps, which another version may read. */
+enum roam_carry_rows carry_rows;
 enum roam_elder_mode elder_mode;
 enum roam_acl_end acl_end;
 enum roam_acl_track acl_track;
