@@ -401,7 +401,17 @@ TEST_F(carry_test, what_old_programs_write_meanwhile_comes_too)
 	check_same(self);
 }
 
-static int open_map(struct carry_test *self, const char *name);
+/* A map of the host, by its pin. */
+static int open_map(struct carry_test *self, const char *name)
+{
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/maps/%s", self->dir, name);
+	fd = bpf_obj_get(path);
+	CHECK_OP(fd, >=, 0);
+	return fd;
+}
 
 /* Where a program of that version writes: the other version's rows have one field more in front. */
 #define OWN_BYTES   2
@@ -465,18 +475,6 @@ TEST_F(carry_test, a_rate_is_not_in_debt_for_as_long_as_it_took)
 	CHECK_OK(upgrade(self->dir));
 	note("in debt for %lld ms", (long long)(paid_ns(self, "qos_state") - now_ns) / 1000000);
 	CHECK_OP(paid_ns(self, "qos_state"), <=, now_ns + SECOND);
-}
-
-/* Rows of an uplink's memory, by the pin of a map. */
-static int open_map(struct carry_test *self, const char *name)
-{
-	char path[300];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/maps/%s", self->dir, name);
-	fd = bpf_obj_get(path);
-	CHECK_OP(fd, >=, 0);
-	return fd;
 }
 
 /* Whom a client's connections go to, and its datagrams in fragments. */

@@ -36,11 +36,11 @@ static int make_room(struct reading *reading)
 
 static int open_reading(int rows, struct reading *reading)
 {
-	struct bpf_map_info info = {};
-	uint32_t len = sizeof(info);
+	struct bpf_map_info info;
+	int err = carry_info(rows, &info);
 
-	if (bpf_obj_get_info_by_fd(rows, &info, &len))
-		return fail_errno(-errno, "host: cannot look at a map");
+	if (err)
+		return err;
 	if (!info.key_size || !info.value_size || info.key_size > sizeof(reading->at))
 		return fail(-EPROTO, "map %s: it has no rows that could be carried over",
 			    info.name);

@@ -57,15 +57,6 @@ static int run_merge(const struct merge *merge, struct roam_carry_run *run)
 	return run->error ? fail_errno(run->error, "host: cannot merge rows") : 0;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t size)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < size; i++)
-		any |= bytes[i];
-	return !any;
-}
-
 /*
  * An old row as it is now; false if there is nothing to merge: one that nobody has written, or,
  * where there is no way back, one with what has no place here.
@@ -73,7 +64,7 @@ static bool is_zero(const uint8_t *bytes, size_t size)
 static bool read_row(const struct merge *merge, const void *value, void *ret_row, int *ret_err)
 {
 	*ret_err = 0;
-	if (is_zero(value, carry_old_size(merge->plans.value)))
+	if (carry_is_zero(value, carry_old_size(merge->plans.value)))
 		return false;
 	*ret_err = carry_row(merge->plans.value, value, ret_row);
 	if (*ret_err == -EPROTO && merge->when != CARRY_BEFORE)
@@ -120,8 +111,7 @@ static uint64_t cost_ns(const struct merge *merge, const struct roam_carry_run *
 	struct roam_qos conf;
 
 	key.kind = merge->kind;
-	if (bpf_map_lookup_elem(merge->base, &key, &base))
-		base = (struct roam_carry_sums){};
+	(void)bpf_map_lookup_elem(merge->base, &key, &base);
 	if (bpf_map_lookup_elem(merge->qos_conf, &index, &conf) || !conf.rate_Bps ||
 	    run->old.qos.passed_bytes < base.sum[1])
 		return 0;
@@ -165,7 +155,7 @@ static int merge_lb(const void *key, const void *value, void *arg)
 			sum->bytes[dir] += one.bytes[dir];
 		}
 	}
-	if (err || is_zero((const uint8_t *)sum, sizeof(*sum)))
+	if (err || carry_is_zero(sum, sizeof(*sum)))
 		return err;
 	return run_merge(merge, &run);
 }

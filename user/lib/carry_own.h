@@ -3,6 +3,7 @@
 #ifndef ROAM_LIB_CARRY_OWN_H
 #define ROAM_LIB_CARRY_OWN_H
 
+#include <linux/bpf.h>
 #include "carry.h"
 
 /* A map or program by its pin; fail() names it. */
@@ -30,6 +31,8 @@ static inline void cleanup_carry_plans(struct carry_plans *plans)
  * Copies the rows of a map. Of an array of maps: makes a new one for each, with the rows if wanted.
  */
 int carry_copy(int from, int to, const struct carry_plans *plans, bool with_rows);
+
+int carry_info(int fd, struct bpf_map_info *ret_info);
 
 /* Each row of a hash table or an array; programs may write it meanwhile. Until fn returns not 0. */
 typedef int (*carry_fn)(const void *key, const void *value, void *arg);

@@ -244,11 +244,12 @@ uint32_t carry_new_size(const struct carry_plan *plan)
 
 /* ---- a row ---- */
 
-static bool is_zero(const uint8_t *bytes, uint32_t size)
+bool carry_is_zero(const void *row, size_t size)
 {
+	const uint8_t *bytes = row;
 	uint8_t any = 0;
 
-	for (uint32_t i = 0; i < size; i++)
+	for (size_t i = 0; i < size; i++)
 		any |= bytes[i];
 	return !any;
 }
@@ -270,14 +271,14 @@ static int run_step(const struct carry_plan *plan, const struct step *step, cons
 		return 0;
 	case STEP_NUMBER: /* little-endian */
 		memcpy(to, from, size);
-		return is_zero(from + size, step->size - size) ? 0 : no_place(plan, step);
+		return carry_is_zero(from + size, step->size - size) ? 0 : no_place(plan, step);
 	case STEP_LIST:
 		if (step->number[*from] < 0)
 			return no_place(plan, step);
 		*to = step->number[*from];
 		return 0;
 	default: /* STEP_ZERO */
-		return is_zero(from, step->size) ? 0 : no_place(plan, step);
+		return carry_is_zero(from, step->size) ? 0 : no_place(plan, step);
 	}
 }
 

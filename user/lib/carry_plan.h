@@ -54,6 +54,8 @@ uint32_t carry_new_size(const struct carry_plan *plan);
 /* -EPROTO, by name: the row has what there is no place for now. */
 int carry_row(const struct carry_plan *plan, const void *old, void *ret_new);
 
+bool carry_is_zero(const void *bytes, size_t size);
+
 static inline void cleanup_carry_plan(struct carry_plan **plan)
 {
 	carry_plan_free(*plan);

@@ -41,7 +41,7 @@ int carry_inner(int outer, uint32_t index)
 	return fd < 0 ? -errno : fd;
 }
 
-static int info_of(int fd, struct bpf_map_info *ret_info)
+int carry_info(int fd, struct bpf_map_info *ret_info)
 {
 	uint32_t len = sizeof(*ret_info);
 
@@ -56,7 +56,7 @@ static int make_like(int old, const struct carry_plans *plans)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts);
 	struct bpf_map_info info;
-	int fd = info_of(old, &info);
+	int fd = carry_info(old, &info);
 
 	if (fd)
 		return fd;
@@ -72,7 +72,7 @@ static int make_like(int old, const struct carry_plans *plans)
 int carry_wait(int outer)
 {
 	struct bpf_map_info info;
-	int err = info_of(outer, &info);
+	int err = carry_info(outer, &info);
 
 	for (uint32_t index = 0; index < info.max_entries && !err; index++) {
 		_cleanup_close_ int fd = carry_inner(outer, index);
@@ -111,15 +111,6 @@ static void cleanup_rows(struct rows *rows)
 	free(rows->new_value);
 }
 
-static bool is_zero(const uint8_t *bytes, uint32_t size)
-{
-	uint8_t any = 0;
-
-	for (uint32_t i = 0; i < size; i++)
-		any |= bytes[i];
-	return !any;
-}
-
 static int copy_row(int from, int to, const struct carry_plans *plans, struct rows *rows,
 		    const struct bpf_map_info *old)
 {
@@ -128,7 +119,7 @@ static int copy_row(int from, int to, const struct carry_plans *plans, struct ro
 	if (bpf_map_lookup_elem(from, rows->key, rows->value))
 		return fail_errno(-errno, "map %s: cannot read a row", old->name);
 	/* What an array has not been told is 0 in the new one, too. */
-	if (old->type == BPF_MAP_TYPE_ARRAY && is_zero(rows->value, old->value_size))
+	if (old->type == BPF_MAP_TYPE_ARRAY && carry_is_zero(rows->value, old->value_size))
 		return 0;
 	err = translate(plans->key, old->key_size, rows->key, rows->new_key);
 	if (!err)
@@ -149,11 +140,11 @@ static int copy_rows(int from, int to, const struct carry_plans *plans)
 {
 	__attribute__((cleanup(cleanup_rows))) struct rows rows = {};
 	struct bpf_map_info old, now;
-	int err = info_of(from, &old);
+	int err = carry_info(from, &old);
 	bool first = true;
 
 	if (!err)
-		err = info_of(to, &now);
+		err = carry_info(to, &now);
 	if (err)
 		return err;
 	if (old.key_size != (plans->key ? carry_old_size(plans->key) : now.key_size) ||
@@ -176,7 +167,7 @@ static bool is_outer(int fd, uint32_t *ret_count)
 {
 	struct bpf_map_info info;
 
-	if (info_of(fd, &info))
+	if (carry_info(fd, &info))
 		return false;
 	*ret_count = info.max_entries;
 	return info.type == BPF_MAP_TYPE_ARRAY_OF_MAPS;
